@@ -1,0 +1,147 @@
+//! The disk, injected so that a simulation can tear writes, fail syncs and lose what was never synced.
+//!
+//! # Contract
+//! - [`DiskFile::write_at`] may be torn by a crash at any byte until [`DiskFile::sync`] returned `Ok`.
+//! - After a failed `sync` nothing is known about the bytes written since the last good one: the writer gives up its file
+//!   (is *poisoned*) and never retries the sync.
+//! - A created or renamed name survives a crash only after [`Disk::sync_dir`] of its folder.
+//! - Paths are absolute or relative to the process; every call is blocking.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A folder tree with explicit durability.
+pub trait Disk: Send + Sync + 'static {
+    /// Opens `path` for reading and writing; creates it empty when it is absent and `create` is true.
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>>;
+    /// The names (not paths) in a folder, sorted. An absent folder is empty.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Creates a folder and its parents; succeeds when it exists.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Moves a file over another, atomically.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file; an absent one is no error.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder and all in it; an absent one is no error.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Writes a whole file so that after a crash either the old or the new content is there.
+    fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".tmp");
+        let fresh = path.with_file_name(name);
+        self.remove(&fresh)?;
+        let file = self.open(&fresh, true)?;
+        file.write_at(content, 0)?;
+        file.sync()?;
+        self.rename(&fresh, path)?;
+        match path.parent() {
+            Some(dir) => self.sync_dir(dir),
+            None => Ok(()),
+        }
+    }
+
+    /// The whole content of a file; `NotFound` when it is absent.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path, false)?;
+        let mut content = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
+        file.read_exact_at(&mut content, 0)?;
+        Ok(content)
+    }
+}
+
+/// An open file, addressed by offset so that readers and the writer share it.
+pub trait DiskFile: Send + Sync {
+    /// Fills `buffer` from `offset`; `UnexpectedEof` when the file ends before it is full.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `bytes` at `offset`, growing the file as needed.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes content and length durable (`fdatasync`).
+    fn sync(&self) -> io::Result<()>;
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts or grows (with zeros) to `len` bytes.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// True when the file holds nothing.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// The operating system's file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemDisk;
+
+#[allow(clippy::disallowed_methods, reason = "this is the one place that touches std::fs")]
+impl Disk for SystemDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)?;
+        Ok(Arc::new(file))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = entries
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        absent_is_fine(std::fs::remove_file(path))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        absent_is_fine(std::fs::remove_dir_all(dir))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+impl DiskFile for File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+}

@@ -1,0 +1,19 @@
+//! The words and the seams that every stage shares.
+//!
+//! Words: who owns a resource ([`Scope`], [`Arn`]), where a record lies ([`ShardId`], [`SequenceNumber`]), when something
+//! happened ([`Millis`]). Seams: [`Clock`], [`Dice`] and [`Disk`], injected everywhere so that a whole pipeline can run in
+//! a seeded simulation. A type comes here only when two stages need it today.
+
+mod clock;
+mod dice;
+mod disk;
+mod error;
+mod scope;
+mod sequence;
+
+pub use clock::{Clock, Millis, SystemClock};
+pub use dice::{Dice, SystemDice};
+pub use disk::{Disk, DiskFile, SystemDisk};
+pub use error::Remedy;
+pub use scope::{Arn, ArnError, Scope};
+pub use sequence::{SequenceNumber, SequenceNumberError, ShardId};

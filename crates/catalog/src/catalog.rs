@@ -1,0 +1,140 @@
+//! The store itself: typed reads, and transactions that change several facts at once.
+
+use crate::CatalogError;
+use crate::backend::Backend;
+use millrace_base::Disk;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One redb table holds every fact, keyed by `(table, key)`.
+const FACTS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("facts");
+
+/// The store of definitions. Cheap to clone; all clones share one file.
+#[derive(Clone)]
+pub struct Catalog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: String,
+    database: Database,
+}
+
+/// A change of several facts that happens whole or not at all.
+pub struct Transaction<'a> {
+    path: &'a str,
+    facts: redb::Table<'a, (&'static str, &'static str), &'static [u8]>,
+}
+
+impl Catalog {
+    /// Opens the catalog at `path`, creating it when it is absent.
+    pub fn open(disk: &dyn Disk, path: &Path) -> Result<Self, CatalogError> {
+        let name = path.display().to_string();
+        let store = |reason: String| CatalogError::Store { path: name.clone(), reason };
+        if let Some(dir) = path.parent() {
+            disk.create_dir(dir).map_err(|e| store(e.to_string()))?;
+        }
+        let file = disk.open(path, true).map_err(|e| store(e.to_string()))?;
+        let database = Database::builder().create_with_backend(Backend(file)).map_err(|e| store(e.to_string()))?;
+        if let Some(dir) = path.parent() {
+            disk.sync_dir(dir).map_err(|e| store(e.to_string()))?;
+        }
+        let catalog = Self { shared: Arc::new(Shared { path: name.clone(), database }) };
+        catalog.update(|_| Ok::<_, CatalogError>(()))?;
+        Ok(catalog)
+    }
+
+    /// The fact under `key`, if there is one.
+    pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, CatalogError> {
+        let read = self.shared.database.begin_read().map_err(|e| self.store(e))?;
+        let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
+        let found = facts.get((table, key)).map_err(|e| self.store(e))?;
+        found.map(|value| decode(table, key, value.value())).transpose()
+    }
+
+    /// All facts of a table whose keys begin with `prefix`, in order of key.
+    pub fn list<T: DeserializeOwned>(&self, table: &str, prefix: &str) -> Result<Vec<(String, T)>, CatalogError> {
+        let read = self.shared.database.begin_read().map_err(|e| self.store(e))?;
+        let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
+        let mut found = Vec::new();
+        for entry in facts.range((table, prefix)..).map_err(|e| self.store(e))? {
+            let (place, value) = entry.map_err(|e| self.store(e))?;
+            let (in_table, key) = place.value();
+            if in_table != table || !key.starts_with(prefix) {
+                break;
+            }
+            found.push((key.to_owned(), decode(table, key, value.value())?));
+        }
+        Ok(found)
+    }
+
+    /// Writes one fact, replacing what was there; durable on return.
+    pub fn put<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<(), CatalogError> {
+        self.update(|transaction| transaction.put(table, key, value))
+    }
+
+    /// Removes one fact; true when it was there.
+    pub fn delete(&self, table: &str, key: &str) -> Result<bool, CatalogError> {
+        self.update(|transaction| transaction.delete(table, key))
+    }
+
+    /// Runs `change` as one transaction: durable when `Ok` returns, without trace when `change` fails. Writers wait for
+    /// each other, so a read inside sees what no other writer can change.
+    pub fn update<R, E: From<CatalogError>>(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let write = self.shared.database.begin_write().map_err(|e| self.store(e))?;
+        let result = {
+            let facts = write.open_table(FACTS).map_err(|e| self.store(e))?;
+            change(&mut Transaction { path: &self.shared.path, facts })?
+        };
+        write.commit().map_err(|e| self.store(e))?;
+        Ok(result)
+    }
+
+    fn store(&self, error: impl std::fmt::Display) -> CatalogError {
+        CatalogError::Store { path: self.shared.path.clone(), reason: error.to_string() }
+    }
+}
+
+impl Transaction<'_> {
+    /// The fact under `key`, as this transaction sees it.
+    pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, CatalogError> {
+        let found = self.facts.get((table, key)).map_err(|e| self.store(e))?;
+        found.map(|value| decode(table, key, value.value())).transpose()
+    }
+
+    /// Writes one fact, replacing what was there.
+    pub fn put<T: Serialize>(&mut self, table: &str, key: &str, value: &T) -> Result<(), CatalogError> {
+        let json = serde_json::to_vec(value).map_err(|e| self.store(e))?;
+        self.facts.insert((table, key), json.as_slice()).map_err(|e| CatalogError::Store {
+            path: self.path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        Ok(())
+    }
+
+    /// Removes one fact; true when it was there.
+    pub fn delete(&mut self, table: &str, key: &str) -> Result<bool, CatalogError> {
+        let path = self.path;
+        let removed = self.facts.remove((table, key));
+        let removed = removed.map_err(|e| CatalogError::Store { path: path.to_owned(), reason: e.to_string() })?;
+        Ok(removed.is_some())
+    }
+
+    fn store(&self, error: impl std::fmt::Display) -> CatalogError {
+        CatalogError::Store { path: self.path.to_owned(), reason: error.to_string() }
+    }
+}
+
+fn decode<T: DeserializeOwned>(table: &str, key: &str, json: &[u8]) -> Result<T, CatalogError> {
+    serde_json::from_slice(json).map_err(|error| CatalogError::Damaged {
+        table: table.to_owned(),
+        key: key.to_owned(),
+        reason: error.to_string(),
+    })
+}

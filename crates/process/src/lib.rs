@@ -1,0 +1,1 @@
+//! Runs job graphs.
