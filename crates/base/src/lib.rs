@@ -8,6 +8,7 @@ mod clock;
 mod dice;
 mod disk;
 mod error;
+mod nearest;
 mod scope;
 mod sequence;
 
@@ -15,5 +16,6 @@ pub use clock::{Clock, Millis, SystemClock};
 pub use dice::{Dice, SystemDice};
 pub use disk::{Disk, DiskFile, SystemDisk};
 pub use error::Remedy;
+pub use nearest::{did_you_mean, nearest};
 pub use scope::{Arn, ArnError, Scope};
 pub use sequence::{SequenceNumber, SequenceNumberError, ShardId};
