@@ -37,7 +37,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 
 /// What every bench needs.
 pub struct Setup {
-    /// The release binary.
+    /// The release binary, or the one that `MILLRACE_BIN` names.
     pub millrace: PathBuf,
     /// Data folders of servers and generated input.
     pub cache: PathBuf,
@@ -45,8 +45,12 @@ pub struct Setup {
 
 impl Setup {
     fn new() -> Result<Self, String> {
+        let cache = shell::cache()?.join("bench");
+        if let Some(binary) = std::env::var_os("MILLRACE_BIN") {
+            return Ok(Self { millrace: binary.into(), cache });
+        }
         shell::run(shell::cargo().args(["build", "--release", "--package", "millrace"]))?;
-        Ok(Self { millrace: shell::target_dir()?.join("release/millrace"), cache: shell::cache()?.join("bench") })
+        Ok(Self { millrace: shell::target_dir()?.join("release/millrace"), cache })
     }
 }
 
