@@ -1,0 +1,89 @@
+//! The decoder: records in, columns out.
+
+use super::options::JsonOptions;
+use super::row::{Context, Row};
+use super::scan::{Cursor, Fail};
+use crate::column::Column;
+use crate::format::{Decoder, batch_of};
+use crate::{Field, FormatError};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads JSON objects straight into columns, and only the fields that it was given: the others are skipped unread.
+pub struct JsonDecoder {
+    schema: SchemaRef,
+    row: Row,
+    columns: Vec<Column>,
+    context: Context,
+    rows: usize,
+}
+
+impl JsonDecoder {
+    /// A decoder of the given fields, in that order.
+    pub fn new(fields: &[Field], options: JsonOptions) -> Result<Self, FormatError> {
+        Ok(Self {
+            schema: crate::format::schema_of(fields),
+            row: Row::new(fields, &options.keys)?,
+            columns: Column::all(fields),
+            context: Context { options, room: Vec::new() },
+            rows: 0,
+        })
+    }
+
+    /// Reads the first object of `payload` as one row and returns the number of bytes that it and the white space around
+    /// it take, so that a payload of several objects can be read one by one. On an error no row was added.
+    pub fn push_next(&mut self, payload: &[u8]) -> Result<usize, FormatError> {
+        match self.read(payload) {
+            Ok(end) => {
+                self.rows += 1;
+                Ok(end)
+            }
+            Err(fail) => {
+                self.columns.iter_mut().for_each(|column| column.truncate(self.rows));
+                Err(fail.into())
+            }
+        }
+    }
+
+    fn read(&mut self, payload: &[u8]) -> Result<usize, Fail> {
+        let mut cursor = Cursor::new(payload);
+        cursor.take(BYTE_ORDER_MARK);
+        cursor.skip_space();
+        if cursor.peek() != b'{' {
+            return cursor.fail("a JSON object was expected");
+        }
+        self.row.object(&mut self.columns, self.rows, &mut cursor, &mut self.context)?;
+        cursor.skip_space();
+        Ok(cursor.at)
+    }
+}
+
+impl Decoder for JsonDecoder {
+    /// What follows the object is not read, as in Flink.
+    fn push(&mut self, payload: &[u8]) -> Result<(), FormatError> {
+        match self.push_next(payload) {
+            Err(_) if self.context.options.ignore_parse_errors => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.rows
+    }
+
+    fn finish(&mut self) -> RecordBatch {
+        let rows = std::mem::take(&mut self.rows);
+        batch_of(&self.schema, &mut self.columns, rows)
+    }
+}
+
+impl From<Fail> for FormatError {
+    fn from(fail: Fail) -> Self {
+        match fail {
+            Fail::Syntax { at, reason } => Self::Malformed { format: "JSON", at, reason: reason.to_owned() },
+            Fail::Value { path, reason } => Self::Value { field: path, reason },
+        }
+    }
+}
