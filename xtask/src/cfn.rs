@@ -1,5 +1,6 @@
 //! CloudFormation resource schemas: from the Python package cfn-lint, which carries AWS's own, to one compact file.
 
+use crate::{shell, venv};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
@@ -37,6 +38,15 @@ const KEPT: [&str; 16] = [
     "maxItems",
     "const",
 ];
+
+/// `[PYTHON]`: the interpreter whose cfn-lint is read; without one, that of the project's own Python tools.
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    let python = match arguments.first() {
+        Some(python) => python.into(),
+        None => venv::ensure()?.join("python"),
+    };
+    generate(&python, &shell::root())
+}
 
 /// Writes `crates/stack/src/schemas.json` below `root` from the cfn-lint that `python` can import.
 pub fn generate(python: &Path, root: &Path) -> Result<(), String> {
