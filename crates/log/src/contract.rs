@@ -224,6 +224,16 @@ pub enum LogError {
     /// The stream has no such shard.
     #[error("stream {0} has no {1}")]
     NoShard(StreamKey, ShardId),
+    /// An append, or one record of it, is larger than the log can write at once.
+    #[error("{what} of {bytes} bytes is too large for the log: at most {bytes_max} are possible")]
+    TooLarge {
+        /// What is.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The ceiling.
+        bytes_max: usize,
+    },
     /// The disk is full: nothing of this append was kept, what was acknowledged before is safe.
     #[error("the disk that holds the log is full: free some space in {path}, then write again")]
     DiskFull {
@@ -257,7 +267,9 @@ impl LogError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::NoStream(_) | Self::StreamExists(_) | Self::NoShard(..) => Remedy::FixRequest,
+            Self::NoStream(_) | Self::StreamExists(_) | Self::NoShard(..) | Self::TooLarge { .. } => {
+                Remedy::FixRequest
+            }
             Self::DiskFull { .. } => Remedy::Retry,
             Self::Disk { .. } => Remedy::Report,
             Self::Corrupt { .. } => Remedy::FixData,

@@ -1,9 +1,26 @@
 //! The durable, sharded, replayable log.
 //!
 //! ```text
-//! append ─► group commit (one sync for all that wait) ─► segments ─► ShardReader, woken by the append
+//! append ─► routing ─► group commit (one write, one sync) ─► segments ─► view, tail cache ─► ShardReader, woken
 //! ```
+//!
+//! [`Log`] is the contract; [`LocalLog`] keeps it on one machine's disk. The layout of the files is in [`format`].
 
+mod commit;
 mod contract;
+mod error;
+pub mod format;
+mod local;
+mod open;
+mod reader;
+mod routing;
+mod scan;
+mod segments;
+mod stream;
+mod trim;
+mod view;
+mod writer;
 
 pub use contract::*;
+pub use local::{Commit, LocalLog, LogOptions, LogParts};
+pub use routing::{hash_key, uniform_ranges};

@@ -1,0 +1,4 @@
+//! The log's tests, in one binary.
+
+mod disk;
+mod kit;
