@@ -7,8 +7,9 @@
 //! | TIMESTAMP | `2026-01-31 08:05:00[.f]` | `2026-01-31T08:05[:00[.f]]` |
 //! | TIMESTAMP_LTZ | the same and a literal `Z` | the same and a literal `Z` |
 //!
-//! Both print as many digits of the fraction as are not zero at its end. SQL timestamps move a day that the month lacks (`02-30`) to the month's last, as Java's
-//! "smart" resolver does; dates and ISO timestamps refuse it.
+//! Both print as many digits of the fraction as are not zero at its end. SQL timestamps
+//! move a day that the month lacks (`02-30`) to the month's last and read `24:00:00` as the next day, as Java's "smart"
+//! resolver does; dates and ISO timestamps refuse both.
 
 use std::io::Write;
 
@@ -117,20 +118,21 @@ fn date(text: &[u8], smart: bool) -> Option<(i32, &[u8])> {
     Some((days_of_date(year, month, day.min(last)), rest))
 }
 
-/// `HH:mm:ss[.f]` at the front, seconds optional if `short`; seconds of the day, nanoseconds and the rest.
+/// `HH:mm:ss[.f]` at the front, `24:00:00` included, seconds optional if `short`; seconds of the day, nanoseconds and the rest.
 #[inline]
 fn time(text: &[u8], short: bool) -> Option<(u32, u32, &[u8])> {
     let (hour, minute) = (two(text)?, two(text.get(3..)?)?);
-    if text[2] != b':' || hour > 23 || minute > 59 {
+    if text[2] != b':' || hour > 24 || minute > 59 {
         return None;
     }
     let rest = &text[5..];
     if rest.first() != Some(&b':') {
-        return short.then_some((hour * 3600 + minute * 60, 0, rest));
+        return (short && hour < 24).then_some((hour * 3600 + minute * 60, 0, rest));
     }
     let second = two(&rest[1..]).filter(|second| *second < 60)?;
     let (nanos, rest) = fraction(&rest[3..])?;
-    Some((hour * 3600 + minute * 60 + second, nanos, rest))
+    let whole = hour < 24 || (minute, second, nanos) == (0, 0, 0);
+    whole.then_some((hour * 3600 + minute * 60 + second, nanos, rest))
 }
 
 #[inline]
@@ -149,10 +151,10 @@ pub fn parse_date(text: &str) -> Option<i32> {
     date(text.as_bytes(), false).filter(|(_, rest)| rest.is_empty()).map(|(days, _)| days)
 }
 
-/// A time of day `HH:mm:ss[.f]`, in milliseconds.
+/// A time of day `HH:mm:ss[.f]`, in milliseconds. The fraction is dropped, as Flink's formats drop it.
 pub fn parse_time(text: &str) -> Option<i32> {
-    let (secs, nanos, rest) = time(text.as_bytes(), false)?;
-    rest.is_empty().then_some((secs * 1000 + nanos / 1_000_000) as i32)
+    let (secs, _, rest) = time(text.as_bytes(), false)?;
+    rest.is_empty().then_some((secs % DAY_SECS as u32 * 1000) as i32)
 }
 
 /// A timestamp in one of the standards; `zoned` is TIMESTAMP_LTZ.
@@ -170,6 +172,9 @@ pub fn parse_timestamp(text: &str, standard: TimestampStandard, zoned: bool) -> 
 fn calendar(text: &[u8], between: u8, smart: bool, short: bool, zoned: bool) -> Option<Moment> {
     let (days, rest) = date(text, smart)?;
     let (secs, nanos, rest) = time(rest.strip_prefix(&[between])?, short)?;
+    if !smart && i64::from(secs) == DAY_SECS {
+        return None;
+    }
     let wanted: &[u8] = if zoned { b"Z" } else { b"" };
     (rest == wanted).then_some(Moment { secs: i64::from(days) * DAY_SECS + i64::from(secs), nanos })
 }
@@ -264,6 +269,8 @@ mod tests {
             ("2026-01-31 08:05:00Z", Sql, true, Some((1_769_846_700, 0))),
             ("2026-01-31 08:05:00", Sql, true, None),
             ("2026-01-31 24:05:00", Sql, false, None),
+            ("2026-01-31 24:00:00", Sql, false, Some((1_769_904_000, 0))),
+            ("2026-01-31T24:00:00", Iso8601, false, None),
             ("2026-01-31T08:05:00+02:00", OpenX, false, Some((1_769_839_500, 0))),
             ("2026-01-31T08:05:00.25Z", OpenX, false, Some((1_769_846_700, 250_000_000))),
             ("", Sql, false, None),

@@ -5,7 +5,7 @@ use crate::column::{Column, Refused, Store};
 use crate::format::{Decoder, batch_of, schema_of};
 use crate::put::put_text;
 use crate::temporal::TimestampStandard;
-use crate::{Field, FormatError, SqlType};
+use crate::{Field, FormatError};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 

@@ -1,4 +1,6 @@
 //! The tokens of JSON (RFC 8259), read straight off a slice: no allocation, eight bytes of a string at a time.
+//!
+//! As in Flink, control characters may stand unescaped in strings.
 
 /// Nesting beyond this is refused, as Jackson does: it bounds the stack.
 pub(crate) const DEPTH_MAX: usize = 1000;
@@ -81,7 +83,7 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Reads a string, standing on its opening quote; checks escapes, control characters and UTF-8.
+    /// Reads a string, standing on its opening quote; checks escapes and UTF-8.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Text<'a>, Fail> {
         self.at += 1;
@@ -97,8 +99,7 @@ impl<'a> Cursor<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(_) => return self.fail("a control character stands unescaped in a string"),
-                None => return self.fail("the string has no end"),
+                _ => return self.fail("the string has no end"),
             }
         }
         let raw = &self.bytes[start..self.at];
@@ -262,18 +263,15 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The first quote, backslash or control character at `at` or later; `highs` becomes non-zero when bytes of 0x80 or more
-/// were passed. Of the three tests the lowest flagged byte is always a true hit: a borrow only runs upwards from one.
+/// The first quote or backslash at `at` or later; `highs` becomes non-zero when bytes of 0x80 or more
+/// were passed. Of each test the lowest flagged byte is always a true hit: a borrow only runs upwards from one.
 #[inline]
 fn find_special(bytes: &[u8], mut at: usize, highs: &mut u64) -> usize {
     while let Some(chunk) = bytes[at..].first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * b'"' as u64);
         let slash = word ^ (ONES * b'\\' as u64);
-        let hits = (quote.wrapping_sub(ONES) & !quote
-            | slash.wrapping_sub(ONES) & !slash
-            | word.wrapping_sub(ONES * 0x20) & !word)
-            & HIGHS;
+        let hits = (quote.wrapping_sub(ONES) & !quote | slash.wrapping_sub(ONES) & !slash) & HIGHS;
         if hits != 0 {
             let lowest = hits & hits.wrapping_neg();
             *highs |= word & HIGHS & (lowest - 1);
@@ -283,7 +281,7 @@ fn find_special(bytes: &[u8], mut at: usize, highs: &mut u64) -> usize {
         at += 8;
     }
     while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+        if byte == b'"' || byte == b'\\' {
             break;
         }
         *highs |= u64::from(byte & 0x80);

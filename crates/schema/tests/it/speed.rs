@@ -1,7 +1,7 @@
 //! How fast records are read: `cargo test -p millrace-schema -- --ignored --nocapture speed`.
 
 use crate::fields;
-use millrace_schema::{Decoder, format};
+use millrace_schema::format;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
