@@ -21,6 +21,10 @@ pub fn check(file: &File, findings: &mut Vec<Finding>) {
     if file.path.starts_with("crates/") && file.path.ends_with("/src/lib.rs") {
         table_of_contents(file, &source, findings);
     }
+    if let ["crates", krate, "tests", _] = file.path.split('/').collect::<Vec<_>>()[..] {
+        let cure = format!("each file here is linked as a program of its own: move it to crates/{krate}/tests/it/");
+        findings.push(file.finding(1, format!("a second test binary: {cure}")));
+    }
 }
 
 fn sizes(file: &File, source: &Source, findings: &mut Vec<Finding>) {
@@ -110,6 +114,12 @@ mod tests {
     fn a_library_root_holds_no_code() {
         assert_eq!(findings("crates/a/src/lib.rs", "//! x\nmod b;\npub use b::C;\n"), []);
         assert_eq!(findings("crates/a/src/lib.rs", "//! x\npub fn b() {}\n").len(), 1);
+    }
+
+    #[test]
+    fn a_crate_has_one_test_binary() {
+        assert_eq!(findings("crates/a/tests/it/main.rs", "//! x\n"), []);
+        assert_eq!(findings("crates/a/tests/b.rs", "//! x\n").len(), 1);
     }
 
     #[test]
