@@ -37,20 +37,19 @@ pub fn run(setup: &Setup) -> Result<Row, String> {
     }
     let (ours, theirs_rate) = (median(&mut ours), median(&mut theirs));
     let wall = |rate: f64| orders::ROWS as f64 / rate;
-    let same = if theirs.is_empty() { "rows not compared" } else { "rows identical" };
+    let ran = format!("{:.2} s and {:.0} MB at peak", wall(ours), peaks.0);
+    let notes = if theirs.is_empty() {
+        format!("rows not compared; {ran}")
+    } else {
+        format!("rows identical; {ran}, peer's {:.2} s and {:.0} MB", wall(theirs_rate), peaks.1)
+    };
     Ok(Row {
         bench: "sql: 2,000,000 JSON orders, 1-minute tumbling window, 10,000 keys, parallelism 2",
         unit: "rows/s",
         millrace: ours,
         peer: (!theirs.is_empty()).then_some(("Apache Flink 2.2, without JVM start", theirs_rate)),
         higher_is_better: true,
-        notes: format!(
-            "{same}; {:.2} s and {:.0} MB at peak, peer's {:.2} s and {:.0} MB",
-            wall(ours),
-            peaks.0,
-            wall(theirs_rate),
-            peaks.1
-        ),
+        notes,
     })
 }
 
