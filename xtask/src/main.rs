@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "a developer's tool works on the real disk, clock and threads")]
 
 mod bench;
+mod cfn;
+mod models;
 mod scan;
 mod shell;
 mod test;
@@ -27,6 +29,8 @@ const TASKS: &[(&str, &str, &str, Task)] = &[
         "measure beside a peer in the same run and add the ratio to docs/bench.md",
         bench::run,
     ),
+    ("models", "[--check] [BOTOCORE]", "generate crates/api/src/models from AWS's own service models", models::run),
+    ("cfn", "[PYTHON]", "generate crates/stack/src/schemas.json from AWS's own resource schemas", cfn::run),
     ("venv", "", "set up the Python tools and print the folder of their programs", venv::run),
 ];
 

@@ -1,1 +1,14 @@
-//! To be written.
+//! The doors: AWS's protocols on one port.
+//!
+//! ```text
+//! HTTP/1.1 and h2c ─► http (who calls, which service) ─► wire (JSON or CBOR ↔ typed shapes) ─► one file per operation
+//! ```
+//!
+//! Shapes and their rules are generated from AWS's own service models; no handler touches untyped input.
+
+pub mod http;
+pub mod kinesis;
+pub mod models;
+pub mod wire;
+
+pub use http::{Call, Caller, Doors, Service, serve};

@@ -1,0 +1,17 @@
+//! ListTagsForResource: all tags of the stream with this ARN.
+
+use super::Kinesis;
+use crate::http::Caller;
+use crate::models::kinesis::{ListTagsForResourceInput, ListTagsForResourceOutput, Tag};
+use crate::wire::Fault;
+
+pub fn call(
+    kinesis: &Kinesis,
+    caller: &Caller,
+    input: ListTagsForResourceInput,
+) -> Result<ListTagsForResourceOutput, Fault> {
+    let stream = kinesis.stream(caller, None, Some(&input.resource_arn))?;
+    let tags = kinesis.tags(&stream)?.into_iter();
+    let tags = tags.map(|(key, value)| Tag { key: key.into(), value: Some(value.into()) });
+    Ok(ListTagsForResourceOutput { tags: Some(tags.collect()) })
+}
