@@ -2,7 +2,7 @@
 //!
 //! A graph is a list of nodes in topological order; a node names its inputs by index. Columns are addressed by position in
 //! the output of the node before, so names matter only at sources, sinks and in `EXPLAIN`. A graph serialises, and its
-//! [`Display`](fmt::Display) is the text of `EXPLAIN`.
+//! [`Display`](std::fmt::Display) is the text of `EXPLAIN`.
 //!
 //! # Column layout
 //! - `Source`: the connector's physical fields with the metadata columns in their places ([`ConnectorSpec::fields`]).
@@ -17,7 +17,6 @@ use millrace_base::Millis;
 use millrace_schema::{Field, SqlType, Typed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The place of a node in [`JobGraph::nodes`].
 pub type NodeId = usize;

@@ -17,6 +17,7 @@ mod text;
 mod time;
 
 pub(crate) use signature::Call;
+pub(crate) use time::{from_locals, Locals};
 pub use signature::{common_type, is_implicit_cast};
 
 use crate::graph::Value;
