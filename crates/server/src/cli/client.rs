@@ -1,0 +1,192 @@
+//! A small client of AWS's JSON protocol, for the commands that talk to a running server.
+//!
+//! Requests carry an `Authorization` header of SigV4's form, whose scope selects account and region. Its signature is not
+//! computed, because Millrace does not verify signatures yet; this client is not for AWS itself.
+
+use clap::Args;
+use millrace_base::{Clock, SystemClock};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Where a local server listens when nothing says otherwise.
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4566";
+/// Longer than any answer of a healthy server, shorter than anybody's patience.
+const ANSWER_SECS_MAX: u64 = 60;
+
+/// Which server a command talks to.
+#[derive(Debug, Clone, Args)]
+pub struct EndpointArgs {
+    /// The server's address
+    #[arg(long, env = "AWS_ENDPOINT_URL", default_value = DEFAULT_ENDPOINT, value_name = "URL")]
+    pub endpoint: String,
+    /// The region that names are looked up in
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    pub region: String,
+    /// The access key id; twelve digits are the account, anything else is account 000000000000
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", default_value = "any", hide_env_values = true, value_name = "ID")]
+    pub access_key_id: String,
+}
+
+/// A command that failed, in words for the person who typed it.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Nobody answers.
+    #[error(
+        "no server answers at {endpoint} ({reason}): start one with `millrace up`, or name another with --endpoint or \
+         AWS_ENDPOINT_URL"
+    )]
+    NoServer {
+        /// Where.
+        endpoint: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The server refused.
+    #[error("{message} ({code})")]
+    Aws {
+        /// AWS's name of the error, for example `ResourceNotFoundException`.
+        code: String,
+        /// What it says.
+        message: String,
+    },
+    /// What came back is no answer of this protocol.
+    #[error("{endpoint} gave an answer that is not AWS's ({reason}): is it Millrace that listens there?")]
+    Answer {
+        /// Where.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An argument or input line cannot be used.
+    #[error("{0}")]
+    Input(String),
+    /// Standard input or output failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// Which one.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Speaks to one server in one account and region. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: String,
+    region: String,
+    access_key_id: String,
+}
+
+impl Client {
+    /// A client of the server that the arguments name. Connects with the first call.
+    pub fn new(args: &EndpointArgs) -> Result<Self, CliError> {
+        // Refused when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(ANSWER_SECS_MAX))
+            .build()
+            .map_err(|error| CliError::Input(format!("the HTTP client cannot start: {error}")))?;
+        let endpoint = args.endpoint.trim_end_matches('/').to_owned();
+        if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+            let message = format!("--endpoint {endpoint} is not an address: it begins with http:// or https://");
+            return Err(CliError::Input(message));
+        }
+        Ok(Self { http, endpoint, region: args.region.clone(), access_key_id: args.access_key_id.clone() })
+    }
+
+    /// The server's address.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Calls an operation of Kinesis Data Streams.
+    pub async fn kinesis(&self, operation: &str, body: &Value) -> Result<Value, CliError> {
+        self.call("kinesis", &format!("Kinesis_20131202.{operation}"), body).await
+    }
+
+    /// Calls an operation by the `X-Amz-Target` of its service.
+    pub async fn call(&self, service: &str, target: &str, body: &Value) -> Result<Value, CliError> {
+        let time = timestamp();
+        let sent = self
+            .http
+            .post(&self.endpoint)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", target)
+            .header("x-amz-date", &time)
+            .header("authorization", self.authorization(service, &time[..8]))
+            .body(body.to_string())
+            .send()
+            .await;
+        let answer = sent.map_err(|error| self.unreachable(&error))?;
+        let good = answer.status().is_success();
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let value: Value = match serde_json::from_slice(&bytes) {
+            Ok(value) => value,
+            Err(_) if bytes.is_empty() && good => json!({}),
+            Err(error) => {
+                let reason = format!("status {status}, {error}");
+                return Err(CliError::Answer { endpoint: self.endpoint.clone(), reason });
+            }
+        };
+        if good { Ok(value) } else { Err(refusal(&value, status.as_u16())) }
+    }
+
+    fn authorization(&self, service: &str, day: &str) -> String {
+        format!(
+            "AWS4-HMAC-SHA256 Credential={}/{day}/{}/{service}/aws4_request, SignedHeaders=host;x-amz-date, Signature={:064x}",
+            self.access_key_id, self.region, 0
+        )
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> CliError {
+        // The innermost cause is the one that says something: "Connection refused".
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        CliError::NoServer { endpoint: self.endpoint.clone(), reason: cause.to_string() }
+    }
+}
+
+/// AWS's error document, whatever the case of its members.
+fn refusal(value: &Value, status: u16) -> CliError {
+    let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str()).map(str::to_owned);
+    let code = text(&["__type", "code"]).unwrap_or_else(|| format!("status {status}"));
+    let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+    CliError::Aws { message: text(&["message", "Message"]).unwrap_or_else(|| "the server refused".to_owned()), code }
+}
+
+/// The time as SigV4 writes it, `20130101T101500Z`.
+fn timestamp() -> String {
+    let now = chrono::DateTime::from_timestamp_millis(SystemClock.now()).unwrap_or_default();
+    now.format("%Y%m%dT%H%M%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_credential_scope_carries_account_and_region() {
+        let args = EndpointArgs {
+            endpoint: "http://127.0.0.1:9/".to_owned(),
+            region: "eu-west-1".to_owned(),
+            access_key_id: "123456789012".to_owned(),
+        };
+        let client = Client::new(&args).unwrap();
+        assert_eq!(client.endpoint(), "http://127.0.0.1:9");
+        let header = client.authorization("kinesis", "20130101");
+        assert!(header.contains("Credential=123456789012/20130101/eu-west-1/kinesis/aws4_request"), "{header}");
+    }
+
+    #[test]
+    fn refusals_are_read_in_both_forms() {
+        let error = refusal(&json!({"__type": "com.amazon.coral.service#UnknownOperationException"}), 400);
+        assert!(error.to_string().ends_with("(UnknownOperationException)"));
+        let error = refusal(&json!({"__type": "ResourceNotFoundException", "message": "Stream x not found."}), 400);
+        assert_eq!(error.to_string(), "Stream x not found. (ResourceNotFoundException)");
+    }
+}
