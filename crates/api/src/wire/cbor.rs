@@ -226,6 +226,7 @@ impl Reader for CborReader {
     fn open_map(&mut self) -> Result<(), Malformed> {
         match self.kind()? {
             Kind::Map => self.open(),
+            Kind::Other => Err(broken()),
             _ => Err(Malformed("Unexpected field type".to_owned())),
         }
     }
@@ -237,6 +238,7 @@ impl Reader for CborReader {
     fn open_list(&mut self) -> Result<(), Malformed> {
         match self.kind()? {
             Kind::List => self.open(),
+            Kind::Other => Err(broken()),
             Kind::Map => Err(Malformed("Start of structure or map found where not expected.".to_owned())),
             _ => Err(Malformed("Unexpected field type".to_owned())),
         }
