@@ -267,9 +267,7 @@ impl LogError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::NoStream(_) | Self::StreamExists(_) | Self::NoShard(..) | Self::TooLarge { .. } => {
-                Remedy::FixRequest
-            }
+            Self::NoStream(_) | Self::StreamExists(_) | Self::NoShard(..) | Self::TooLarge { .. } => Remedy::FixRequest,
             Self::DiskFull { .. } => Remedy::Retry,
             Self::Disk { .. } => Remedy::Report,
             Self::Corrupt { .. } => Remedy::FixData,

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// The piece in which a frame is written again.
+const REWRITE_BYTES: u64 = 1 << 20;
+
 /// The folder of a stream.
 pub(crate) fn stream_dir(env: &Env, info: &StreamInfo) -> PathBuf {
     env.dir.join(format::stream_dir_name(info.incarnation, &info.key.name))
@@ -76,7 +79,7 @@ pub(crate) fn open_stream(env: &Arc<Env>, stored: StoredStream) -> Result<Stream
         }
     };
     let segments = metas(env, &info, &dir, &numbers, &last)?;
-    let scan = recover(&info, &last)?;
+    let scan = recover(env, &info, &dir, &last)?;
     Ok(assemble(env, info, dir, stored.trims, segments, last, scan))
 }
 
@@ -167,11 +170,37 @@ fn metas(
 }
 
 /// Goes through the last segment; cuts a torn commit, reports anything else that is wrong.
-fn recover(info: &StreamInfo, last: &Headed) -> Result<Scan, LogError> {
+fn recover(env: &Env, info: &StreamInfo, dir: &Path, last: &Headed) -> Result<Scan, LogError> {
+    let scan = scan_last(info, last)?;
+    // A process that was killed may have left a whole frame, or the file's very name, in the system's memory only, and a
+    // system that once failed to write it takes it for written. It is about to be shown to readers and built upon, so it
+    // is written again and synced. Frames before the last were synced before it was begun.
+    let synced = last
+        .file
+        .set_len(scan.end)
+        .and_then(|()| rewrite(&*last.file, scan.last_frame, scan.end))
+        .and_then(|()| last.file.sync())
+        .and_then(|()| env.disk.sync_dir(dir));
+    synced.map_err(|error| disk(&last.path, &error))?;
+    Ok(scan)
+}
+
+/// Writes what a file holds in a range once more.
+fn rewrite(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for from in (start..end).step_by(REWRITE_BYTES as usize) {
+        bytes.resize((end - from).min(REWRITE_BYTES) as usize, 0);
+        file.read_exact_at(&mut bytes, from)?;
+        file.write_at(&bytes, from)?;
+    }
+    Ok(())
+}
+
+fn scan_last(info: &StreamInfo, last: &Headed) -> Result<Scan, LogError> {
     let path = &last.path;
     let scan = scan::frames(&*last.file, &last.header, last.len, true);
     match &scan.stopped {
-        None => return Ok(scan),
+        None => {}
         Some((_, Bad::Disk(error))) => return Err(disk(path, error)),
         Some((offset, Bad::Order(reason))) => return Err(corrupt(path, *offset, *reason)),
         Some((offset, Bad::Frame(reason))) => {
@@ -182,8 +211,6 @@ fn recover(info: &StreamInfo, last: &Headed) -> Result<Scan, LogError> {
             }
         }
     }
-    let cut = last.file.set_len(scan.end).and_then(|()| last.file.sync());
-    cut.map_err(|error| disk(path, &error))?;
     Ok(scan)
 }
 
@@ -227,15 +254,8 @@ fn assemble(
         producers,
     };
     let active = Active { path: last.path, file: last.file, points: Arc::new(scan.points) };
-    let view = View {
-        dir,
-        incarnation: info.incarnation,
-        segments,
-        active,
-        shards,
-        cached: VecDeque::new(),
-        deleted: false,
-    };
+    let view =
+        View { dir, incarnation: info.incarnation, segments, active, shards, cached: VecDeque::new(), deleted: false };
     Stream {
         key: info.key.clone(),
         routes: Routes::new(&info.shards),

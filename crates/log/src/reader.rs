@@ -74,7 +74,11 @@ impl LocalReader {
     fn damaged(&self, place: Place, bytes: &Bytes) -> LogError {
         let view = self.stream.view.read();
         let path = view.dir.join(crate::format::segment_name(place.segment));
-        crate::error::corrupt(&path, place.offset, format!("a block of {} bytes does not hold its records", bytes.len()))
+        crate::error::corrupt(
+            &path,
+            place.offset,
+            format!("a block of {} bytes does not hold its records", bytes.len()),
+        )
     }
 
     fn walk(&mut self, bounds: Bounds, fill: &mut Fill) -> Result<(), LogError> {
@@ -135,8 +139,7 @@ impl ShardReader for LocalReader {
         let closed = self.stream.shard(self.shard)?.closed;
         let bounds = self.stream.bounds(self.shard)?;
         self.position = self.position.max(bounds.trim);
-        let mut fill =
-            Fill { batch: Batch::default(), records_left: records_max.max(1), bytes_left: bytes_max.max(1) };
+        let mut fill = Fill { batch: Batch::default(), records_left: records_max.max(1), bytes_left: bytes_max.max(1) };
         if self.position < bounds.tail {
             self.walk(bounds, &mut fill)?;
         }

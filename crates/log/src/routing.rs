@@ -15,10 +15,7 @@ pub fn uniform_ranges(count: u32) -> Vec<HashRange> {
     // ⌊2^128/n⌋ without a 129th bit; for n = 1 there is one range anyway.
     let width = if count == 1 { 0 } else { u128::MAX / count + u128::from(u128::MAX % count == count - 1) };
     (0..count)
-        .map(|i| HashRange {
-            start: i * width,
-            end: if i == count - 1 { u128::MAX } else { (i + 1) * width - 1 },
-        })
+        .map(|i| HashRange { start: i * width, end: if i == count - 1 { u128::MAX } else { (i + 1) * width - 1 } })
         .collect()
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Bad {
 pub(crate) struct Scan {
     /// The end of the last good frame.
     pub(crate) end: u64,
+    /// Where the last good frame begins; 0, where the header is, when there is none.
+    pub(crate) last_frame: u64,
     /// Where and why the scan stopped before the end.
     pub(crate) stopped: Option<(u64, Bad)>,
     /// Where each shard stands at `end`.
@@ -108,6 +110,7 @@ pub(crate) fn frames(file: &dyn DiskFile, header: &(SegmentHeader, u64), end: u6
     let (header, start) = header;
     let mut scan = Scan {
         end: *start,
+        last_frame: 0,
         stopped: None,
         next: header.bases.clone(),
         next_frame: header.first_frame,
@@ -157,6 +160,7 @@ impl Scan {
         let number = frame.header.number;
         self.producers.extend(frame.producers.iter().map(|(id, epoch)| (id.clone(), *epoch, number)));
         self.next_frame += 1;
+        self.last_frame = self.end;
         self.end += u64::from(frame.header.len);
         Ok(())
     }

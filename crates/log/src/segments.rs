@@ -1,9 +1,9 @@
 //! Reading segment files: frames through a chunk of memory, and the few closed segments that are in use.
 
+use crate::LogError;
 use crate::error::{corrupt, disk};
 use crate::format::{self, Block, Frame, FrameHeader, FrameSite, Points};
 use crate::scan::{self, Bad};
-use crate::LogError;
 use bytes::Bytes;
 use crc32c::crc32c;
 use millrace_base::{Disk, DiskFile, ShardId};

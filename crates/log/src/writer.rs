@@ -155,8 +155,8 @@ impl Writer {
             Ok(created) => created,
             Err(error) => {
                 // A half-made segment must not come back after a crash, when frames were added to the one before.
-                let undone = is_full(&error)
-                    && env.disk.remove(&path).and_then(|()| env.disk.sync_dir(&self.dir)).is_ok();
+                let undone =
+                    is_full(&error) && env.disk.remove(&path).and_then(|()| env.disk.sync_dir(&self.dir)).is_ok();
                 let failed = disk(&path, &error);
                 return Err(if undone { failed } else { env.poisoned(failed) });
             }
@@ -167,11 +167,8 @@ impl Writer {
         // Neither synced nor needed: an index that is missing or torn is built again from its segment.
         let _ = write_index(&*env.disk, &index, &points.encode(self.incarnation, self.segment));
         let mut view = view.write();
-        view.active = Active {
-            path: path.clone(),
-            file: file.clone(),
-            points: Arc::new(Points::new(start, &self.next)),
-        };
+        view.active =
+            Active { path: path.clone(), file: file.clone(), points: Arc::new(Points::new(start, &self.next)) };
         view.segments.push_back(SegmentMeta {
             number: header.segment,
             start,

@@ -123,8 +123,7 @@ impl Block {
             if index < from {
                 continue;
             }
-            let record =
-                Record { index, arrival, partition_key: bytes.slice(key..data), data: bytes.slice(data..at) };
+            let record = Record { index, arrival, partition_key: bytes.slice(key..data), data: bytes.slice(data..at) };
             if !each(record) {
                 return true;
             }
@@ -161,7 +160,8 @@ impl Frame {
         if crc32c(directory) != header.directory_crc {
             return Err("the checksum of the frame's directory is wrong");
         }
-        let (blocks, producers) = directory_fields(&header, directory).ok_or("the frame's directory contradicts itself")?;
+        let (blocks, producers) =
+            directory_fields(&header, directory).ok_or("the frame's directory contradicts itself")?;
         Ok(Self { header, blocks, producers, head, trusted: false })
     }
 

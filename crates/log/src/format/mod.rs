@@ -40,6 +40,8 @@
 //!   frame header behind it, or in a segment that is not the last, is damage: it is reported and never cut.
 //! - A segment's header is synced, and its name, before its first frame is written. So a bad header without frames is a
 //!   torn creation: the file is removed. `previous_len` tells a closed segment that lost its end.
+//! - The last frame found at the start was perhaps never synced (the process was killed, the machine went on; or its sync
+//!   had failed), so it is written again and synced before it is used.
 //! - What retention removes is first written to the catalog (the number of the first segment), then removed.
 
 mod frame;

@@ -3,7 +3,7 @@
 use crate::kit::{key, read_all, record, spec};
 use millrace_base::{ShardId, SystemClock, SystemDisk};
 use millrace_catalog::Catalog;
-use millrace_log::{Log, LocalLog, LogOptions, LogParts, NewRecord};
+use millrace_log::{LocalLog, Log, LogOptions, LogParts, NewRecord};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

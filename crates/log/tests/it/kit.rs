@@ -1,10 +1,50 @@
 //! What the tests share: small logs and small records.
 
 use bytes::Bytes;
-use millrace_base::{Scope, ShardId};
-use millrace_log::{Log, LogError, NewRecord, Placed, Producer, Record, StreamKey, StreamMode, StreamSpec};
+use millrace_base::{Millis, Scope, ShardId};
+use millrace_catalog::Catalog;
+use millrace_log::{
+    Commit, LocalLog, Log, LogError, LogOptions, LogParts, NewRecord, Placed, Producer, Record, StreamKey, StreamMode,
+    StreamSpec,
+};
+use millrace_testkit::{SimClock, SimDisk};
 use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+/// When simulations begin.
+pub const START: Millis = 1_790_000_000_000;
+/// Where a simulated log lies.
+pub const DIR: &str = "/data/log";
+
+/// A simulated disk and clock, on which logs are opened again and again.
+pub struct World {
+    pub disk: SimDisk,
+    pub clock: SimClock,
+    pub options: LogOptions,
+}
+
+impl World {
+    /// An empty disk; segments are small, so that they roll often.
+    pub fn new(seed: u64) -> Self {
+        let options =
+            LogOptions { commit: Commit::Inline, segment_bytes: 2 << 10, cache_bytes: 4 << 10, ..Default::default() };
+        Self { disk: SimDisk::new(seed), clock: SimClock::at(START), options }
+    }
+
+    /// Opens the log as it is on the disk.
+    pub fn open(&self) -> Result<Arc<LocalLog>, LogError> {
+        let catalog = Catalog::open(&self.disk, Path::new("/data/catalog.redb"))?;
+        let parts = LogParts {
+            clock: Arc::new(self.clock.clone()),
+            disk: Arc::new(self.disk.clone()),
+            catalog,
+            dir: DIR.into(),
+        };
+        LocalLog::open(parts, self.options.clone())
+    }
+}
 
 /// A stream of the default scope.
 pub fn key(name: &str) -> StreamKey {
@@ -18,7 +58,11 @@ pub fn spec(shard_count: u32) -> StreamSpec {
 
 /// A record that goes where its key leads.
 pub fn record(partition_key: &str, data: impl Into<Bytes>) -> NewRecord {
-    NewRecord { partition_key: Bytes::copy_from_slice(partition_key.as_bytes()), explicit_hash: None, data: data.into() }
+    NewRecord {
+        partition_key: Bytes::copy_from_slice(partition_key.as_bytes()),
+        explicit_hash: None,
+        data: data.into(),
+    }
 }
 
 /// The result of a future that does not have to wait, as appends with inline commits do not.

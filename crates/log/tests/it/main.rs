@@ -1,4 +1,8 @@
 //! The log's tests, in one binary.
 
+mod conformance;
+mod crash;
+mod damage;
 mod disk;
 mod kit;
+mod retention;
