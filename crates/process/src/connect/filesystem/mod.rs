@@ -1,0 +1,22 @@
+//! `filesystem`: files and folders as a table, one record a line.
+
+mod sink;
+mod source;
+
+pub(super) use sink::FileSink;
+pub(super) use source::FileSource;
+
+use super::{ConnectError, Options};
+use std::path::PathBuf;
+
+/// The table's `path`, a plain path or a `file://` URL.
+fn path(options: &Options<'_>) -> Result<PathBuf, ConnectError> {
+    let text = options.required("path", "file:///data/orders")?;
+    let plain = text.strip_prefix("file://").or_else(|| text.strip_prefix("file:")).unwrap_or(text);
+    match plain.split_once("://") {
+        Some((scheme, _)) => {
+            Err(options.error(format!("'path' = '{text}': {scheme}:// is not supported yet; use a local path")))
+        }
+        None => Ok(PathBuf::from(plain)),
+    }
+}
