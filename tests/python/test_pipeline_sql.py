@@ -96,6 +96,34 @@ def test_killed_and_restarted_it_gives_the_same(start_server):
     assert found == expected, sorted(set(found.items()) ^ set(expected.items()))[:4]
 
 
+@pytest.mark.timeout(300)
+def test_what_comes_too_late_is_kept_beside(start_server):
+    """Every order is counted in its window or stands in the late stream, never both, never neither, kills or not."""
+    dice = random.Random(8)
+    server, kinesis = deploy(start_server)
+    sent = list(orders(3000, seed=9))
+    for order in sent[1000::10]:
+        order["ordered_at"] = (START + datetime.timedelta(seconds=dice.randrange(60))).isoformat(sep=" ") + ".000"
+    for start in range(0, len(sent), 500):
+        batch = sent[start:start + 500]
+        put_all(kinesis, "orders", [(json.dumps(order).encode(), order["customer"]) for order in batch])
+        time.sleep(dice.uniform(0, 0.5))
+        server.kill9()
+        server.start()
+    finish(kinesis)
+    counted = [order for order in sent if order["quantity"] > 0]
+
+    def everywhere():
+        found = result(kinesis, None)
+        late = [json.loads(record["Data"])["order_id"] for record in read_all(kinesis, "late")]
+        return found, late, sum(row[0] for row in found.values()) + len(late)
+
+    wait_for(lambda: everywhere()[2] >= len(counted), what="every order in a window or beside")
+    found, late, total = everywhere()
+    assert total == len(counted) and len(set(late)) == len(late) > 0
+    assert found == totals(order for order in sent if order["order_id"] not in set(late))
+
+
 def test_a_script_over_files_needs_no_server(server, tmp_path):
     sent = list(orders(2000, seed=6))
     source, sink = tmp_path / "orders", tmp_path / "totals"

@@ -94,7 +94,7 @@ pub fn check_credits(paths: &[String], files: &[File], findings: &mut Vec<Findin
         let credited = files.iter().any(|file| file.path == readme && is_credit(&file.text));
         if is_data && !credited {
             let message =
-                format!("no credit: say in {readme} under \"Credit\" where it is from and under which licence");
+                format!("no credit: say in {readme} after \"Source:\" where it is from and under which licence");
             findings.push(Finding { path: path.clone(), line: 1, message });
         }
     }
@@ -102,7 +102,8 @@ pub fn check_credits(paths: &[String], files: &[File], findings: &mut Vec<Findin
 
 fn is_credit(text: &str) -> bool {
     let text = text.to_lowercase();
-    text.contains("credit") && ["licen", "cc0", "public domain"].iter().any(|word| text.contains(word))
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    any(&["credit", "source:"]) && any(&["licen", "cc0", "public domain"])
 }
 
 #[cfg(test)]
