@@ -102,7 +102,10 @@ impl LocalLog {
         }
         remove_rubbish(&env, &streams)?;
         let driver = start(&env)?;
-        Ok(Arc::new(Self { env, streams: RwLock::new(streams), driver }))
+        let log = Arc::new(Self { env, streams: RwLock::new(streams), driver });
+        // What had expired must not show again. If this fails, the next call of `trim_expired` says why.
+        let _ = log.trim_expired();
+        Ok(log)
     }
 
     /// The streams that cannot be used because their files are damaged, and what is wrong with each.

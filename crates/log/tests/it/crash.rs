@@ -1,9 +1,11 @@
 //! Seeded simulation: random work on a disk that fails and a process that dies; an auditor knows what must be there.
 
 use crate::kit::{World, append, key, read_all, record, spec};
-use millrace_base::ShardId;
-use millrace_log::{LocalLog, Log, LogError, Producer};
+use millrace_base::{Disk, ShardId};
+use millrace_log::{LocalLog, Log, LogError, Producer, ShardReader};
 use millrace_testkit::{Call, SimDice};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 const STREAMS: usize = 3;
@@ -16,6 +18,8 @@ struct Known {
     acknowledged: [Vec<String>; SHARDS as usize],
     /// What an unacknowledged append would have added: all of it or nothing may be there.
     doubtful: Option<Vec<(String, usize)>>,
+    /// By shard, how many of the records have expired.
+    expired: [usize; SHARDS as usize],
     /// The last epoch of the stream's producer: acknowledged, and doubtful.
     epoch: (u64, u64),
     exists: bool,
@@ -23,22 +27,48 @@ struct Known {
     existence_doubtful: bool,
 }
 
-struct Run {
+/// What came about over all seeds: a simulation in which nothing happens proves nothing.
+#[derive(Debug, Default)]
+struct Tally {
+    acknowledged: u64,
+    full: u64,
+    failed: u64,
+    doubtful_kept: u64,
+    doubtful_lost: u64,
+    expired: u64,
+    followed: u64,
+}
+
+struct Run<'a> {
+    tally: &'a mut Tally,
     seed: u64,
     dice: SimDice,
     world: World,
     known: Vec<Known>,
     written: usize,
+    /// True when a write of this life has failed: no other may succeed.
+    poisoned: bool,
+    /// Readers that follow the shards.
+    followers: HashMap<(usize, u32), Box<dyn ShardReader>>,
 }
 
 fn name(stream: usize) -> String {
     format!("stream-{stream}")
 }
 
-impl Run {
-    fn new(seed: u64) -> Self {
+impl<'a> Run<'a> {
+    fn new(seed: u64, tally: &'a mut Tally) -> Self {
         let known = vec![Known::default(); STREAMS];
-        Self { seed, dice: SimDice::new(seed ^ 0x5eed), world: World::new(seed), known, written: 0 }
+        Self {
+            tally,
+            seed,
+            dice: SimDice::new(seed ^ 0x5eed),
+            world: World::new(seed),
+            known,
+            written: 0,
+            poisoned: false,
+            followers: HashMap::new(),
+        }
     }
 
     /// One life of the process: work until it ends, by a crash, a kill, or a good night.
@@ -54,6 +84,8 @@ impl Run {
         assert!(log.damaged().is_empty(), "seed {}: {:?}", self.seed, log.damaged());
         self.audit(&log);
         self.misfortune();
+        self.poisoned = false;
+        self.followers.clear();
         for _ in 0..self.dice.below(40) {
             self.world.clock.advance(self.dice.below(1000) as i64 - 200);
             let stream = self.dice.below(STREAMS as u64) as usize;
@@ -61,6 +93,8 @@ impl Run {
                 0 => self.create(&log, stream),
                 1 if self.dice.one_in(4) => self.delete(&log, stream),
                 2 => log.trim_expired().is_ok(),
+                3 if self.dice.one_in(3) => self.expire(&log),
+                4 | 5 => self.follow(&log, stream),
                 _ if self.known[stream].exists => self.append(&log, stream),
                 _ => self.create(&log, stream),
             };
@@ -85,7 +119,7 @@ impl Run {
         let known = &mut self.known[stream];
         match log.create_stream(&key(&name(stream)), spec(SHARDS)) {
             Ok(_) => {
-                assert!(!known.exists);
+                assert!(!known.exists && !self.poisoned);
                 *known = Known { exists: true, ..Known::default() };
                 true
             }
@@ -101,6 +135,7 @@ impl Run {
     }
 
     fn delete(&mut self, log: &LocalLog, stream: usize) -> bool {
+        (0..SHARDS).for_each(|shard| drop(self.followers.remove(&(stream, shard))));
         let known = &mut self.known[stream];
         match log.delete_stream(&key(&name(stream))) {
             Ok(()) => {
@@ -119,7 +154,45 @@ impl Run {
         }
     }
 
-    /// False when the log failed, and this life with it.
+    /// Lets everything expire.
+    fn expire(&mut self, log: &LocalLog) -> bool {
+        if self.poisoned {
+            return true;
+        }
+        self.world.clock.advance(30 * 3_600_000);
+        self.tally.expired += 1;
+        for known in &mut self.known {
+            known.expired = std::array::from_fn(|shard| known.acknowledged[shard].len());
+        }
+        log.trim_expired().is_ok()
+    }
+
+    /// Reads on where a follower stands: exactly what was acknowledged, no matter how the log fares.
+    fn follow(&mut self, log: &LocalLog, stream: usize) -> bool {
+        let shard = self.dice.below(SHARDS.into()) as u32;
+        let known = &self.known[stream];
+        if !known.exists {
+            return true;
+        }
+        let reader = self.followers.entry((stream, shard)).or_insert_with(|| {
+            let index = self.dice.below(1 + known.acknowledged[shard as usize].len() as u64);
+            log.reader(&key(&name(stream)), ShardId(shard), index).unwrap()
+        });
+        let Ok(batch) = reader.read(1 + self.dice.below(20) as usize, 1 + self.dice.below(2000) as usize) else {
+            // A dead process reads nothing.
+            return self.world.disk.list(Path::new(crate::kit::DIR)).is_ok();
+        };
+        for record in &batch.records {
+            let text = &known.acknowledged[shard as usize][record.index as usize];
+            assert_eq!(record.data, text.as_bytes(), "seed {}", self.seed);
+        }
+        self.tally.followed += batch.records.len() as u64;
+        let is_tail = batch.next == known.acknowledged[shard as usize].len() as u64;
+        assert_eq!(is_tail, batch.next_arrival.is_none(), "seed {}", self.seed);
+        true
+    }
+
+    /// The outcome of a failed append is doubtful until the next life.
     fn append(&mut self, log: &LocalLog, stream: usize) -> bool {
         let key = key(&name(stream));
         let texts: Vec<String> = (0..1 + self.dice.below(6))
@@ -136,7 +209,12 @@ impl Run {
         // Epoch 0 is never written, so that "none yet" and "the first" need no telling apart.
         let producer = producer.filter(|p| p.epoch > 0);
         let routed = |shard: u32| log.stream(&key).unwrap().shards[shard as usize].range;
-        match append(log, &key, records, producer.clone()) {
+        let outcome = append(log, &key, records, producer.clone());
+        if self.poisoned {
+            assert!(outcome.is_err() || is_repeat, "seed {}", self.seed);
+            return true;
+        }
+        match outcome {
             Ok(placed) if placed.is_empty() => assert!(is_repeat, "seed {}", self.seed),
             Ok(placed) => {
                 assert!(!is_repeat, "seed {}", self.seed);
@@ -144,11 +222,12 @@ impl Run {
                     let shard = &mut known.acknowledged[placed.shard.0 as usize];
                     assert_eq!(placed.sequence.index, shard.len() as u64, "seed {}", self.seed);
                     shard.push(text);
+                    self.tally.acknowledged += 1;
                 }
                 known.epoch.0 = producer.map_or(known.epoch.0, |p| p.epoch);
             }
             // Nothing of it was kept, and the log goes on.
-            Err(LogError::DiskFull { .. }) => {}
+            Err(LogError::DiskFull { .. }) => self.tally.full += 1,
             Err(_) => {
                 let shard_of = |text: &String| {
                     let hash = millrace_log::hash_key(text.as_bytes());
@@ -158,7 +237,8 @@ impl Run {
                     known.doubtful = Some(texts.iter().map(|text| (text.clone(), shard_of(text))).collect());
                     known.epoch.1 = producer.map_or(0, |p| p.epoch);
                 }
-                return false;
+                self.poisoned = true;
+                self.tally.failed += 1;
             }
         }
         true
@@ -184,15 +264,27 @@ impl Run {
                 continue;
             }
             let found: Vec<Vec<String>> = (0..SHARDS).map(|shard| texts(log, &key, ShardId(shard))).collect();
+            for (shard, expired) in known.expired.iter().enumerate() {
+                assert_eq!(
+                    log.bounds(&key, ShardId(shard as u32)).unwrap().trim,
+                    *expired as u64,
+                    "seed {}",
+                    self.seed
+                );
+            }
             let doubtful = known.doubtful.take().unwrap_or_default();
             let mut with = known.acknowledged.clone();
             for (text, shard) in doubtful {
                 with[shard].push(text);
             }
-            if found == known.acknowledged {
-                // With an empty doubt both are equal.
+            let left = |all: &[Vec<String>]| -> Vec<Vec<String>> {
+                all.iter().zip(known.expired).map(|(texts, expired)| texts[expired..].to_vec()).collect()
+            };
+            if found == left(&known.acknowledged) {
+                self.tally.doubtful_lost += u64::from(with != known.acknowledged);
             } else {
-                assert_eq!(found, with, "seed {}: {key}", self.seed);
+                self.tally.doubtful_kept += 1;
+                assert_eq!(found, left(&with), "seed {}: {key}", self.seed);
                 known.acknowledged = with;
                 known.epoch.0 = known.epoch.0.max(known.epoch.1);
             }
@@ -206,13 +298,13 @@ fn texts(log: &LocalLog, key: &millrace_log::StreamKey, shard: ShardId) -> Vec<S
     let found: Vec<_> = records.iter().map(|r| String::from_utf8(r.data.to_vec()).unwrap()).collect();
     // A reader that starts anywhere sees the same from there on.
     let middle = found.len() / 2;
-    let again = read_all(log, key, shard, middle as u64).unwrap();
+    let again = read_all(log, key, shard, records.get(middle).map_or(0, |r| r.index)).unwrap();
     assert!(again.iter().map(|r| r.data.to_vec()).eq(found[middle..].iter().map(|t| t.as_bytes().to_vec())));
     found
 }
 
-fn simulate(seed: u64) {
-    let mut run = Run::new(seed);
+fn simulate(seed: u64, tally: &mut Tally) {
+    let mut run = Run::new(seed, tally);
     for _ in 0..6 {
         run.life();
         run.world.disk.set_capacity(None);
@@ -227,9 +319,14 @@ fn simulate(seed: u64) {
 fn whatever_happens_every_acknowledged_record_is_there_once_in_order() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("MILLRACE_SEED") {
-        return simulate(seed);
+        return simulate(seed, &mut Tally::default());
     }
+    let mut tally = Tally::default();
     for seed in 0..number("MILLRACE_SEEDS").unwrap_or(2000) {
-        simulate(seed);
+        simulate(seed, &mut tally);
     }
+    println!("{tally:?}");
+    let Tally { acknowledged, full, failed, doubtful_kept, doubtful_lost, expired, followed } = tally;
+    let all = [acknowledged, full, failed, doubtful_kept, doubtful_lost, expired, followed];
+    assert!(all.iter().all(|count| *count > 0), "something never happened: {all:?}");
 }
