@@ -51,11 +51,19 @@ pub(crate) fn create_files(env: &Env, info: &StreamInfo) -> Result<(), LogError>
     })
 }
 
+/// A segment's file.
+struct Opened {
+    path: Arc<Path>,
+    file: Arc<dyn DiskFile>,
+    len: u64,
+}
+
 /// A segment whose header was read.
 struct Headed {
     path: Arc<Path>,
     file: Arc<dyn DiskFile>,
     len: u64,
+    /// With its length.
     header: (SegmentHeader, u64),
 }
 
@@ -105,15 +113,15 @@ fn segment_numbers(env: &Env, dir: &Path, first: u64) -> Result<Vec<u64>, LogErr
     Ok(numbers)
 }
 
-fn open_file(env: &Env, dir: &Path, number: u64) -> Result<(Arc<Path>, Arc<dyn DiskFile>, u64), LogError> {
+fn open_file(env: &Env, dir: &Path, number: u64) -> Result<Opened, LogError> {
     let path: Arc<Path> = dir.join(format::segment_name(number)).into();
     let file = env.disk.open(&path, false).map_err(|e| disk(&path, &e))?;
     let len = file.len().map_err(|e| disk(&path, &e))?;
-    Ok((path, file, len))
+    Ok(Opened { path, file, len })
 }
 
 fn head(env: &Env, info: &StreamInfo, dir: &Path, number: u64) -> Result<Result<Headed, HeaderError>, LogError> {
-    let (path, file, len) = open_file(env, dir, number)?;
+    let Opened { path, file, len } = open_file(env, dir, number)?;
     let header = match scan::try_header(&path, &*file)? {
         Ok(header) => header,
         Err(error) => return Ok(Err(error)),
@@ -127,7 +135,7 @@ fn head(env: &Env, info: &StreamInfo, dir: &Path, number: u64) -> Result<Result<
 
 /// True when a segment with a bad header has no frame.
 fn is_bare(env: &Env, info: &StreamInfo, dir: &Path, number: u64) -> Result<bool, LogError> {
-    let (path, file, len) = open_file(env, dir, number)?;
+    let Opened { path, file, len } = open_file(env, dir, number)?;
     Ok(scan::frame_behind(&path, &*file, (info.incarnation, number), 0, len)?.is_none())
 }
 

@@ -87,6 +87,7 @@ async fn many_writers_share_commits_and_everything_survives_a_restart() {
 /// `cargo test --release -p millrace-log -- --ignored bench --nocapture`: durable appends of 500 × 1 KB.
 #[test]
 #[ignore = "a measurement, for release builds"]
+#[allow(clippy::disallowed_methods, reason = "it measures time")]
 fn bench_durable_appends() {
     for (writers, shards) in [(1, 8), (4, 8), (16, 8), (64, 8)] {
         let dir = tempfile::tempdir().unwrap();
