@@ -4,6 +4,7 @@
 mod bench;
 mod cfn;
 mod models;
+mod oracle;
 mod scan;
 mod shell;
 mod test;
@@ -31,6 +32,7 @@ const TASKS: &[(&str, &str, &str, Task)] = &[
     ),
     ("models", "[--check] [BOTOCORE]", "generate crates/api/src/models from AWS's own service models", models::run),
     ("cfn", "[PYTHON]", "generate crates/stack/src/schemas.json from AWS's own resource schemas", cfn::run),
+    ("oracle", "[FLINK_SQL] [NAME …]", "re-record tests/sql/*.golden with a real Apache Flink", oracle::run),
     ("venv", "", "set up the Python tools and print the folder of their programs", venv::run),
 ];
 

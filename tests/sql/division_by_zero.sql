@@ -1,0 +1,5 @@
+-- Division of integers by zero fails the job.
+CREATE TABLE numbers (
+  n INT, t TINYINT, s SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, x DECIMAL(10, 2), y DECIMAL(8, 3)
+) WITH ('connector' = 'filesystem', 'path' = '${DATA}/numbers.json', 'format' = 'json');
+SELECT 1 / i FROM numbers WHERE n = 4;

@@ -1,0 +1,6 @@
+-- Times and intervals.
+CREATE TABLE moments (n INT, d DATE, t TIME(0), ts TIMESTAMP(3), ms BIGINT)
+WITH ('connector' = 'filesystem', 'path' = '${DATA}/moments.json', 'format' = 'json');
+SELECT n, ts + INTERVAL '1' DAY, ts - INTERVAL '1:30' MINUTE TO SECOND, ts + INTERVAL '1' MONTH, d + INTERVAL '1' DAY, d + INTERVAL '1' YEAR FROM moments;
+SELECT n, ts > TIMESTAMP '2000-12-31 00:00:00', d = DATE '2024-02-29', t < TIME '12:34:57', ts BETWEEN TIMESTAMP '2000-01-01 00:00:00' AND TIMESTAMP '2025-01-01 00:00:00' FROM moments;
+SELECT DATE '2026-01-31' + INTERVAL '1' MONTH, TIMESTAMP '2026-03-01 00:00:00.123' - INTERVAL '0.5' SECOND, TIME '23:30:00' + INTERVAL '1' HOUR;
