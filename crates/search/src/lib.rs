@@ -1,1 +1,23 @@
-//! To be written.
+//! The search index: OpenSearch's documents, mappings, queries and aggregations over [tantivy](https://docs.rs/tantivy).
+//!
+//! A write goes to the index's translog, synced, before it is acknowledged, and into tantivy's writer; a refresh makes it
+//! found. [`Engine`] holds many indices; bodies and answers are OpenSearch's JSON.
+
+mod aggs;
+mod analysis;
+mod bulk;
+mod date;
+mod engine;
+mod error;
+mod find;
+mod index;
+mod mapping;
+mod names;
+mod query;
+mod values;
+
+pub use bulk::{BulkLabel, parse_bulk, render_done, render_item};
+pub use engine::{BulkOp, Engine, Parts, Refresh};
+pub use error::Error;
+pub use find::SourceFilter;
+pub use index::{Action, Condition, Done, Found, Write};

@@ -1,0 +1,406 @@
+//! The engine: many indices in one folder.
+//!
+//! Everything here is a step that a caller takes; the one thread, which refreshes, is started by [`Engine::start`] and only
+//! calls [`Engine::tick`].
+
+use crate::error::Error;
+use crate::find::{self, SearchRequest, Target};
+use crate::index::{Done, Found, Index, META_FILE, Meta, World, Write};
+use crate::mapping::Mappings;
+use crate::names;
+use bytes::Bytes;
+use millrace_base::{Clock, Dice, Disk, Millis};
+use parking_lot::{Condvar, Mutex, RwLock};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// While anything is to be refreshed the thread looks this often.
+const LOOK_MS: i64 = 100;
+/// OpenSearch's `cluster.max_shards_per_node`: an index costs file handles and memory.
+const INDICES_MAX: usize = 1000;
+
+/// What an engine needs.
+pub struct Parts {
+    /// Its folder; made when it is absent.
+    pub dir: PathBuf,
+    /// Where it lies. (Segments are mapped into memory by tantivy, so they lie on the machine's disk in any case.)
+    pub disk: Arc<dyn Disk>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For ids.
+    pub dice: Arc<dyn Dice>,
+}
+
+/// When a write is to be found by searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refresh {
+    /// Soon: within 0.1 to 1 s.
+    #[default]
+    Soon,
+    /// Before the answer, by waiting for the next refresh.
+    WaitFor,
+    /// Before the answer, by a refresh of its own.
+    Now,
+}
+
+/// An operation of a bulk request.
+#[derive(Debug, Clone)]
+pub struct BulkOp {
+    /// The index; made when it is absent.
+    pub index: String,
+    /// What to do.
+    pub write: Write,
+}
+
+/// Many indices.
+pub struct Engine {
+    world: World,
+    dir: PathBuf,
+    indices: RwLock<BTreeMap<String, Arc<Index>>>,
+    /// Held while indices are made or deleted.
+    changing: Mutex<()>,
+    signal: Mutex<Signal>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Signal {
+    dirty: bool,
+    stopped: bool,
+}
+
+impl Engine {
+    /// Opens a folder with all its indices, and repeats what was acknowledged and not yet in segments.
+    pub fn open(parts: Parts) -> Result<Arc<Self>, Error> {
+        let world = World { disk: parts.disk, clock: parts.clock, dice: parts.dice };
+        world.disk.create_dir(&parts.dir)?;
+        let mut indices = BTreeMap::new();
+        for uuid in world.disk.list(&parts.dir)? {
+            let dir = parts.dir.join(&uuid);
+            if !world.disk.list(&dir)?.iter().any(|name| name == META_FILE) {
+                // A creation or a deletion that a crash cut short.
+                world.disk.remove_dir(&dir)?;
+                continue;
+            }
+            let index = Index::open(world.clone(), &dir)?;
+            indices.insert(index.meta.name.clone(), index);
+        }
+        Ok(Arc::new(Self {
+            world,
+            dir: parts.dir,
+            indices: RwLock::new(indices),
+            changing: Mutex::new(()),
+            signal: Mutex::new(Signal::default()),
+            wake: Condvar::new(),
+        }))
+    }
+
+    /// Starts the thread that refreshes.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
+        let engine = self.clone();
+        std::thread::Builder::new().name("search-refresh".to_owned()).spawn(move || engine.refresh_until_stopped())
+    }
+
+    fn refresh_until_stopped(&self) {
+        loop {
+            let next = self.tick();
+            let mut signal = self.signal.lock();
+            if signal.stopped {
+                return;
+            }
+            match next {
+                Some(due) if due - self.world.clock.now() <= LOOK_MS || signal.dirty => {
+                    signal.dirty = false;
+                    let wait = (due - self.world.clock.now()).clamp(1, LOOK_MS);
+                    self.wake.wait_for(&mut signal, Duration::from_millis(wait as u64));
+                }
+                Some(due) => {
+                    let wait = (due - self.world.clock.now()).max(1);
+                    self.wake.wait_for(&mut signal, Duration::from_millis(wait as u64));
+                }
+                None if signal.dirty => signal.dirty = false,
+                None => self.wake.wait(&mut signal),
+            }
+        }
+    }
+
+    /// Stops the thread and refreshes every index, so that the next start has nothing to repeat.
+    pub fn close(&self) -> Result<(), Error> {
+        self.signal.lock().stopped = true;
+        self.wake.notify_all();
+        let indices: Vec<_> = self.indices.read().values().cloned().collect();
+        indices.iter().try_for_each(|index| index.refresh())
+    }
+
+    /// Refreshes what is due; when to come again, if nothing is written meanwhile.
+    pub fn tick(&self) -> Option<Millis> {
+        let indices: Vec<_> = self.indices.read().values().cloned().collect();
+        let now = self.world.clock.now();
+        indices.iter().filter_map(|index| index.tick(now)).min()
+    }
+
+    /// True when there is such an index.
+    pub fn has_index(&self, name: &str) -> bool {
+        self.indices.read().contains_key(name)
+    }
+
+    /// Makes an index from the body of `PUT /{index}`: `mappings` and `settings`.
+    pub fn create_index(&self, name: &str, body: &Value) -> Result<(), Error> {
+        names::check(name)?;
+        let (settings, mappings) = read_create(body)?;
+        let _changing = self.changing.lock();
+        if let Some(existing) = self.indices.read().get(name) {
+            return Err(Error::index_exists(name, &existing.meta.uuid));
+        }
+        self.add(name, settings, mappings).map(drop)
+    }
+
+    fn add(&self, name: &str, settings: Map<String, Value>, mappings: Mappings) -> Result<Arc<Index>, Error> {
+        if self.indices.read().len() >= INDICES_MAX {
+            return Err(Error::validation(format!("there are {INDICES_MAX} indices already, which is the most")));
+        }
+        let uuid = self.world.dice.uuid().replace('-', "")[..22].to_owned();
+        let dir = self.dir.join(&uuid);
+        let meta = Meta { name: name.to_owned(), uuid, created: self.world.clock.now(), settings };
+        let index = Index::create(self.world.clone(), &dir, meta, mappings)?;
+        self.indices.write().insert(name.to_owned(), index.clone());
+        Ok(index)
+    }
+
+    /// Deletes the indices of an expression. A name that is not there is an error, a pattern without matches is none.
+    pub fn delete_index(&self, expression: &str) -> Result<(), Error> {
+        let _changing = self.changing.lock();
+        for index in self.resolve(expression, false)? {
+            self.indices.write().remove(&index.meta.name);
+            let dir = self.dir.join(&index.meta.uuid);
+            // Without this file the folder is garbage, whatever else is still in it.
+            self.world.disk.remove(&dir.join(META_FILE))?;
+            self.world.disk.sync_dir(&dir)?;
+            self.world.disk.remove_dir(&dir)?;
+        }
+        Ok(())
+    }
+
+    fn index(&self, name: &str) -> Result<Arc<Index>, Error> {
+        self.indices.read().get(name).cloned().ok_or_else(|| Error::index_not_found(name))
+    }
+
+    fn index_or_create(&self, name: &str) -> Result<Arc<Index>, Error> {
+        if let Ok(index) = self.index(name) {
+            return Ok(index);
+        }
+        names::check(name)?;
+        let _changing = self.changing.lock();
+        match self.index(name) {
+            Ok(index) => Ok(index),
+            Err(_) => self.add(name, Map::new(), Mappings::default()),
+        }
+    }
+
+    /// The indices of an expression: names and patterns with commas between, `-` in front of what is left out, `_all`.
+    fn resolve(&self, expression: &str, ignore_unavailable: bool) -> Result<Vec<Arc<Index>>, Error> {
+        let indices = self.indices.read();
+        let names = names::resolve(expression, &mut indices.keys().map(String::as_str), ignore_unavailable)?;
+        Ok(names.iter().filter_map(|name| indices.get(name).cloned()).collect())
+    }
+
+    /// Writes documents with ids: what delivery and the SQL sink call. Writing the same documents again changes nothing but
+    /// their versions. A document that does not fit has an error of its own; the others are durable when this returns.
+    pub fn index_docs(&self, index: &str, docs: impl IntoIterator<Item = (String, Bytes)>) -> Result<Vec<Result<Done, Error>>, Error> {
+        let put = |(id, source)| Write { id: Some(id), action: crate::Action::Index(source), condition: Default::default() };
+        self.write(index, docs.into_iter().map(put).collect(), Refresh::Soon)
+    }
+
+    /// Does some writes to one index, in order; the index is made when it is absent.
+    pub fn write(&self, index: &str, writes: Vec<Write>, refresh: Refresh) -> Result<Vec<Result<Done, Error>>, Error> {
+        let index = self.index_or_create(index)?;
+        let results = index.write(writes)?;
+        self.announce();
+        self.refresh_as(refresh, &[index])?;
+        Ok(results)
+    }
+
+    /// Does a bulk request. Operations on one index are done in order; each has its own result, in the request's order.
+    pub fn bulk(&self, ops: Vec<BulkOp>, refresh: Refresh) -> Result<Vec<Result<Done, Error>>, Error> {
+        let mut by_index: BTreeMap<String, (Vec<usize>, Vec<Write>)> = BTreeMap::new();
+        let mut results: Vec<Option<Result<Done, Error>>> = ops.iter().map(|_| None).collect();
+        for (place, op) in ops.into_iter().enumerate() {
+            let (places, writes) = by_index.entry(op.index).or_default();
+            places.push(place);
+            writes.push(op.write);
+        }
+        let mut touched = Vec::new();
+        for (name, (places, writes)) in by_index {
+            let done = self.index_or_create(&name).and_then(|index| {
+                let done = index.write(writes);
+                touched.push(index);
+                done
+            });
+            match done {
+                Ok(done) => places.into_iter().zip(done).for_each(|(place, done)| results[place] = Some(done)),
+                Err(error) => places.into_iter().for_each(|place| results[place] = Some(Err(error.clone()))),
+            }
+        }
+        self.announce();
+        self.refresh_as(refresh, &touched)?;
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    fn announce(&self) {
+        let mut signal = self.signal.lock();
+        if !signal.dirty {
+            signal.dirty = true;
+            self.wake.notify_all();
+        }
+    }
+
+    fn refresh_as(&self, refresh: Refresh, indices: &[Arc<Index>]) -> Result<(), Error> {
+        match refresh {
+            Refresh::Soon => Ok(()),
+            Refresh::Now => indices.iter().try_for_each(|index| index.refresh()),
+            Refresh::WaitFor => indices.iter().try_for_each(|index| index.wait_for_refresh(index.next_seq())),
+        }
+    }
+
+    /// The document of an id as it is now, refreshed or not; `None` when it is not there.
+    pub fn get_doc(&self, index: &str, id: &str) -> Result<Option<Found>, Error> {
+        self.index(index)?.get(id)
+    }
+
+    /// Searches the indices of an expression; body and answer are OpenSearch's.
+    pub fn search(&self, expression: &str, body: &Value, ignore_unavailable: bool) -> Result<Value, Error> {
+        let now = self.world.clock.now();
+        let request = SearchRequest::read(body, now)?;
+        find::search(&self.targets(expression, ignore_unavailable)?, &request, now)
+    }
+
+    /// Counts what a query (`{"query": …}`, or nothing for all) finds.
+    pub fn count(&self, expression: &str, body: &Value, ignore_unavailable: bool) -> Result<Value, Error> {
+        let all = json!({"match_all": {}});
+        let unknown = body.as_object().and_then(|body| body.keys().find(|key| *key != "query"));
+        if let Some(key) = unknown {
+            return Err(Error::parsing(format!("request does not support [{key}]")));
+        }
+        let query = body.get("query").unwrap_or(&all);
+        find::count(&self.targets(expression, ignore_unavailable)?, query, self.world.clock.now())
+    }
+
+    fn targets(&self, expression: &str, ignore_unavailable: bool) -> Result<Vec<Target>, Error> {
+        Ok(self.resolve(expression, ignore_unavailable)?.iter().map(Target::new).collect())
+    }
+
+    /// Makes everything written to some indices found by searches; how many indices there were.
+    pub fn refresh(&self, expression: &str) -> Result<usize, Error> {
+        let indices = self.resolve(expression, false)?;
+        indices.iter().try_for_each(|index| index.refresh())?;
+        Ok(indices.len())
+    }
+
+    /// The mappings of some indices, as `GET /{index}/_mapping` shows them.
+    pub fn mappings(&self, expression: &str) -> Result<Value, Error> {
+        self.of_each(expression, |index| json!({"mappings": index.mappings().to_json()}))
+    }
+
+    /// Adds to the mapping of some indices.
+    pub fn put_mapping(&self, expression: &str, body: &Value) -> Result<(), Error> {
+        self.resolve(expression, false)?.iter().try_for_each(|index| index.put_mapping(body))
+    }
+
+    /// The settings of some indices, as `GET /{index}/_settings` shows them.
+    pub fn settings(&self, expression: &str) -> Result<Value, Error> {
+        self.of_each(expression, |index| json!({"settings": {"index": settings_json(&index.meta)}}))
+    }
+
+    /// Mappings and settings of some indices, as `GET /{index}` shows them.
+    pub fn describe(&self, expression: &str) -> Result<Value, Error> {
+        self.of_each(expression, |index| {
+            json!({
+                "aliases": {}, "mappings": index.mappings().to_json(),
+                "settings": {"index": settings_json(&index.meta)},
+            })
+        })
+    }
+
+    fn of_each(&self, expression: &str, show: impl Fn(&Index) -> Value) -> Result<Value, Error> {
+        let indices = self.resolve(expression, false)?;
+        Ok(Value::Object(indices.iter().map(|index| (index.meta.name.clone(), show(index))).collect()))
+    }
+
+    /// The rows of `_cat/indices`; all values are texts, sizes in bytes.
+    pub fn cat_indices(&self, expression: &str) -> Result<Vec<Map<String, Value>>, Error> {
+        let row = |index: &Arc<Index>| {
+            let (docs, bytes) = index.size();
+            let replicas = index.meta.settings.get("number_of_replicas").cloned().unwrap_or_else(|| json!("0"));
+            let row = json!({
+                "health": "green", "status": "open", "index": index.meta.name, "uuid": index.meta.uuid, "pri": "1",
+                "rep": replicas, "docs.count": docs.to_string(), "docs.deleted": index.deleted().to_string(),
+                "store.size": bytes.to_string(), "pri.store.size": bytes.to_string(),
+            });
+            row.as_object().cloned().unwrap_or_default()
+        };
+        Ok(self.resolve(expression, false)?.iter().map(row).collect())
+    }
+
+    /// How many indices there are.
+    pub fn index_count(&self) -> usize {
+        self.indices.read().len()
+    }
+
+    /// The time, as the engine sees it.
+    pub fn now(&self) -> Millis {
+        self.world.clock.now()
+    }
+}
+
+fn read_create(body: &Value) -> Result<(Map<String, Value>, Mappings), Error> {
+    let (mut settings, mut mappings) = (Map::new(), Mappings::default());
+    for (key, value) in body.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "settings" => read_settings("", value, &mut settings)?,
+            "mappings" => mappings = Mappings::from_json(value)?,
+            "aliases" if value.as_object().is_some_and(Map::is_empty) => {}
+            "aliases" => return Err(Error::not_supported("[aliases] of an index")),
+            other => return Err(Error::parsing(format!("unknown key [{other}] for create index"))),
+        }
+    }
+    Ok((settings, mappings))
+}
+
+fn read_settings(prefix: &str, value: &Value, out: &mut Map<String, Value>) -> Result<(), Error> {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let name = name.strip_prefix("index.").unwrap_or(&name).to_owned();
+        if value.is_object() {
+            let prefix = if name == "index" { "" } else { &name };
+            read_settings(prefix, value, out)?;
+            continue;
+        }
+        let text = crate::query::text_of(value);
+        let fits = match name.as_str() {
+            "number_of_shards" => text.parse::<u32>().is_ok_and(|count| count > 0),
+            "number_of_replicas" => text.parse::<u32>().is_ok(),
+            "refresh_interval" => crate::index::parse_interval(&text).is_some(),
+            _ => return Err(Error::illegal_argument(format!("unknown setting [index.{name}], or not supported by Millrace yet"))),
+        };
+        if !fits {
+            return Err(Error::illegal_argument(format!("Failed to parse value [{text}] for setting [index.{name}]")));
+        }
+        out.insert(name, json!(text));
+    }
+    Ok(())
+}
+
+fn settings_json(meta: &Meta) -> Value {
+    let mut out = json!({
+        "creation_date": meta.created.to_string(), "number_of_shards": "1", "number_of_replicas": "0",
+        "uuid": meta.uuid, "provided_name": meta.name,
+    });
+    for (key, value) in &meta.settings {
+        out[key] = value.clone();
+    }
+    out
+}

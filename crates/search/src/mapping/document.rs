@@ -1,0 +1,297 @@
+//! A document taken apart: every value with its path, typed by the mapping, which grows by what is new.
+
+use super::{Dynamic, FIELDS_MAX, Field, Kind, Mappings};
+use crate::analysis;
+use crate::date::{DateFormat, Zone};
+use crate::error::Error;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Deeper objects are refused (OpenSearch's `index.mapping.depth.limit`).
+const DEPTH_MAX: usize = 20;
+/// A keyword in the index is at most this long (Lucene's limit).
+const KEYWORD_BYTES_MAX: usize = 32_766;
+
+/// A number as a column holds it: whole numbers, dates in milliseconds and booleans as 0 and 1 are integers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// Long and smaller, dates, booleans.
+    Integer(i64),
+    /// Double and float.
+    Real(f64),
+}
+
+/// The values of one document, by path. A path stands there once for each of its values.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// To be analyzed.
+    pub texts: Vec<(String, String)>,
+    /// Whole strings.
+    pub keywords: Vec<(String, String)>,
+    /// Numbers, dates, booleans.
+    pub numbers: Vec<(String, Number)>,
+    /// How many tokens each text field has.
+    pub lengths: Vec<(String, u64)>,
+    /// Fields that the mapping did not have.
+    pub added: BTreeMap<String, Field>,
+}
+
+impl Mappings {
+    /// Takes a document apart. The mapping itself is not changed: [`Self::adopt`] does that, once the document is accepted.
+    pub fn take_apart(&self, id: &str, source: &Value) -> Result<Document, Error> {
+        let Some(fields) = source.as_object() else {
+            return Err(Error::mapper_parsing("failed to parse: a document is a JSON object"));
+        };
+        let mut walk = Walk { mappings: self, id, out: Document::default(), path: String::new() };
+        for (name, value) in fields {
+            walk.member(name, value, 1)?;
+        }
+        let total = self.fields.len() + walk.out.added.len();
+        if !walk.out.added.is_empty() && total > FIELDS_MAX {
+            let reason = format!("Limit of total fields [{FIELDS_MAX}] has been exceeded while adding new fields");
+            return Err(Error::illegal_argument(reason));
+        }
+        Ok(walk.out)
+    }
+
+    /// Adds the fields that a document brought.
+    pub fn adopt(&mut self, added: BTreeMap<String, Field>) {
+        self.fields.extend(added);
+    }
+}
+
+struct Walk<'a> {
+    mappings: &'a Mappings,
+    id: &'a str,
+    out: Document,
+    path: String,
+}
+
+impl Walk<'_> {
+    fn member(&mut self, name: &str, value: &Value, depth: usize) -> Result<(), Error> {
+        if depth > DEPTH_MAX {
+            return Err(Error::illegal_argument(format!("Limit of mapping depth [{DEPTH_MAX}] has been exceeded")));
+        }
+        if name.is_empty() || name.split('.').any(str::is_empty) || name.contains('\0') {
+            return Err(Error::mapper_parsing(format!(
+                "failed to parse: field name [{name}] in [{}] cannot be empty or have empty parts between dots",
+                self.path
+            )));
+        }
+        let before = self.path.len();
+        if before > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        let result = self.value(value, depth);
+        self.path.truncate(before);
+        result
+    }
+
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
+        match value {
+            Value::Null => Ok(()),
+            Value::Array(values) => values.iter().try_for_each(|value| self.value(value, depth)),
+            Value::Object(members) => {
+                if self.known().is_some() {
+                    return Err(self.unfit(value, "an object where the field has a value of its own"));
+                }
+                members.iter().try_for_each(|(name, value)| self.member(name, value, depth + 1))
+            }
+            leaf => self.leaf(leaf),
+        }
+    }
+
+    fn known(&self) -> Option<&Field> {
+        self.mappings.fields.get(&self.path).or_else(|| self.out.added.get(&self.path))
+    }
+
+    fn leaf(&mut self, value: &Value) -> Result<(), Error> {
+        let field = match self.known() {
+            Some(field) => field.clone(),
+            None => match self.introduce(value)? {
+                Some(field) => field,
+                None => return Ok(()),
+            },
+        };
+        let path = self.path.clone();
+        self.put(&path, &field, value)?;
+        for (name, subfield) in &field.subfields {
+            self.put(&format!("{path}.{name}"), subfield, value)?;
+        }
+        Ok(())
+    }
+
+    /// Maps a field that is new, or does not (`None`).
+    fn introduce(&mut self, value: &Value) -> Result<Option<Field>, Error> {
+        let below = format!("{}.", self.path);
+        let added_below = self.out.added.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below));
+        if added_below || self.mappings.is_object(&self.path) {
+            return Err(Error::mapper_parsing(format!(
+                "object mapping for [{}] tried to parse field [{}] as object, but found a concrete value",
+                self.path, self.path
+            )));
+        }
+        let added_above = self.path.match_indices('.').find(|(at, _)| self.out.added.contains_key(&self.path[..*at]));
+        if let Some(above) = self.mappings.has_leaf_above(&self.path).or(added_above.map(|(at, _)| self.path[..at].to_owned()))
+        {
+            return Err(Error::mapper_parsing(format!(
+                "failed to parse field [{above}] in document with id '{}': it has a value of its own, [{}] cannot lie below it",
+                self.id, self.path
+            )));
+        }
+        match self.mappings.dynamic {
+            Dynamic::Strict => Err(Error::strict_dynamic(&self.path)),
+            Dynamic::False => Ok(None),
+            Dynamic::True => {
+                let field = infer(value);
+                self.out.added.insert(self.path.clone(), field.clone());
+                Ok(Some(field))
+            }
+        }
+    }
+
+    fn put(&mut self, path: &str, field: &Field, value: &Value) -> Result<(), Error> {
+        match &field.kind {
+            Kind::Text => {
+                let text = plain(value);
+                let tokens = analysis::count(&text);
+                match self.out.lengths.iter_mut().find(|(known, _)| known == path) {
+                    Some((_, length)) => *length += tokens,
+                    None => self.out.lengths.push((path.to_owned(), tokens)),
+                }
+                self.out.texts.push((path.to_owned(), text));
+            }
+            Kind::Keyword => {
+                let text = plain(value);
+                if field.ignore_above.is_some_and(|limit| text.chars().count() > limit) {
+                    return Ok(());
+                }
+                if text.len() > KEYWORD_BYTES_MAX {
+                    return Err(Error::illegal_argument(format!(
+                        "Document contains at least one immense term in field=\"{path}\": at most {KEYWORD_BYTES_MAX} bytes \
+                         are indexed; set [ignore_above]"
+                    )));
+                }
+                self.out.keywords.push((path.to_owned(), text));
+            }
+            kind => {
+                let number = number(kind, value).map_err(|why| self.unfit(value, &why))?;
+                self.out.numbers.push((path.to_owned(), number));
+            }
+        }
+        Ok(())
+    }
+
+    fn unfit(&self, value: &Value, why: &str) -> Error {
+        let kind = self.known().map_or("object", |field| field.kind.name());
+        Error::mapper_parsing(format!(
+            "failed to parse field [{}] of type [{kind}] in document with id '{}'. Preview of field's value: '{}': {why}",
+            self.path,
+            self.id,
+            plain(value)
+        ))
+    }
+}
+
+/// What a new field's first value makes of it.
+fn infer(value: &Value) -> Field {
+    match value {
+        Value::Bool(_) => Field::of(Kind::Boolean),
+        Value::Number(number) if number.is_f64() => Field::of(Kind::Float),
+        Value::Number(_) => Field::of(Kind::Long),
+        Value::String(text) if looks_like_date(text) => Field::of(Kind::Date(DateFormat::default())),
+        _ => Field::dynamic_text(),
+    }
+}
+
+/// True for what `strict_date_optional_time` reads and is at least a year, as OpenSearch's date detection has it.
+fn looks_like_date(text: &str) -> bool {
+    // "2013" is a year to the format, but a number in a string stays text.
+    text.len() >= 7 && text.as_bytes()[4] == b'-' && DateFormat::default().parse(text, false, &Zone::UTC).is_some()
+}
+
+/// A value as text.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A value as a field's number; the reason when it is none.
+fn number(kind: &Kind, value: &Value) -> Result<Number, String> {
+    match kind {
+        Kind::Boolean => match value {
+            Value::Bool(truth) => Ok(Number::Integer(i64::from(*truth))),
+            Value::String(text) if text == "true" => Ok(Number::Integer(1)),
+            Value::String(text) if text == "false" || text.is_empty() => Ok(Number::Integer(0)),
+            other => Err(format!("Failed to parse value [{}] as only [true] or [false] are allowed.", plain(other))),
+        },
+        Kind::Date(format) => {
+            let text = plain(value);
+            let millis = format.parse(&text, false, &Zone::UTC);
+            let millis = millis.ok_or_else(|| format!("failed to parse date field [{text}] with format [{format}]"))?;
+            Ok(Number::Integer(millis))
+        }
+        Kind::Double | Kind::Float => {
+            let real = match value {
+                Value::Number(number) => number.as_f64(),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            };
+            let real = real.filter(|real| real.is_finite()).ok_or_else(|| format!("For input string: \"{}\"", plain(value)))?;
+            Ok(Number::Real(if *kind == Kind::Float { f64::from(real as f32) } else { real }))
+        }
+        _ => {
+            let whole = match value {
+                Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate)),
+                Value::String(text) => text.trim().parse().ok().or_else(|| text.trim().parse().ok().and_then(truncate)),
+                _ => None,
+            };
+            let whole = whole.ok_or_else(|| format!("For input string: \"{}\"", plain(value)))?;
+            let (least, most) = match kind {
+                Kind::Integer => (i64::from(i32::MIN), i64::from(i32::MAX)),
+                Kind::Short => (i64::from(i16::MIN), i64::from(i16::MAX)),
+                Kind::Byte => (i64::from(i8::MIN), i64::from(i8::MAX)),
+                _ => (i64::MIN, i64::MAX),
+            };
+            if (least..=most).contains(&whole) {
+                Ok(Number::Integer(whole))
+            } else {
+                Err(format!("Value [{whole}] is out of range for a {}", kind.name()))
+            }
+        }
+    }
+}
+
+/// OpenSearch's `coerce`: a fraction is cut off.
+fn truncate(real: f64) -> Option<i64> {
+    (real.is_finite() && real.abs() < 9.3e18).then_some(real as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn dynamic_mapping_is_opensearchs() {
+        let mut mappings = Mappings::default();
+        let source = json!({"name": "Ann Lee", "n": 1, "x": 1.5, "ok": true, "at": "2013-01-01T05:00:00Z", "no": null,
+            "year": "2013", "a": {"b": ["p", "q"], "c.d": 2}});
+        let document = mappings.take_apart("1", &source).unwrap();
+        mappings.adopt(document.added);
+        let text = json!({"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}});
+        let expected = json!({"properties": {
+            "a": {"properties": {"b": text, "c": {"properties": {"d": {"type": "long"}}}}},
+            "at": {"type": "date"}, "n": {"type": "long"}, "name": text, "ok": {"type": "boolean"},
+            "x": {"type": "float"}, "year": text}});
+        assert_eq!(mappings.to_json(), expected);
+        assert_eq!(document.lengths, vec![("name".into(), 2), ("year".into(), 1), ("a.b".into(), 2)]);
+        let error = mappings.take_apart("7", &json!({"n": "abc"})).unwrap_err();
+        assert!(error.reason.starts_with("failed to parse field [n] of type [long] in document with id '7'."), "{error}");
+        assert!(mappings.take_apart("7", &json!({"name": {"first": "x"}})).is_err());
+        assert!(mappings.take_apart("7", &json!({"a": 1})).is_err());
+    }
+}
