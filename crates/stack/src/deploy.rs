@@ -229,7 +229,7 @@ impl Run<'_> {
         let mut deployed = before.clone().filter(ResourceState::is_there);
         if let Some(there) = &deployed {
             let context = context(&self.scope, &self.state.name, resource, &there.generated_name, false);
-            let found = adapter.exists(&context, &there.physical_id).await;
+            let found = adapter.exists(&context, &there.physical_id, &there.properties).await;
             if !found.map_err(|error| failed(bound, resource, &error))? {
                 deployed = None;
             }

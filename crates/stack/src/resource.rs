@@ -102,7 +102,7 @@ pub trait ResourceType: Send + Sync {
     async fn delete(&self, ctx: &Context, physical_id: &str, properties: &Value) -> Result<(), ResourceError>;
 
     /// Whether the resource is still there. One that somebody removed by hand is created again by the next deploy.
-    async fn exists(&self, ctx: &Context, physical_id: &str) -> Result<bool, ResourceError>;
+    async fn exists(&self, ctx: &Context, physical_id: &str, properties: &Value) -> Result<bool, ResourceError>;
 }
 
 /// What happens to a resource, in CloudFormation's words.

@@ -4,6 +4,7 @@
 //! computed, because Millrace does not verify signatures yet; this client is not for AWS itself.
 
 use clap::Args;
+use futures::{Stream, StreamExt};
 use millrace_base::{Clock, SystemClock};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use std::time::Duration;
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4566";
 /// Longer than any answer of a healthy server, shorter than anybody's patience.
 const ANSWER_SECS_MAX: u64 = 60;
+/// A job in a server may run for as long as somebody watches it.
+const WORK_TIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Which server a command talks to.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +60,9 @@ pub enum CliError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What went wrong was shown already.
+    #[error("")]
+    Shown,
     /// An argument or input line cannot be used.
     #[error("{0}")]
     Input(String),
@@ -132,6 +138,45 @@ impl Client {
             }
         };
         if good { Ok(value) } else { Err(refusal(&value, status.as_u16())) }
+    }
+
+    /// Posts to one of Millrace's own routes, which answers with JSON lines for as long as it takes.
+    pub async fn lines(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<impl Stream<Item = Result<String, CliError>> + Unpin + use<>, CliError> {
+        let request = self.http.post(format!("{}{path}", self.endpoint)).timeout(WORK_TIME_MAX);
+        let request = request.header("authorization", self.authorization("millrace", &timestamp()[..8]));
+        let sent = request.header("content-type", "application/json").body(body.to_string()).send().await;
+        let answer = sent.map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            let reason = format!("status {}", answer.status());
+            return Err(CliError::Answer { endpoint: self.endpoint.clone(), reason });
+        }
+        let (client, chunks) = (self.clone(), Box::pin(answer.bytes_stream()));
+        Ok(Box::pin(futures::stream::try_unfold(
+            (chunks, Vec::new(), client),
+            |(mut chunks, mut text, client)| async move {
+                loop {
+                    if let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                        let line = String::from_utf8_lossy(&text[..end]).into_owned();
+                        text.drain(..=end);
+                        return Ok(Some((line, (chunks, text, client))));
+                    }
+                    match chunks.next().await {
+                        Some(chunk) => text.extend_from_slice(&chunk.map_err(|error| client.unreachable(&error))?),
+                        None => return Ok(None),
+                    }
+                }
+            },
+        )))
+    }
+
+    /// Whether a Millrace answers at the endpoint.
+    pub async fn is_there(&self) -> bool {
+        let asked = self.http.get(format!("{}/_millrace/health", self.endpoint)).send().await;
+        asked.is_ok_and(|answer| answer.status().is_success())
     }
 
     fn authorization(&self, service: &str, day: &str) -> String {

@@ -270,7 +270,10 @@ mod tests {
             json!({"Data": data, "PartitionKey": "k", "SequenceNumber": "1", "ApproximateArrivalTimestamp": 1.25})
         };
         let shown = |data: &[u8]| String::from_utf8(line(&record(data), "shardId-0", true)).unwrap();
-        assert!(shown(b"{\"a\":1}").ends_with(r#""ApproximateArrivalTimestamp":"1970-01-01T00:00:01.250Z","Data":{"a":1}}"#));
+        assert!(
+            shown(b"{\"a\":1}")
+                .ends_with(r#""ApproximateArrivalTimestamp":"1970-01-01T00:00:01.250Z","Data":{"a":1}}"#)
+        );
         assert!(shown(b"plain").ends_with(r#""Data":"plain"}"#));
         assert!(shown(&[0xff]).ends_with(r#""DataBase64":"/w=="}"#));
         assert_eq!(line(&record(b"plain"), "shardId-0", false), b"plain");

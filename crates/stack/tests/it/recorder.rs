@@ -145,7 +145,7 @@ impl ResourceType for Recorder {
         Ok(())
     }
 
-    async fn exists(&self, _ctx: &Context, physical_id: &str) -> Result<bool, ResourceError> {
+    async fn exists(&self, _ctx: &Context, physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {
         Ok(self.shared.there.lock().unwrap().contains(&format!("{}/{physical_id}", self.type_name)))
     }
 }

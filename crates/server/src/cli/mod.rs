@@ -1,0 +1,8 @@
+//! The command line, one command a file.
+
+pub mod client;
+pub mod demo;
+pub mod put;
+pub mod sql;
+pub mod tail;
+pub mod up;

@@ -1,0 +1,120 @@
+//! `millrace up`: runs the server until Ctrl-C; `millrace deploy`: sends templates to one that runs.
+
+use super::client::{CliError, Client, EndpointArgs};
+use crate::door::{DeployEvent, DeployRequest, carry_out};
+use crate::server::Server;
+use crate::settings::{Settings, TemplateArgs, UpArgs};
+use clap::Args;
+use futures::StreamExt;
+use millrace_base::Scope;
+use std::io::IsTerminal;
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What `millrace deploy` takes.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    pub deploy: TemplateArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+}
+
+/// Runs a server until Ctrl-C or SIGTERM.
+pub async fn run(args: UpArgs) -> Result<(), CliError> {
+    let settings = Settings::derive(&args).map_err(|error| CliError::Input(error.to_string()))?;
+    // Templates are read first: a mistyped path should not start anything.
+    let requests = requests(&args.deploy)?;
+    let server = Server::start(&settings).await.map_err(|error| CliError::Input(error.to_string()))?;
+    let scope = Scope::new(&variable("AWS_ACCOUNT_ID", Scope::DEFAULT_ACCOUNT), &variable("AWS_REGION", Scope::DEFAULT_REGION));
+    println!("AWS APIs   http://{}   export AWS_ENDPOINT_URL=http://{}", server.address, server.address);
+    println!("OpenSearch http://{}", server.search_address);
+    println!("data       {}", settings.data.display());
+    for request in &requests {
+        let last = carry_out(&server.deployer, &scope, request, &|event| show(&event)).await;
+        show(&last);
+        if let DeployEvent::Error(_) = last {
+            server.shut_down().await;
+            return Err(CliError::Shown);
+        }
+    }
+    println!("ready; Ctrl-C stops");
+    ended().await;
+    println!("stopping");
+    server.shut_down().await;
+    Ok(())
+}
+
+fn variable(name: &str, default: &str) -> String {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+pub async fn ended() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+}
+
+/// Sends templates to a running server.
+pub async fn deploy(args: DeployArgs) -> Result<(), CliError> {
+    if args.deploy.templates.is_empty() {
+        return Err(CliError::Input("name a template, for example: millrace deploy template.yaml".to_owned()));
+    }
+    let client = Client::new(&args.endpoint)?;
+    for request in requests(&args.deploy)? {
+        let body = serde_json::to_value(&request).map_err(|error| CliError::Input(error.to_string()))?;
+        let mut lines = client.lines("/_millrace/deploy", &body).await?;
+        let mut failed = true;
+        while let Some(line) = lines.next().await {
+            let event: DeployEvent = serde_json::from_str(&line?).map_err(|error| CliError::Answer {
+                endpoint: client.endpoint().to_owned(),
+                reason: error.to_string(),
+            })?;
+            failed = !matches!(event, DeployEvent::Deployed(..));
+            show(&event);
+        }
+        if failed {
+            return Err(CliError::Shown);
+        }
+    }
+    Ok(())
+}
+
+fn requests(args: &TemplateArgs) -> Result<Vec<DeployRequest>, CliError> {
+    args.templates.iter().map(|path| request(args, path)).collect()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the user's own file, named on the command line")]
+fn request(args: &TemplateArgs, path: &Path) -> Result<DeployRequest, CliError> {
+    let file = path.display().to_string();
+    let template =
+        std::fs::read_to_string(path).map_err(|error| CliError::Input(format!("{file} cannot be read: {error}")))?;
+    Ok(DeployRequest { stack: args.stack_name(path), file, template, parameters: args.parameter_map() })
+}
+
+/// One line for each resource that changes, and what it ended with.
+pub fn show(event: &DeployEvent) {
+    match event {
+        DeployEvent::Resource(id, kind, status, reason) => {
+            let is_over = status.ends_with("COMPLETE") || status.ends_with("FAILED") || reason.is_some();
+            if is_over {
+                let reason = reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default();
+                println!("  {:<16} {id} ({kind}){reason}", status.to_lowercase().replace('_', " "));
+            }
+        }
+        DeployEvent::Deployed(0, _) => println!("deployed: nothing had changed"),
+        DeployEvent::Deployed(changed, outputs) => {
+            println!("deployed: {changed} resources changed");
+            for (name, value) in outputs {
+                println!("  {name} = {value}");
+            }
+        }
+        DeployEvent::Error(message) => {
+            let red = std::io::stderr().is_terminal();
+            eprintln!("{}{message}{}", if red { "\x1b[31m" } else { "" }, if red { "\x1b[0m" } else { "" });
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `AWS::OpenSearchService::Domain`: an index with OpenSearch's API.
+//!
+//! Sizes of clusters and disks are kept and shown but size nothing: a domain is as large as its machine. Access policies
+//! are refused, because nothing enforces them yet.
+
+use super::ports::DomainPort;
+use super::read;
+use async_trait::async_trait;
+use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// AWS's limits on a domain's name.
+const NAME_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=28;
+
+/// Search domains.
+pub(super) struct Domain {
+    pub(super) domains: Arc<dyn DomainPort>,
+}
+
+impl Domain {
+    fn made(&self, ctx: &Context, name: &str) -> Created {
+        let arn = ctx.scope.arn("es", &format!("domain/{name}")).to_string();
+        let endpoint = self.domains.endpoint(&ctx.scope, name);
+        let id = format!("{}/{name}", ctx.scope.account);
+        Created::new(name, [("Arn", arn.clone()), ("DomainArn", arn), ("DomainEndpoint", endpoint), ("Id", id)])
+    }
+}
+
+/// A domain's name is short and in lower case; of a generated one the unique end stays.
+fn name(ctx: &Context, properties: &Value) -> String {
+    if let Some(name) = read::text(properties, "DomainName") {
+        return name.to_owned();
+    }
+    let name = ctx.generated_name.to_lowercase();
+    let skipped = name.chars().count().saturating_sub(*NAME_CHARACTERS.end());
+    name.chars().skip(skipped).skip_while(|c| !c.is_ascii_lowercase()).collect()
+}
+
+#[async_trait]
+impl ResourceType for Domain {
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "DomainName",
+            "EngineVersion",
+            "ClusterConfig.InstanceType",
+            "ClusterConfig.InstanceCount",
+            "EBSOptions",
+            "Tags",
+        ]
+    }
+
+    fn check(&self, _ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
+        if let Some(name) = read::text(properties, "DomainName") {
+            let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+            if !NAME_CHARACTERS.contains(&name.len()) || !begins || !name.chars().all(legal) {
+                let message = format!(
+                    "'{name}' is not a domain's name: it has 3 to 28 lower-case letters, digits and hyphens, and begins \
+                     with a letter"
+                );
+                return Err(ResourceError::property("DomainName", message));
+            }
+        }
+        match read::text(properties, "EngineVersion") {
+            Some(version) if !version.starts_with("OpenSearch_") => {
+                let message =
+                    format!("'{version}' is not supported: the engine speaks OpenSearch, for example OpenSearch_2.19");
+                Err(ResourceError::property("EngineVersion", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
+        let name = name(ctx, properties);
+        read::created(ctx, self.domains.create(&ctx.scope, &name, properties))?;
+        Ok(self.made(ctx, &name))
+    }
+
+    async fn update(
+        &self,
+        ctx: &Context,
+        physical_id: &str,
+        _old: &Value,
+        new: &Value,
+    ) -> Result<Updated, ResourceError> {
+        self.domains.update(&ctx.scope, physical_id, new).map_err(read::error)?;
+        Ok(Updated::InPlace(self.made(ctx, physical_id)))
+    }
+
+    async fn delete(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<(), ResourceError> {
+        read::deleted(self.domains.delete(&ctx.scope, physical_id))
+    }
+
+    async fn exists(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {
+        self.domains.exists(&ctx.scope, physical_id).map_err(read::error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_base::Scope;
+
+    #[test]
+    fn generated_names_fit_a_domain() {
+        let ctx = Context {
+            scope: Scope::default(),
+            stack: "s".to_owned(),
+            logical_id: "Search".to_owned(),
+            generated_name: "long-stack-name-Search-1BCDEFGHIJKL".to_owned(),
+            resuming: false,
+        };
+        assert_eq!(name(&ctx, &json!({})), "ck-name-search-1bcdefghijkl");
+    }
+}

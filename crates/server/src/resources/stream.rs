@@ -1,0 +1,143 @@
+//! `AWS::Kinesis::Stream`.
+
+use super::read;
+use async_trait::async_trait;
+use millrace_log::{Log, LogError, StreamKey, StreamMode, StreamSpec};
+use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// AWS's default of a provisioned stream that names no shard count, and of an on-demand one.
+const ON_DEMAND_SHARDS: u32 = 4;
+const RETENTION_HOURS_DEFAULT: u32 = 24;
+const RECORD_KIB_DEFAULT: u32 = 1024;
+
+/// Streams of the log.
+pub(super) struct Stream {
+    pub(super) log: Arc<dyn Log>,
+}
+
+fn key(ctx: &Context, name: &str) -> StreamKey {
+    StreamKey { scope: ctx.scope.clone(), name: name.into() }
+}
+
+fn number(properties: &Value, path: &str) -> Option<u32> {
+    read::at(properties, path)?.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+fn spec(properties: &Value) -> Result<StreamSpec, ResourceError> {
+    let shards = number(properties, "ShardCount");
+    let mode = match read::text(properties, "StreamModeDetails.StreamMode") {
+        Some("ON_DEMAND") => StreamMode::OnDemand,
+        _ => StreamMode::Provisioned,
+    };
+    let shard_count = match (mode, shards) {
+        (StreamMode::OnDemand, None) => ON_DEMAND_SHARDS,
+        (StreamMode::OnDemand, Some(_)) => {
+            return Err(ResourceError::property("ShardCount", "an ON_DEMAND stream has no shard count: remove it"));
+        }
+        (StreamMode::Provisioned, Some(shards)) => shards,
+        (StreamMode::Provisioned, None) if read::at(properties, "StreamModeDetails").is_none() => 1,
+        (StreamMode::Provisioned, None) => {
+            return Err(ResourceError::property("", "a PROVISIONED stream needs its ShardCount"));
+        }
+    };
+    let retention_hours = number(properties, "RetentionPeriodHours").unwrap_or(RETENTION_HOURS_DEFAULT);
+    if retention_hours < RETENTION_HOURS_DEFAULT {
+        return Err(ResourceError::property("RetentionPeriodHours", "a stream keeps records for 24 hours at least"));
+    }
+    let record_kib_max = number(properties, "MaxRecordSizeInKiB").unwrap_or(RECORD_KIB_DEFAULT);
+    Ok(StreamSpec { shard_count, mode, retention_hours, record_kib_max })
+}
+
+fn failed(error: LogError) -> ResourceError {
+    match error {
+        LogError::StreamExists(key) => ResourceError::Exists(format!(
+            "a stream named '{}' exists already and is not of this stack: delete it, or give this one another Name",
+            key.name
+        )),
+        other => ResourceError::Failed(other.to_string()),
+    }
+}
+
+fn created(ctx: &Context, name: &str) -> Created {
+    Created::new(name, [("Arn", ctx.scope.arn("kinesis", &format!("stream/{name}")).to_string())])
+}
+
+#[async_trait]
+impl ResourceType for Stream {
+    fn properties(&self) -> &'static [&'static str] {
+        &["Name", "ShardCount", "StreamModeDetails.StreamMode", "RetentionPeriodHours", "MaxRecordSizeInKiB", "Tags"]
+    }
+
+    fn check(&self, _ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
+        spec(properties).map(|_| ())
+    }
+
+    async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
+        let name = read::name(ctx, properties, "Name");
+        match self.log.create_stream(&key(ctx, &name), spec(properties)?) {
+            Err(LogError::StreamExists(_)) if ctx.resuming => {}
+            other => drop(other.map_err(failed)?),
+        }
+        Ok(created(ctx, &name))
+    }
+
+    async fn update(
+        &self,
+        ctx: &Context,
+        physical_id: &str,
+        old: &Value,
+        new: &Value,
+    ) -> Result<Updated, ResourceError> {
+        let (before, after) = (spec(old)?, spec(new)?);
+        let refused = |path: &str, what: &str| {
+            let message =
+                format!("{what} of a stream cannot be changed yet: give the stream another Name to get a new one");
+            ResourceError::property(path, message)
+        };
+        if before.mode != after.mode {
+            return Err(refused("StreamModeDetails", "the mode"));
+        }
+        if before.shard_count != after.shard_count {
+            return Err(refused("ShardCount", "the shard count"));
+        }
+        if before.record_kib_max != after.record_kib_max {
+            return Err(refused("MaxRecordSizeInKiB", "the largest record"));
+        }
+        if before.retention_hours != after.retention_hours {
+            self.log.set_retention(&key(ctx, physical_id), after.retention_hours).map_err(failed)?;
+        }
+        Ok(Updated::InPlace(created(ctx, physical_id)))
+    }
+
+    async fn delete(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<(), ResourceError> {
+        match self.log.delete_stream(&key(ctx, physical_id)) {
+            Err(LogError::NoStream(_)) => Ok(()),
+            other => other.map_err(failed),
+        }
+    }
+
+    async fn exists(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {
+        match self.log.stream(&key(ctx, physical_id)) {
+            Err(LogError::NoStream(_)) => Ok(false),
+            other => other.map(|_| true).map_err(failed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn properties_become_a_spec() {
+        let one = spec(&json!({"ShardCount": 3, "RetentionPeriodHours": 48})).unwrap();
+        assert_eq!((one.shard_count, one.retention_hours, one.record_kib_max), (3, 48, 1024));
+        let on_demand = spec(&json!({"StreamModeDetails": {"StreamMode": "ON_DEMAND"}})).unwrap();
+        assert_eq!((on_demand.mode, on_demand.shard_count), (StreamMode::OnDemand, 4));
+        assert!(spec(&json!({"ShardCount": 1, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}})).is_err());
+        assert!(spec(&json!({"RetentionPeriodHours": 3, "ShardCount": 1})).is_err());
+    }
+}
