@@ -1,1 +1,26 @@
-//! To be written.
+//! Delivery streams: from the log into a lake or an index, each record once.
+//!
+//! ```text
+//! log ─► lanes (buffers by partition) ─► cut (written down) ─► objects or documents ─► position
+//! ```
+
+pub mod definition;
+mod deliveries;
+mod describe;
+mod error;
+
+mod extract;
+mod javatime;
+mod prefix;
+mod run;
+mod workers;
+
+mod index;
+pub mod store;
+
+pub use definition::{DeliveryStream, DeliveryStreamDefinition, DeliveryStreamType};
+pub use deliveries::{Deliveries, DeliveryStreamNames};
+pub use error::DeliverError;
+pub use index::{BulkError, BulkIndex, DocumentOutcome, IndexDocument};
+pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};
+pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, S3Settings, S3Store, StoreError};

@@ -47,6 +47,12 @@ impl JsonDecoder {
         }
     }
 
+    /// Takes back the rows from `rows` on, for a payload whose later object turned out to be bad.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+        self.columns.iter_mut().for_each(|column| column.truncate(self.rows));
+    }
+
     fn read(&mut self, payload: &[u8]) -> Result<usize, Fail> {
         let mut cursor = Cursor::new(payload);
         cursor.take(BYTE_ORDER_MARK);

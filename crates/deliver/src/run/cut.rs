@@ -1,0 +1,198 @@
+//! From the records of a cut lane to what is to be done with them.
+
+use super::lane::Held;
+use super::object::{Failure, Put, Source};
+use super::parquet::convert;
+use super::shape::{Documents, Objects, Target};
+use crate::DeliverError;
+use crate::index::{BulkIndex, DocumentOutcome, IndexDocument, rotated};
+use millrace_base::{Millis, SequenceNumber, ShardId};
+use serde_json::{Map, json};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A bulk request's documents are at most about this many bytes (OpenSearch's own advice is 5 to 15 MB).
+const BULK_BYTES: usize = 8 << 20;
+
+/// One thing to be done.
+pub(crate) enum Task {
+    Put(Put),
+    Bulk(Bulk),
+}
+
+/// Documents for one index.
+pub(crate) struct Bulk {
+    pub(crate) index: String,
+    pub(crate) waiting: Vec<(Held, IndexDocument)>,
+    pub(crate) failed: Vec<(Held, Option<String>, u16, String)>,
+    pub(crate) failing_since: Option<Millis>,
+    pub(crate) attempts: u32,
+}
+
+/// When each shard was created: part of its sequence numbers.
+pub(crate) type ShardBirths = BTreeMap<u32, u64>;
+
+/// What is to be done with a lane's records.
+pub(crate) fn plan(source: &Source<'_>, births: &ShardBirths) -> Result<VecDeque<Task>, DeliverError> {
+    let mut tasks = VecDeque::new();
+    if source.records.is_empty() {
+        return Ok(tasks);
+    }
+    match &source.shape.target {
+        Target::Objects(objects) => {
+            if let Some(backup) = &source.shape.backup {
+                tasks.push_back(Task::Put(source.raw(backup, "backup")));
+            }
+            plan_objects(source, objects, births, &mut tasks)?;
+        }
+        Target::Documents(documents) => {
+            if let Some(backup) = source.shape.backup.as_ref().filter(|_| documents.all_to_backup) {
+                tasks.push_back(Task::Put(source.raw(backup, "backup")));
+            }
+            plan_documents(source, documents, births, &mut tasks);
+        }
+    }
+    Ok(tasks)
+}
+
+fn plan_objects(
+    source: &Source<'_>,
+    objects: &Objects,
+    births: &ShardBirths,
+    tasks: &mut VecDeque<Task>,
+) -> Result<(), DeliverError> {
+    let place = &objects.place;
+    if source.records.iter().any(|held| held.failure.is_some()) {
+        let failure = |held| Failure {
+            held,
+            code: "DynamicPartitioning.MetadataExtractionFailed".to_owned(),
+            message: held.failure.as_deref().unwrap_or_default().to_owned(),
+            more: Map::new(),
+            attempts: 1,
+        };
+        let failures: Vec<_> = source.records.iter().map(failure).collect();
+        tasks.push_back(Task::Put(source.failures(place, "processing-failed", &failures)));
+        return Ok(());
+    }
+    let Some(conversion) = &objects.conversion else {
+        tasks.push_back(Task::Put(source.raw(place, "data")));
+        return Ok(());
+    };
+    let converted = convert(source.records, conversion)?;
+    if let Some(file) = converted.file {
+        let mut put = source.put(place, source.key(place, "data", None), file, false);
+        put.records -= converted.failed.len();
+        tasks.push_back(Task::Put(put));
+    }
+    if !converted.failed.is_empty() {
+        let failure = |(held, message): (_, String)| Failure {
+            held,
+            code: "DataFormatConversion.ParseError".to_owned(),
+            message,
+            more: Map::from_iter([
+                ("sequenceNumber".to_owned(), json!(sequence(held, births))),
+                ("subSequenceNumber".to_owned(), json!(null)),
+                ("dataCatalogTable".to_owned(), conversion.table.clone()),
+            ]),
+            attempts: 1,
+        };
+        let failures: Vec<_> = converted.failed.into_iter().map(failure).collect();
+        tasks.push_back(Task::Put(source.failures(place, "format-conversion-failed", &failures)));
+    }
+    Ok(())
+}
+
+fn plan_documents(source: &Source<'_>, documents: &Documents, births: &ShardBirths, tasks: &mut VecDeque<Task>) {
+    let mut by_index: BTreeMap<String, Vec<(Held, IndexDocument)>> = BTreeMap::new();
+    for held in source.records {
+        let index = rotated(&documents.index, documents.rotation, held.arrival);
+        let id = documents.with_ids.then(|| format!("{}:{}", ShardId(held.shard), sequence(held, births)));
+        by_index.entry(index).or_default().push((held.clone(), IndexDocument { id, source: held.data.clone() }));
+    }
+    for (index, waiting) in by_index {
+        tasks.push_back(Task::Bulk(Bulk { index, waiting, failed: Vec::new(), failing_since: None, attempts: 0 }));
+    }
+}
+
+fn sequence(held: &Held, births: &ShardBirths) -> String {
+    let number = SequenceNumber {
+        shard_created_secs: births.get(&held.shard).copied().unwrap_or(0),
+        shard: ShardId(held.shard),
+        index: held.index,
+        arrival_secs: (held.arrival / 1000).max(0) as u64,
+    };
+    number.to_string()
+}
+
+impl Bulk {
+    /// One pass over the documents that wait. `Ok(true)` when none waits any more; an error is worth another try.
+    pub(crate) async fn attempt(
+        &mut self,
+        documents: &Documents,
+        index: &dyn BulkIndex,
+        now: Millis,
+    ) -> Result<bool, String> {
+        self.attempts += 1;
+        let given_up = self.failing_since.is_some_and(|since| now - since >= documents.retry_ms);
+        let mut trouble = None;
+        let mut again = Vec::new();
+        while !self.waiting.is_empty() {
+            let chunk: Vec<_> = self.waiting.drain(..chunk_len(&self.waiting)).collect();
+            let request: Vec<_> = chunk.iter().map(|(_, document)| document.clone()).collect();
+            let outcomes = match index.bulk(&documents.domain_arn, &self.index, &request).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => vec![DocumentOutcome::Failed { status: 503, reason: error.0 }; chunk.len()],
+            };
+            for ((held, document), outcome) in chunk.into_iter().zip(outcomes) {
+                let DocumentOutcome::Failed { status, reason } = outcome else { continue };
+                if (status == 429 || status >= 500) && !given_up {
+                    trouble.get_or_insert_with(|| reason.clone());
+                    again.push((held, document));
+                } else {
+                    self.failed.push((held, document.id, status, reason));
+                }
+            }
+        }
+        self.waiting = again;
+        match trouble {
+            None => Ok(true),
+            Some(reason) => {
+                self.failing_since.get_or_insert(now);
+                Err(format!("the index {} of {} failed: {reason}", self.index, documents.domain_arn))
+            }
+        }
+    }
+
+    /// The object of the documents that the index did not take.
+    pub(crate) fn failures(&self, source: &Source<'_>) -> Option<Put> {
+        let place = source.shape.backup.as_ref().filter(|_| !self.failed.is_empty())?;
+        let failure = |(held, id, status, reason): &'_ (Held, Option<String>, u16, String)| {
+            let more = Map::from_iter([
+                ("esDocumentId".to_owned(), json!(id)),
+                ("esIndexName".to_owned(), json!(self.index)),
+                ("esTypeName".to_owned(), json!("")),
+            ]);
+            (held.clone(), status.to_string(), reason.clone(), more)
+        };
+        let owned: Vec<_> = self.failed.iter().map(failure).collect();
+        let failures: Vec<_> = owned
+            .iter()
+            .map(|(held, code, message, more)| Failure {
+                held,
+                code: code.clone(),
+                message: message.clone(),
+                more: more.clone(),
+                attempts: self.attempts,
+            })
+            .collect();
+        Some(source.failures(place, "AmazonOpenSearchService-failed", &failures))
+    }
+}
+
+fn chunk_len(waiting: &[(Held, IndexDocument)]) -> usize {
+    let mut bytes = 0;
+    let fits = waiting.iter().take_while(|(_, document)| {
+        bytes += document.source.len();
+        bytes <= BULK_BYTES
+    });
+    fits.count().max(1)
+}
