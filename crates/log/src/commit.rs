@@ -127,6 +127,8 @@ fn write(env: &Env, stream: &Stream, group: &[Pending]) -> Result<Written, LogEr
     let arrival = env.clock.now();
     let info = stream.info.read().clone();
     let mut next = writer.next.clone();
+    let mut created = vec![0; next.len()];
+    info.shards.iter().for_each(|shard| created[shard.id.0 as usize] = shard.created_secs);
     let mut epochs: AHashMap<Arc<str>, u64> = AHashMap::new();
     let mut entries = Vec::with_capacity(group.iter().map(|p| p.records.len()).sum());
     let mut placements = Vec::with_capacity(group.len());
@@ -145,7 +147,7 @@ fn write(env: &Env, stream: &Stream, group: &[Pending]) -> Result<Written, LogEr
             *next += 1;
             entries.push(Entry { shard, index, record });
             let sequence = SequenceNumber {
-                shard_created_secs: info.shards[shard.0 as usize].created_secs,
+                shard_created_secs: created[shard.0 as usize],
                 shard,
                 index,
                 arrival_secs: u64::try_from(arrival / 1000).unwrap_or(0),

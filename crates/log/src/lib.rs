@@ -14,6 +14,7 @@ mod local;
 mod open;
 mod reader;
 mod routing;
+mod rubbish;
 mod scan;
 mod segments;
 mod stream;

@@ -4,8 +4,9 @@ use crate::commit::{Committer, Outcome, Pending, Queue};
 use crate::error::disk;
 use crate::open::{create_files, open_stream, stream_dir};
 use crate::reader::LocalReader;
+use crate::rubbish::remove_rubbish;
 use crate::segments::ClosedSegments;
-use crate::stream::{Env, STREAMS, StoredStream, Stream};
+use crate::stream::{COUNTERS, Env, INCARNATION, STREAMS, StoredStream, Stream};
 use crate::{
     Appended, Bounds, Log, LogError, NewRecord, Producer, Shard, ShardReader, StreamInfo, StreamKey, StreamSpec,
     uniform_ranges,
@@ -13,14 +14,11 @@ use crate::{
 use millrace_base::{Clock, Disk, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-
-/// The catalog's table and key of the last incarnation that was given.
-const COUNTERS: (&str, &str) = ("log-counter", "incarnation");
 
 /// What a local log is made of.
 pub struct LogParts {
@@ -67,6 +65,8 @@ impl Default for LogOptions {
 pub struct LocalLog {
     env: Arc<Env>,
     streams: RwLock<BTreeMap<StreamKey, Slot>>,
+    /// Held while a stream is created or deleted, so that two changes of one name cannot meet. Appends do not wait for it.
+    admin: Mutex<()>,
     driver: Driver,
 }
 
@@ -80,6 +80,15 @@ enum Driver {
 enum Slot {
     Open(Arc<Stream>),
     Damaged(Arc<StreamInfo>, LogError),
+}
+
+impl Slot {
+    fn info(&self) -> Arc<StreamInfo> {
+        match self {
+            Self::Open(stream) => stream.info.read().clone(),
+            Self::Damaged(info, _) => info.clone(),
+        }
+    }
 }
 
 impl LocalLog {
@@ -100,9 +109,10 @@ impl LocalLog {
             };
             streams.insert(info.key.clone(), slot);
         }
-        remove_rubbish(&env, &streams)?;
+        let known = streams.values().map(Slot::info).collect::<Vec<_>>();
+        remove_rubbish(&env, &known)?;
         let driver = start(&env)?;
-        let log = Arc::new(Self { env, streams: RwLock::new(streams), driver });
+        let log = Arc::new(Self { env, streams: RwLock::new(streams), admin: Mutex::new(()), driver });
         // What had expired must not show again. If this fails, the next call of `trim_expired` says why.
         let _ = log.trim_expired();
         Ok(log)
@@ -164,25 +174,6 @@ fn start(env: &Arc<Env>) -> Result<Driver, LogError> {
     Ok(Driver::Thread { queue, thread: Some(thread) })
 }
 
-/// Removes folders of streams that the catalog does not know: deleted ones, and ones whose creation was not finished.
-fn remove_rubbish(env: &Env, streams: &BTreeMap<StreamKey, Slot>) -> Result<(), LogError> {
-    let known: HashSet<PathBuf> = streams
-        .values()
-        .map(|slot| match slot {
-            Slot::Open(stream) => stream_dir(env, &stream.info.read()),
-            Slot::Damaged(info, _) => stream_dir(env, info),
-        })
-        .collect();
-    for name in env.disk.list(&env.dir).map_err(|e| disk(&env.dir, &e))? {
-        let dir = env.dir.join(&name);
-        let ours = name.split_once('-').is_some_and(|(n, _)| n.len() == 16 && u64::from_str_radix(n, 16).is_ok());
-        if ours && !known.contains(&dir) {
-            env.disk.remove_dir(&dir).map_err(|e| disk(&dir, &e))?;
-        }
-    }
-    Ok(())
-}
-
 impl Drop for LocalLog {
     fn drop(&mut self) {
         if let Driver::Thread { queue, thread } = &mut self.driver {
@@ -199,41 +190,36 @@ impl Log for LocalLog {
     fn create_stream(&self, key: &StreamKey, spec: StreamSpec) -> Result<Arc<StreamInfo>, LogError> {
         self.env.healthy()?;
         let name = key.to_string();
-        // The map stays locked, so that two creators or a deleter of one name cannot meet.
-        let mut streams = self.streams.write();
+        let _admin = self.admin.lock();
         let stored = self.env.catalog.update(|catalog| {
             if catalog.get::<StoredStream>(STREAMS, &name)?.is_some() {
                 return Err(LogError::StreamExists(key.clone()));
             }
-            let incarnation = catalog.get::<u64>(COUNTERS.0, COUNTERS.1)?.unwrap_or(0) + 1;
+            let incarnation = catalog.get::<u64>(COUNTERS, INCARNATION)?.unwrap_or(0) + 1;
             let info = Arc::new(new_info(key, spec, incarnation, self.env.clock.now()));
             create_files(&self.env, &info)?;
             let stored = StoredStream { trims: vec![0; info.shards.len()], info, first_segment: 1 };
-            catalog.put(COUNTERS.0, COUNTERS.1, &incarnation)?;
+            catalog.put(COUNTERS, INCARNATION, &incarnation)?;
             catalog.put(STREAMS, &name, &stored)?;
             Ok(stored)
         })?;
         let info = stored.info.clone();
         let stream = open_stream(&self.env, stored)?;
-        streams.insert(key.clone(), Slot::Open(Arc::new(stream)));
+        self.streams.write().insert(key.clone(), Slot::Open(Arc::new(stream)));
         Ok(info)
     }
 
     fn delete_stream(&self, key: &StreamKey) -> Result<(), LogError> {
-        let mut streams = self.streams.write();
-        let slot = streams.get(key).cloned().ok_or_else(|| LogError::NoStream(key.clone()))?;
+        let _admin = self.admin.lock();
+        let slot = self.streams.read().get(key).cloned().ok_or_else(|| LogError::NoStream(key.clone()))?;
         self.env.catalog.delete(STREAMS, &key.to_string())?;
-        streams.remove(key);
-        drop(streams);
-        let info = match slot {
-            Slot::Open(stream) => {
-                let _upkeep = stream.upkeep.lock();
-                let _writer = stream.writer.lock();
-                stream.view.write().end_all();
-                stream.info.read().clone()
-            }
-            Slot::Damaged(info, _) => info,
-        };
+        self.streams.write().remove(key);
+        if let Slot::Open(stream) = &slot {
+            let _upkeep = stream.upkeep.lock();
+            let _writer = stream.writer.lock();
+            stream.view.write().end_all();
+        }
+        let info = slot.info();
         self.env.closed.forget(info.incarnation, u64::MAX);
         // The catalog has forgotten the stream: what cannot be removed now goes at the next start.
         let _ = self.env.disk.remove_dir(&stream_dir(&self.env, &info));
@@ -241,11 +227,7 @@ impl Log for LocalLog {
     }
 
     fn stream(&self, key: &StreamKey) -> Result<Arc<StreamInfo>, LogError> {
-        match self.streams.read().get(key) {
-            Some(Slot::Open(stream)) => Ok(stream.info.read().clone()),
-            Some(Slot::Damaged(info, _)) => Ok(info.clone()),
-            None => Err(LogError::NoStream(key.clone())),
-        }
+        self.streams.read().get(key).map(Slot::info).ok_or_else(|| LogError::NoStream(key.clone()))
     }
 
     fn streams(&self, scope: &Scope) -> Vec<Arc<str>> {

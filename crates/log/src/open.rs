@@ -77,7 +77,7 @@ pub(crate) fn open_stream(env: &Arc<Env>, stored: StoredStream) -> Result<Stream
         match head(env, &info, &dir, number)? {
             Ok(last) => break last,
             // Torn while it was created: nothing was ever written to it.
-            Err(_) if numbers.len() > 1 && is_bare(env, &info, &dir, number)? => {
+            Err(_) if numbers.len() > 1 && is_bare(env, &dir, info.incarnation, number)? => {
                 let path = dir.join(format::segment_name(number));
                 let removed = env.disk.remove(&path).and_then(|()| env.disk.sync_dir(&dir));
                 removed.map_err(|e| disk(&path, &e))?;
@@ -133,10 +133,10 @@ fn head(env: &Env, info: &StreamInfo, dir: &Path, number: u64) -> Result<Result<
     Ok(Ok(Headed { path, file, len, header }))
 }
 
-/// True when a segment with a bad header has no frame.
-fn is_bare(env: &Env, info: &StreamInfo, dir: &Path, number: u64) -> Result<bool, LogError> {
+/// True when a segment has no frame.
+pub(crate) fn is_bare(env: &Env, dir: &Path, incarnation: u64, number: u64) -> Result<bool, LogError> {
     let Opened { path, file, len } = open_file(env, dir, number)?;
-    Ok(scan::frame_behind(&path, &*file, (info.incarnation, number), 0, len)?.is_none())
+    Ok(scan::frame_behind(&path, &*file, (incarnation, number), 0, len)?.is_none())
 }
 
 /// What is known of each segment: its own beginning, and its end from the header of the next.

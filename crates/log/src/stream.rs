@@ -16,6 +16,11 @@ use std::sync::{Arc, OnceLock};
 /// The catalog's table of streams; keys are `account/region/name`.
 pub(crate) const STREAMS: &str = "log-stream";
 
+/// The catalog's table of counters.
+pub(crate) const COUNTERS: &str = "log-counter";
+/// The counter of incarnations: the last one that was given.
+pub(crate) const INCARNATION: &str = "incarnation";
+
 /// What the catalog keeps of a stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoredStream {
@@ -73,8 +78,8 @@ impl Stream {
     /// The description of a shard.
     pub(crate) fn shard(&self, id: ShardId) -> Result<Shard, LogError> {
         let info = self.info.read().clone();
-        let found = info.shards.iter().find(|s| s.id == id).cloned();
-        found.ok_or_else(|| LogError::NoShard(self.key.clone(), id))
+        let at = info.shards.binary_search_by_key(&id, |shard| shard.id);
+        at.map(|at| info.shards[at].clone()).map_err(|_| LogError::NoShard(self.key.clone(), id))
     }
 
     /// What is readable of a shard.

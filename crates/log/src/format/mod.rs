@@ -91,6 +91,12 @@ pub fn stream_dir_name(incarnation: u64, stream: &str) -> String {
     format!("{incarnation:016x}-{stream}")
 }
 
+/// The incarnation of the stream that a folder name is of, if it is a stream's.
+pub(crate) fn incarnation_of(name: &str) -> Option<u64> {
+    let (digits, _) = name.split_once('-')?;
+    (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
 /// The number of the segment that a file name is of, if it is a segment's.
 pub(crate) fn segment_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log").or_else(|| name.strip_suffix(".idx"))?;

@@ -178,3 +178,17 @@ fn after_a_failed_write_or_sync_nothing_is_written_until_the_log_is_opened_again
         append(&*log, &key("s"), vec![record("k", "text")], None).unwrap();
     }
 }
+
+#[test]
+fn a_lost_catalog_does_not_make_records_rubbish() {
+    let world = World::new(1);
+    written(&world, 5);
+    let catalog = Path::new("/data/catalog.redb");
+    let kept = world.disk.read(catalog).unwrap();
+    world.disk.remove(catalog).unwrap();
+    let Err(error) = world.open() else { panic!("the catalog is gone") };
+    assert!(error.to_string().contains("was the catalog lost"), "{error}");
+    world.disk.remove(catalog).unwrap();
+    world.disk.open(catalog, true).unwrap().write_at(&kept, 0).unwrap();
+    assert_eq!(tail(&*world.open().unwrap()), 5);
+}
