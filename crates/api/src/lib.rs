@@ -9,6 +9,7 @@
 pub mod http;
 pub mod kinesis;
 pub mod models;
+pub mod opensearch;
 pub mod wire;
 
 pub use http::{Call, Caller, Doors, Service, serve};

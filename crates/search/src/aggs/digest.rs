@@ -1,7 +1,7 @@
 //! Percentiles: exact for few values, a t-digest (Dunning and Ertl, 2019) for many.
 
-/// OpenSearch's default compression: about this many centroids.
-const COMPRESSION: f64 = 100.0;
+/// About this many centroids: five times OpenSearch's default, for an error well below 1 % at the median.
+const COMPRESSION: f64 = 500.0;
 /// So many values are kept as they are before they are compressed.
 const EXACT_MAX: usize = 4096;
 

@@ -1,0 +1,139 @@
+//! Answers, and the parts of them that were asked for.
+
+use millrace_search::Error;
+use serde_json::{Map, Value, json};
+
+const JSON: &str = "application/json; charset=UTF-8";
+const TEXT: &str = "text/plain; charset=UTF-8";
+
+/// What a client gets.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// What the body is.
+    pub content_type: &'static str,
+    value: Option<Value>,
+}
+
+impl Answer {
+    /// JSON with status 200.
+    pub fn ok(value: Value) -> Self {
+        Self::json(200, value)
+    }
+
+    /// JSON with a status.
+    pub fn json(status: u16, value: Value) -> Self {
+        Self { status, body: Vec::new(), content_type: JSON, value: Some(value) }
+    }
+
+    /// Text with status 200.
+    pub fn text(text: String) -> Self {
+        Self { status: 200, body: text.into_bytes(), content_type: TEXT, value: None }
+    }
+
+    /// A status and nothing else.
+    pub fn empty(status: u16) -> Self {
+        Self { status, body: Vec::new(), content_type: TEXT, value: None }
+    }
+
+    /// What went wrong.
+    pub fn error(error: &Error) -> Self {
+        Self::json(error.status, error.body())
+    }
+
+    /// The body was larger than what is taken.
+    pub fn too_large(limit: usize) -> Self {
+        let mut error = Error::illegal_argument(format!("the request's body is larger than {limit} bytes; send less at once"));
+        error.status = 413;
+        Self::error(&error).shaped(false, None)
+    }
+
+    /// Writes the JSON, pretty or not, or only the parts that `filter_path` names.
+    pub fn shaped(mut self, pretty: bool, filter: Option<&str>) -> Self {
+        let Some(mut value) = self.value.take() else { return self };
+        if let Some(filter) = filter.filter(|_| self.status < 400) {
+            let paths: Vec<Vec<&str>> = filter.split(',').map(|path| path.trim().split('.').collect()).collect();
+            let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
+            value = parts(value, &paths).unwrap_or_else(|| json!({}));
+        }
+        // A JSON value of ours has text keys only, so it can be written.
+        self.body = match pretty {
+            true => serde_json::to_vec_pretty(&value).unwrap_or_default(),
+            false => serde_json::to_vec(&value).unwrap_or_default(),
+        };
+        if pretty {
+            self.body.push(b'\n');
+        }
+        self
+    }
+}
+
+/// What of a value the paths name; `*` stands for a part of a path, `**` for any number of them.
+fn parts(value: Value, paths: &[&[&str]]) -> Option<Value> {
+    if paths.iter().any(|path| path.is_empty() || *path == ["**"]) {
+        return Some(value);
+    }
+    match value {
+        Value::Object(members) => {
+            let mut out = Map::new();
+            for (name, value) in members {
+                let mut below: Vec<&[&str]> = Vec::new();
+                for path in paths {
+                    if path[0] == "**" {
+                        below.push(path);
+                        if matches(path[1], &name) {
+                            below.push(&path[2..]);
+                        }
+                    } else if matches(path[0], &name) {
+                        below.push(&path[1..]);
+                    }
+                }
+                if !below.is_empty()
+                    && let Some(value) = parts(value, &below)
+                {
+                    out.insert(name, value);
+                }
+            }
+            (!out.is_empty()).then_some(Value::Object(out))
+        }
+        Value::Array(items) => {
+            let items: Vec<_> = items.into_iter().filter_map(|item| parts(item, paths)).collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        _ => None,
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        let Some(at) = name.find(piece) else { return false };
+        name = &name[at + piece.len()..];
+    }
+    name.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filter_path_names_parts() {
+        let value = json!({"took": 1, "hits": {"total": {"value": 2}, "hits": [{"_id": "1", "_source": {"a": 1}}, {"_id": "2"}]}});
+        let cases = [
+            ("took,hits.hits._id", json!({"took": 1, "hits": {"hits": [{"_id": "1"}, {"_id": "2"}]}})),
+            ("hits.to*", json!({"hits": {"total": {"value": 2}}})),
+            ("**.a", json!({"hits": {"hits": [{"_source": {"a": 1}}]}})),
+            ("none", json!({})),
+        ];
+        for (filter, expected) in cases {
+            let shown = Answer::ok(value.clone()).shaped(false, Some(filter));
+            assert_eq!(serde_json::from_slice::<Value>(&shown.body).unwrap(), expected, "{filter}");
+        }
+    }
+}
