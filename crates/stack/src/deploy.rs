@@ -112,6 +112,8 @@ impl Deployer {
         run.state.status = if first { StackStatus::CreateComplete } else { StackStatus::UpdateComplete };
         run.state.updated = self.clock.now();
         run.save()?;
+        // Everything that the template asks for is there: a removal that fails is told and tried again, not undone.
+        run.sweep(&bound.file).await?;
         Ok(Deployed { stack: run.state, changes: run.changes })
     }
 
@@ -210,17 +212,14 @@ impl Drop for Alone<'_> {
 }
 
 impl Run<'_> {
-    /// Everything up to the outputs. Removals come last, so that undoing never has to bring anything back.
+    /// Everything but removals, which come last, so that undoing never has to bring anything back.
     async fn apply(&mut self, bound: &Bound) -> Result<(), StackError> {
         for resource in bound.resources() {
             self.apply_one(bound, resource).await?;
         }
         self.state.outputs = bound.outputs(&self.state.known())?;
         self.drop_missing(bound);
-        self.save()?;
-        // From here on everything that the template asks for is there: a removal that fails is told, not undone.
-        self.done.clear();
-        self.sweep(&bound.file).await
+        Ok(())
     }
 
     async fn apply_one(&mut self, bound: &Bound, resource: &BoundResource) -> Result<(), StackError> {
@@ -238,8 +237,11 @@ impl Run<'_> {
         let new = bound.properties(resource, &known)?;
         match (decide(bound, resource, deployed.as_ref(), &known)?, deployed) {
             (Action::Keep, Some(mut there)) => {
-                (there.deletion, there.replacement) = (resource.deletion, resource.replacement);
                 self.tell(&there, Status::Unchanged, None);
+                if (there.deletion, there.replacement) == (resource.deletion, resource.replacement) {
+                    return Ok(());
+                }
+                (there.deletion, there.replacement) = (resource.deletion, resource.replacement);
                 self.state.set(there);
                 self.save()
             }

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Problem {
     /// The template's file name, as it was given.
     pub file: String,
-    /// Where in it.
+    /// Where in it; line 0 for what the text no longer holds.
     pub at: Place,
     /// The path of the member, for example `Resources.Flights.Properties.ShardCount`; empty for the whole text.
     pub path: String,
@@ -19,7 +19,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.file, self.at)?;
+        if self.at == Place::default() {
+            write!(f, "{}: ", self.file)?;
+        } else {
+            write!(f, "{}:{}: ", self.file, self.at)?;
+        }
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }

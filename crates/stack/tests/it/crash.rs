@@ -61,3 +61,23 @@ fn accounts_do_not_see_each_others_stacks() {
     assert!(world.deployer().stack(&Scope::new("222222222222", "us-east-1"), "demo").unwrap().is_none());
     assert_eq!(world.deployer().stacks(&mine).unwrap().len(), 1);
 }
+
+#[test]
+fn a_removal_that_fails_is_told_and_tried_again() {
+    let (world, scope, none) = (World::new(), Scope::default(), BTreeMap::new());
+    let deploy = |text: &str| {
+        let template = Template::parse("t.yaml", text).unwrap();
+        wait(world.deployer().deploy(&scope, "demo", &template, &none, &|_| {}))
+    };
+    deploy(TEMPLATE).unwrap();
+    let without = "Resources: {First: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}}";
+    *world.shared.stuck.lock().unwrap() = Some("Second".to_owned());
+    let error = deploy(without).unwrap_err().to_string();
+    assert!(error.starts_with("t.yaml: Resources.Second: cannot be removed: it is not empty"), "{error}");
+    let state = world.deployer().stack(&scope, "demo").unwrap().unwrap();
+    assert_eq!((state.status, state.resources.len(), state.leaving.len()), (StackStatus::UpdateComplete, 1, 1));
+
+    *world.shared.stuck.lock().unwrap() = None;
+    assert!(deploy(without).unwrap().stack.leaving.is_empty());
+    assert_eq!(world.shared.there.lock().unwrap().len(), 1);
+}

@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod examples;
 mod recorder;
 
 use millrace_base::Scope;

@@ -23,6 +23,8 @@ pub struct World {
 pub struct Shared {
     calls: Mutex<Vec<String>>,
     pub there: Mutex<BTreeSet<String>>,
+    /// The logical id whose removal fails.
+    pub stuck: Mutex<Option<String>>,
     /// The logical id whose creation never ends, as if the process died in it.
     pub hang: Mutex<Option<String>>,
 }
@@ -141,6 +143,9 @@ impl ResourceType for Recorder {
 
     async fn delete(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<(), ResourceError> {
         self.note(format!("delete {} {physical_id}", ctx.logical_id));
+        if *self.shared.stuck.lock().unwrap() == Some(ctx.logical_id.clone()) {
+            return Err(ResourceError::Failed("it is not empty".to_owned()));
+        }
         self.shared.there.lock().unwrap().remove(&format!("{}/{physical_id}", self.type_name));
         Ok(())
     }
