@@ -6,17 +6,29 @@
 //!                             checkpoint = positions + state + sink epochs ◄────┘
 //! ```
 
+pub mod graph;
+mod explain;
+
 pub mod aggregates;
 mod cast;
 mod eval;
-mod explain;
 pub mod functions;
-pub mod graph;
-mod nearest;
 mod number;
 mod pattern;
 mod time;
 
+pub mod connect;
+
+mod chunk;
+mod operators;
+mod state;
+
+mod checkpoint;
+mod codec;
+mod job;
+
 pub use cast::is_castable;
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
+pub use codec::CodecError;
 pub use eval::{Column, EvalContext, EvalError, Program};
-pub(crate) use nearest::nearest;
+pub use job::{Counters, Job, JobError, Parts, Progress, RunOptions, Stop, run_job};

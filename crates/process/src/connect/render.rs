@@ -52,6 +52,12 @@ impl Rows {
         self.kinds.as_ref().map_or(RowKind::Insert, |kinds| kinds[row])
     }
 
+    /// The values of row `row`, each as Flink prints it.
+    pub fn values(&self, row: usize) -> Vec<String> {
+        let shown = |column: &ArrayRef| plain(column, row).unwrap_or_else(|| "NULL".to_owned());
+        self.batch.columns().iter().map(shown).collect()
+    }
+
     /// Row `row` as Flink prints it.
     pub fn render(&self, row: usize) -> String {
         render_row(&self.batch, row, self.kind(row))

@@ -2,7 +2,7 @@
 
 use super::signature::{all, is_integer, Args, Call, Entry, Param, Signature};
 use crate::eval::{Column, EvalError};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, StructArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, MapArray, StructArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute;
 use arrow::datatypes::{DataType, Int32Type};
@@ -14,6 +14,7 @@ pub(super) const TABLE: &[Entry] = &[
     Entry { name: "ELEMENT", sign: sign_element, eval: element },
     Entry { name: "CARDINALITY", sign: sign_cardinality, eval: cardinality },
     Entry { name: "ARRAY", sign: sign_array, eval: array },
+    Entry { name: "MAP", sign: sign_map, eval: map },
     Entry { name: "ROW", sign: sign_row, eval: row },
     Entry { name: "ARRAY_CONTAINS", sign: sign_contains, eval: contains },
 ];
@@ -55,6 +56,25 @@ fn sign_array(args: &Args<'_>) -> Result<Signature, String> {
     let item = Typed { ty: common.clone(), nullable: args.null_in() };
     let result = Typed { ty: SqlType::Array(Box::new(item)), nullable: false };
     Ok(Signature { args: all(&types, &common), result })
+}
+
+fn sign_map(args: &Args<'_>) -> Result<Signature, String> {
+    let types = args.takes(&[Param::Any, Param::Any], &[], Some(Param::Any))?;
+    if types.len() % 2 != 0 {
+        return Err("MAP takes keys and values in turn".to_owned());
+    }
+    let side = |which: usize| types.iter().skip(which).step_by(2).cloned().collect::<Vec<_>>();
+    let (keys, values) = (side(0), side(1));
+    let (key, value) = (args.common(&keys)?, args.common(&values)?);
+    let wanted = types.iter().enumerate().map(|(nth, typed)| {
+        let ty = if nth % 2 == 0 { key.clone() } else { value.clone() };
+        Typed { ty, nullable: typed.nullable }
+    });
+    let args = wanted.collect();
+    let key = Typed { ty: key.clone(), nullable: false };
+    let value = Typed { ty: value.clone(), nullable: values.iter().any(|value| value.nullable) };
+    let result = Typed { ty: SqlType::Map(Box::new(key), Box::new(value)), nullable: false };
+    Ok(Signature { args, result })
 }
 
 fn sign_row(args: &Args<'_>) -> Result<Signature, String> {
@@ -156,6 +176,25 @@ fn array(call: &Call<'_>) -> Result<ArrayRef, EvalError> {
         return Err(EvalError("ARRAY gives an ARRAY".to_owned()));
     };
     Ok(Arc::new(ListArray::try_new(field, offsets, values, None)?))
+}
+
+fn map(call: &Call<'_>) -> Result<ArrayRef, EvalError> {
+    let DataType::Map(field, sorted) = call.result.ty.to_arrow() else {
+        return Err(EvalError("MAP gives a MAP".to_owned()));
+    };
+    let DataType::Struct(fields) = field.data_type() else {
+        return Err(EvalError("MAP gives a MAP".to_owned()));
+    };
+    let pairs = call.args.len() / 2;
+    let side = |which: usize| -> Result<ArrayRef, EvalError> {
+        let columns: Vec<&dyn Array> = call.args.iter().skip(which).step_by(2).map(|arg| arg.array().as_ref()).collect();
+        let at = |row: usize| (0..pairs).map(move |nth| (nth, call.args[2 * nth + which].at(row)));
+        let picks: Vec<(usize, usize)> = (0..call.rows).flat_map(at).collect();
+        Ok(compute::interleave(&columns, &picks)?)
+    };
+    let entries = StructArray::try_new(fields.clone(), vec![side(0)?, side(1)?], None)?;
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(pairs, call.rows));
+    Ok(Arc::new(MapArray::try_new(field, offsets, entries, None, sorted)?))
 }
 
 fn row(call: &Call<'_>) -> Result<ArrayRef, EvalError> {

@@ -76,7 +76,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
 }
 
 fn no_such(name: &str) -> String {
-    match crate::nearest(name, names().into_iter()) {
+    match millrace_base::nearest(name, names()) {
         Some(near) => format!("there is no function {name}; did you mean {near}?"),
         None => format!("there is no function {name}"),
     }

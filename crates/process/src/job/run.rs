@@ -1,0 +1,303 @@
+//! The driver: a thread for each lane, the trunk on the caller's thread.
+//!
+//! Lanes send what they make over one bounded channel. For a checkpoint the trunk asks all lanes; each flushes, sends its
+//! positions as a barrier behind its rows, and waits until the trunk has taken the barriers of all: nothing is under way
+//! then. A lane without rows sleeps until its source wakes it.
+#![allow(clippy::disallowed_methods, reason = "the driver is where real time and threads are")]
+
+use super::lane::{Lane, Sent, Went};
+use super::{Counters, Job, JobError, Place};
+use futures::future::{select, select_all, Either};
+use parking_lot::{Condvar, Mutex};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How often a streaming job without a configured interval commits.
+const DEFAULT_INTERVAL_MS: i64 = 1000;
+/// Messages between lanes and trunk; a full channel holds the lanes back.
+const MESSAGES_MAX: usize = 16;
+/// How often the trunk looks at the clock and at [`Stop`] when no rows come.
+const TICK_MS: u64 = 20;
+
+/// Asks a running job to end: it takes a last checkpoint, so that it can go on later, and returns. Windows are not fired.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Not stopped yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops the job.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// How a job is driven.
+pub struct RunOptions<'a> {
+    /// Ends the job from outside.
+    pub stop: Stop,
+    /// Called with the figures after every checkpoint and at the end.
+    pub report: &'a mut dyn FnMut(&Counters),
+}
+
+enum Message {
+    Sent(usize, Vec<Sent>, u64),
+    Barrier(usize, Vec<Sent>, Vec<Place>),
+    Ended(usize),
+    Failed(JobError),
+}
+
+/// What the trunk tells the lanes.
+struct Control {
+    state: Mutex<Wanted>,
+    changed: Condvar,
+    wake: Vec<Notify>,
+}
+
+#[derive(Default)]
+struct Wanted {
+    /// Barriers asked for and let go again.
+    barrier: u64,
+    resumed: u64,
+    quit: bool,
+}
+
+impl Control {
+    /// Waits for a word of the trunk; false when it is to quit.
+    fn wait(&self, until: impl Fn(&Wanted) -> bool) -> bool {
+        let mut wanted = self.state.lock();
+        while !wanted.quit && !until(&wanted) {
+            self.changed.wait(&mut wanted);
+        }
+        !wanted.quit
+    }
+
+    fn ask(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut self.state.lock());
+        self.changed.notify_all();
+        self.wake.iter().for_each(Notify::notify_one);
+    }
+}
+
+/// Runs a job until its sources end, it is stopped, or it fails.
+///
+/// # Errors
+/// As [`Job::step`].
+pub fn run_job(mut job: Job, options: RunOptions<'_>) -> Result<Counters, JobError> {
+    if job.finished {
+        (options.report)(&job.counters());
+        return Ok(job.counters());
+    }
+    let lanes = std::mem::take(&mut job.lanes);
+    let control = Control {
+        state: Mutex::new(Wanted::default()),
+        changed: Condvar::new(),
+        wake: lanes.iter().map(|_| Notify::new()).collect(),
+    };
+    let ticks = lanes.iter().any(Lane::has_timeout);
+    let ended = vec![false; lanes.len()];
+    let (to, from) = sync_channel(MESSAGES_MAX);
+    std::thread::scope(|scope| {
+        for (nth, lane) in lanes.into_iter().enumerate() {
+            let (to, control) = (to.clone(), &control);
+            let name = format!("lane-{}-{}", lane.source(), lane.subtask());
+            let started = std::thread::Builder::new().name(name).spawn_scoped(scope, move || drive(nth, lane, &to, control));
+            if let Err(error) = started {
+                control.ask(|wanted| wanted.quit = true);
+                return Err(JobError::Died(error.to_string()));
+            }
+        }
+        drop(to);
+        let result = Driver { job, from, control: &control, ticks, rows_in: vec![0; ended.len()], ended }.run(options);
+        control.ask(|wanted| wanted.quit = true);
+        result
+    })
+}
+
+struct Driver<'a> {
+    job: Job,
+    from: Receiver<Message>,
+    control: &'a Control,
+    ticks: bool,
+    rows_in: Vec<u64>,
+    ended: Vec<bool>,
+}
+
+impl Driver<'_> {
+    fn run(mut self, options: RunOptions<'_>) -> Result<Counters, JobError> {
+        let clock = self.job.environment.clock.clone();
+        // A bounded job without a configured interval commits once, at its end.
+        let interval = self.job.interval_ms.or((!self.job.bounded).then_some(DEFAULT_INTERVAL_MS));
+        let mut due = interval.map(|interval| clock.now() + interval);
+        let mut ticked = clock.now();
+        loop {
+            match self.from.recv_timeout(Duration::from_millis(TICK_MS)) {
+                Ok(Message::Barrier(..)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(message) => drop(self.take(message)?),
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+            let now = clock.now();
+            if self.ticks && now - ticked >= TICK_MS as i64 {
+                ticked = now;
+                self.control.wake.iter().for_each(Notify::notify_one);
+            }
+            let ended = self.ended.iter().all(|ended| *ended);
+            let stopped = options.stop.is_stopped();
+            if ended || stopped || due.is_some_and(|due| now >= due) {
+                let positions = self.align()?;
+                let ended = self.ended.iter().all(|ended| *ended);
+                self.job.save(positions, ended)?;
+                let counters = self.job.counters_with(self.rows_in.iter().sum());
+                (options.report)(&counters);
+                if stopped || ended {
+                    return Ok(counters);
+                }
+                due = interval.map(|interval| clock.now() + interval);
+            }
+        }
+    }
+
+    /// Takes what a lane sent; gives the positions when it is a barrier.
+    fn take(&mut self, message: Message) -> Result<Option<(usize, Vec<Place>)>, JobError> {
+        match message {
+            Message::Sent(lane, sent, rows_in) => {
+                self.rows_in[lane] = rows_in;
+                self.job.trunk.take(lane, sent)?;
+                Ok(None)
+            }
+            Message::Barrier(lane, sent, places) => {
+                self.job.trunk.take(lane, sent)?;
+                Ok(Some((lane, places)))
+            }
+            Message::Ended(lane) => {
+                self.ended[lane] = true;
+                Ok(None)
+            }
+            Message::Failed(error) => Err(error),
+        }
+    }
+
+    /// Brings all lanes to a halt with nothing under way, takes their positions, and lets them go on.
+    fn align(&mut self) -> Result<Vec<Place>, JobError> {
+        let mut barrier = 0;
+        self.control.ask(|wanted| {
+            wanted.barrier += 1;
+            barrier = wanted.barrier;
+        });
+        let mut places: Vec<Option<Vec<Place>>> = self.ended.iter().map(|_| None).collect();
+        while places.iter().any(Option::is_none) {
+            let message = self.from.recv().map_err(|_| gone())?;
+            if let Some((lane, positions)) = self.take(message)? {
+                places[lane] = Some(positions);
+            }
+        }
+        self.control.ask(|wanted| wanted.resumed = barrier);
+        Ok(places.into_iter().flatten().flatten().collect())
+    }
+}
+
+fn gone() -> JobError {
+    JobError::Died("all lanes are gone".to_owned())
+}
+
+/// One lane's thread.
+fn drive(nth: usize, mut lane: Lane, to: &SyncSender<Message>, control: &Control) {
+    let mut answered = 0;
+    loop {
+        let (quit, barrier) = {
+            let wanted = control.state.lock();
+            (wanted.quit, wanted.barrier)
+        };
+        if quit {
+            return;
+        }
+        let went = if barrier > answered {
+            answered = barrier;
+            let mut sent = Vec::new();
+            lane.flush(&mut sent);
+            to.send(Message::Barrier(nth, sent, lane.save())).is_ok() && control.wait(|wanted| wanted.resumed >= barrier)
+        } else if lane.is_finished() {
+            control.wait(|wanted| wanted.barrier > answered)
+        } else {
+            work(nth, &mut lane, to, control)
+        };
+        if !went {
+            return;
+        }
+    }
+}
+
+/// One step, and a sleep when there was nothing to do. False when the job is over for this lane.
+fn work(nth: usize, lane: &mut Lane, to: &SyncSender<Message>, control: &Control) -> bool {
+    let mut sent = Vec::new();
+    let went = match lane.step(&mut sent) {
+        Ok(went) => went,
+        Err(error) => {
+            let _ = to.send(Message::Failed(error));
+            return false;
+        }
+    };
+    if !sent.is_empty() && to.send(Message::Sent(nth, sent, lane.rows_in())).is_err() {
+        return false;
+    }
+    match went {
+        Went::Worked => true,
+        Went::Finished => to.send(Message::Ended(nth)).is_ok(),
+        Went::Idle => match block_on(sleep(lane, &control.wake[nth])) {
+            Ok(()) => true,
+            Err(error) => {
+                let _ = to.send(Message::Failed(error));
+                false
+            }
+        },
+    }
+}
+
+/// Until a source has something, or the trunk wants something.
+async fn sleep(lane: &mut Lane, wake: &Notify) -> Result<(), JobError> {
+    let sources: Vec<_> = lane.waiting().map(|split| split.wait()).collect();
+    if sources.is_empty() {
+        wake.notified().await;
+        return Ok(());
+    }
+    match select(select_all(sources), pin!(wake.notified())).await {
+        Either::Left(((result, ..), _)) => result.map_err(JobError::Connect),
+        Either::Right(_) => Ok(()),
+    }
+}
+
+/// Wakes the thread that waits in [`block_on`].
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs a future on this thread; the thread sleeps in between.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
