@@ -4,7 +4,7 @@
 //! append ─► routing ─► group commit (one write, one sync) ─► segments ─► view, tail cache ─► ShardReader, woken
 //! ```
 //!
-//! [`Log`] is the contract; [`LocalLog`] keeps it on one machine's disk. The layout of the files is in [`format`].
+//! [`Log`] is the contract; [`LocalLog`] keeps it on one machine's disk. The layout of the files is in [`mod@format`].
 
 mod commit;
 mod contract;
