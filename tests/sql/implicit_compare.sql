@@ -4,5 +4,4 @@ WITH ('connector' = 'filesystem', 'path' = '${DATA}/texts.json', 'format' = 'jso
 CREATE TABLE moments (n INT, d DATE, t TIME(0), ts TIMESTAMP(3), ms BIGINT)
 WITH ('connector' = 'filesystem', 'path' = '${DATA}/moments.json', 'format' = 'json');
 SELECT n FROM moments WHERE ts > '2000-01-01 00:00:00' AND d <> '2024-02-29';
-SELECT n, s = 12.5 FROM texts WHERE n = 8;
 SELECT n, s < p, s >= 'H' FROM texts;

@@ -4,7 +4,6 @@
 //! to run, a query's job, or a plan in text. Errors are [`SqlError`]s that point at their place.
 
 mod error;
-mod nearest;
 mod words;
 
 mod lex;

@@ -9,7 +9,7 @@ mod types;
 
 use crate::error::{Span, SqlError};
 use crate::lex::{Token, TokenKind, tokens};
-use crate::nearest::nearest;
+use millrace_base::nearest;
 use crate::tree::{Ident, ObjectName, Statement, Text};
 use crate::words::is_reserved;
 

@@ -5,7 +5,7 @@ mod show;
 
 use crate::bind::{BoundInsert, Context, Object, Objects, QueryBinder, bind_table};
 use crate::error::{ErrorKind, Span, SqlError};
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::{describe, plan_inserts, plan_query};
 use crate::settings::Settings;
 use crate::tree::{CreateView, Insert, ObjectKind, ObjectName, Query, Statement, StatementKind};

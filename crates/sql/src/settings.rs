@@ -2,7 +2,7 @@
 
 use crate::bind::{Object, Objects};
 use crate::error::SqlError;
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::PlanSettings;
 use crate::tree::Text;
 use millrace_process::graph::JobSettings;

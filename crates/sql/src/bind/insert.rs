@@ -4,12 +4,11 @@ use super::expr::coerce;
 use super::query::QueryBinder;
 use super::{Object, TableDef};
 use crate::error::SqlError;
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::Rel;
 use crate::tree::{Ident, Insert};
 use millrace_process::functions::is_implicit_cast;
 use millrace_process::graph::{Expr, Value};
-use millrace_schema::Field;
 use std::sync::Arc;
 
 /// An `INSERT INTO` whose rows have exactly the sink's columns.
@@ -98,21 +97,18 @@ fn fit(rows: Rel, sink: &TableDef, written: &[usize], targets: &[usize], insert:
 }
 
 fn mismatch(cause: &str, rows: &Rel, sink: &TableDef, targets: &[usize], insert: &Insert) -> SqlError {
-    let query: Vec<Field> = rows.fields();
-    let wanted: Vec<Field> = targets
-        .iter()
-        .map(|index| &sink.columns[*index])
-        .map(|column| Field { name: column.name.clone(), typed: column.typed.clone() })
-        .collect();
+    let query = rows.columns.iter().map(|column| {
+        let time = if column.rowtime { " *ROWTIME*" } else { "" };
+        let null = if column.typed.nullable { "" } else { " NOT NULL" };
+        format!("{}: {}{time}{null}", column.name, column.typed.ty)
+    });
+    let wanted =
+        targets.iter().map(|index| &sink.columns[*index]).map(|column| format!("{}: {}", column.name, column.typed));
     let message = format!(
-        "Column types of query result and sink for '{}' do not match.\nCause: {cause}\n\nQuery schema: [{}]\nSink schema:  [{}]",
+        "Column types of query result and sink for 'default_catalog.default_database.{}' do not match.\nCause: {cause}\n\nQuery schema: [{}]\nSink schema:  [{}]",
         sink.name,
-        schema(&query),
-        schema(&wanted)
+        query.collect::<Vec<_>>().join(", "),
+        wanted.collect::<Vec<_>>().join(", ")
     );
     SqlError::invalid(insert.query.span, message)
-}
-
-fn schema(fields: &[Field]) -> String {
-    fields.iter().map(|field| format!("{}: {}", field.name, field.typed)).collect::<Vec<_>>().join(", ")
 }

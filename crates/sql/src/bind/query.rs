@@ -4,7 +4,7 @@ use super::expr::{ExprBinder, coerce, common};
 use super::scope::Scope;
 use super::{Context, Object};
 use crate::error::{Span, SqlError};
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::{Rel, RelColumn, RelOp, Role};
 use crate::tree::{self, Body, CreateView, Hint, Ident, ObjectName, Query, TableAlias, TableRef};
 use millrace_process::graph::Expr;

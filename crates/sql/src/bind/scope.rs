@@ -1,7 +1,7 @@
 //! Looking up columns by name.
 
 use crate::error::{Span, SqlError};
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::Rel;
 use crate::tree::Ident;
 use millrace_process::graph::{Expr, ExprKind};

@@ -4,7 +4,7 @@ use super::expr::ExprBinder;
 use super::scope::Scope;
 use super::{Objects, Object};
 use crate::error::{Span, SqlError};
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::tree::{ColumnKind, CreateTable, Ident};
 use millrace_process::graph::Expr;
 use millrace_schema::{Field, SqlType, Typed};

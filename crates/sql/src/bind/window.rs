@@ -4,7 +4,7 @@ use super::expr::ExprBinder;
 use super::query::QueryBinder;
 use super::scope::Scope;
 use crate::error::{Span, SqlError};
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::{Rel, RelColumn, RelOp, Role, Windowing};
 use crate::tree::{self, Ident, TvfArg, TvfValue};
 use millrace_process::graph::{ExprKind, Value, Window};

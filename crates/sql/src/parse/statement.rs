@@ -3,7 +3,7 @@
 use super::Parser;
 use crate::error::SqlError;
 use crate::lex::TokenKind;
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::tree::{CreateView, Insert, ObjectKind, Statement, StatementKind, Text};
 
 const STARTS: [&str; 12] = [

@@ -3,7 +3,7 @@
 use super::Parser;
 use crate::error::{Span, SqlError};
 use crate::lex::TokenKind;
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use millrace_schema::{Field, SqlType, Typed};
 
 const NAMES: [&str; 26] = [

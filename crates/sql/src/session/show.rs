@@ -3,7 +3,7 @@
 use super::{Outcome, Session, done};
 use crate::bind::{ColumnSource, Object, TableDef};
 use crate::error::SqlError;
-use crate::nearest::did_you_mean;
+use millrace_base::did_you_mean;
 use crate::plan::Rel;
 use crate::tree::{ObjectKind, ObjectName};
 
