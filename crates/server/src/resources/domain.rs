@@ -7,7 +7,7 @@ use super::ports::DomainPort;
 use super::read;
 use async_trait::async_trait;
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// AWS's limits on a domain's name.
@@ -102,6 +102,7 @@ impl ResourceType for Domain {
 mod tests {
     use super::*;
     use millrace_base::Scope;
+    use serde_json::json;
 
     #[test]
     fn generated_names_fit_a_domain() {
