@@ -9,3 +9,4 @@ mod disk;
 mod fixture;
 mod kit;
 mod retention;
+mod together;
