@@ -1,0 +1,115 @@
+//! What was acknowledged is there after a crash, once, whatever tantivy had committed by then.
+
+use crate::{doc, open};
+use bytes::Bytes;
+use millrace_search::{Action, Refresh, Write};
+use serde_json::json;
+
+fn count(engine: &millrace_search::Engine) -> u64 {
+    engine.count("t", &json!({}), false).unwrap()["count"].as_u64().unwrap()
+}
+
+/// Copies a data folder as a crash would leave it: files as they are, no commit, no close.
+fn crashed(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            crashed(&entry.path(), &target);
+        } else if !entry.file_name().to_string_lossy().contains(".lock") {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn translog(dir: &std::path::Path) -> std::path::PathBuf {
+    let index = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+    let log = std::fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path());
+    log.into_iter().filter(|path| path.extension().is_some_and(|e| e == "log")).max().unwrap()
+}
+
+#[test]
+fn acknowledged_writes_survive_without_a_refresh() {
+    let (home, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = open(home.path());
+    engine.index_docs("t", (0..100).map(doc)).unwrap();
+    engine.refresh("t").unwrap();
+    engine.index_docs("t", (50..150).map(doc)).unwrap();
+    let delete = Write { id: Some("id-0".into()), action: Action::Delete, condition: Default::default() };
+    engine.write("t", vec![delete], Refresh::Soon).unwrap();
+    crashed(home.path(), after.path());
+    for _ in 0..2 {
+        let engine = open(after.path());
+        assert_eq!(count(&engine), 149);
+        assert_eq!(engine.get_doc("t", "id-0").unwrap(), None);
+        let overwritten = engine.get_doc("t", "id-60").unwrap().unwrap();
+        assert_eq!((overwritten.version, overwritten.seq), (2, 110));
+        assert_eq!(engine.get_doc("t", "id-120").unwrap().unwrap().version, 1);
+        let hits = engine.search("t", &json!({"query": {"term": {"n": 120}}}), false).unwrap();
+        assert_eq!(hits["hits"]["total"]["value"], 1);
+    }
+    let engine = open(after.path());
+    let done = engine.index_docs("t", [doc(200)]).unwrap().remove(0).unwrap();
+    assert_eq!(done.seq, 201, "sequence numbers go on after what was there");
+}
+
+#[test]
+fn a_torn_translog_loses_only_its_tail() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = open(home.path());
+    engine.index_docs("t", (0..20).map(doc)).unwrap();
+    let whole = std::fs::read(translog(home.path())).unwrap();
+    for cut in (0..whole.len()).step_by(37) {
+        let after = tempfile::tempdir().unwrap();
+        crashed(home.path(), after.path());
+        std::fs::write(translog(after.path()), &whole[..cut]).unwrap();
+        let engine = open(after.path());
+        let survived = count(&engine);
+        assert!(survived <= 20);
+        for n in 0..20 {
+            assert_eq!(engine.get_doc("t", &format!("id-{n}")).unwrap().is_some(), n < survived, "cut at {cut}");
+        }
+        engine.index_docs("t", [doc(99)]).unwrap();
+        drop(engine);
+    }
+}
+
+#[test]
+fn many_writers_share_syncs_and_lose_nothing() {
+    let (home, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = open(home.path());
+    let refresher = engine.start().unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..8u64 {
+            let engine = &engine;
+            scope.spawn(move || {
+                for batch in 0..20u64 {
+                    let first = writer * 1000 + batch * 10;
+                    engine.index_docs("t", (first..first + 10).map(doc)).unwrap();
+                }
+            });
+        }
+    });
+    crashed(home.path(), after.path());
+    let engine_after = open(after.path());
+    assert_eq!(count(&engine_after), 1600);
+    let soon = Write { id: None, action: Action::Index(Bytes::from_static(b"{\"n\":-1}")), condition: Default::default() };
+    engine.write("t", vec![soon], Refresh::WaitFor).unwrap();
+    assert_eq!(count(&engine), 1601);
+    engine.close().unwrap();
+    refresher.join().unwrap();
+}
+
+#[test]
+fn a_deleted_index_stays_deleted() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = open(home.path());
+    engine.index_docs("t", [doc(1)]).unwrap();
+    engine.create_index("u", &json!({"mappings": {"properties": {"a": {"type": "keyword"}}}})).unwrap();
+    engine.delete_index("t").unwrap();
+    drop(engine);
+    let engine = open(home.path());
+    assert!(!engine.has_index("t"));
+    assert_eq!(engine.mappings("u").unwrap(), json!({"u": {"mappings": {"properties": {"a": {"type": "keyword"}}}}}));
+}
