@@ -1,0 +1,10 @@
+//! Delivery streams at their door: definitions in, records in, objects and documents out.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod definition;
+mod lake;
+mod manager;
+mod objects;
+mod search;
+mod simulate;
+mod world;
