@@ -11,7 +11,7 @@ fn flight(n: u64) -> (String, Bytes) {
     let carrier = ["UA", "AA", "DL", "B6", "EV", "MQ", "WN"][(n * 7919 % 7) as usize];
     let origin = ["EWR", "JFK", "LGA"][(n % 3) as usize];
     let at = 1_357_016_400_000 + n as i64 * 30_000;
-    let delay = (n * 6364136223846793005 >> 40) % 240;
+    let delay = (n.wrapping_mul(6_364_136_223_846_793_005) >> 40) % 240;
     let body = format!(
         "{{\"carrier\":\"{carrier}\",\"origin\":\"{origin}\",\"flight\":{},\"dep_delay\":{}.5,\"at\":{at},\"note\":\"on its way\"}}",
         n % 6000,

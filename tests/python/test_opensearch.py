@@ -1,0 +1,144 @@
+"""The search index through the official opensearch-py client, unchanged."""
+
+import gzip
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from opensearchpy import ConflictError, NotFoundError, OpenSearch, RequestError, helpers
+
+FLIGHTS = [
+    {"carrier": "UA", "origin": "EWR", "delay": 2.5, "at": "2013-01-01T05:15:00Z"},
+    {"carrier": "AA", "origin": "JFK", "delay": -4.0, "at": "2013-01-01T05:42:00Z"},
+    {"carrier": "UA", "origin": "LGA", "delay": 20.0, "at": "2013-01-02T06:00:00Z"},
+]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "gzip"])
+def search(server, request):
+    with OpenSearch(server.search_url, http_compress=request.param, http_auth=("any", "any")) as client:
+        yield client
+
+
+@pytest.fixture
+def flights(search, unique):
+    index = unique("flights")
+    actions = [{"_index": index, "_id": str(number), "_source": doc} for number, doc in enumerate(FLIGHTS, 1)]
+    assert helpers.bulk(search, actions, refresh=True) == (3, [])
+    return index
+
+
+def test_the_client_accepts_the_server(search):
+    assert search.ping()
+    assert search.info()["version"]["distribution"] == "opensearch"
+    assert search.cluster.health(wait_for_status="yellow")["status"] == "green"
+
+
+def test_bulk_overwrites_by_id(search, flights):
+    actions = [{"_index": flights, "_id": "1", "_source": FLIGHTS[0] | {"delay": 3.0}}]
+    for ok, item in helpers.streaming_bulk(search, actions, refresh="wait_for"):
+        assert ok and item["index"]["result"] == "updated" and item["index"]["_version"] == 2
+    assert search.count(index=flights)["count"] == 3
+    assert search.get(index=flights, id="1")["_source"]["delay"] == 3.0
+
+
+def test_bulk_says_which_document_failed(search, flights):
+    actions = [{"_index": flights, "_id": "7", "_source": {"delay": "late"}}, {"_index": flights, "_source": {"delay": 1}}]
+    done, errors = helpers.bulk(search, actions, raise_on_error=False)
+    assert done == 1
+    assert errors[0]["index"]["_id"] == "7" and errors[0]["index"]["error"]["type"] == "mapper_parsing_exception"
+
+
+def test_documents(search, unique):
+    index = unique("docs")
+    created = search.index(index=index, id="a", body={"n": 1})
+    assert (created["result"], created["_version"], created["_primary_term"]) == ("created", 1, 1)
+    with pytest.raises(ConflictError) as conflict:
+        search.create(index=index, id="a", body={"n": 2})
+    assert conflict.value.error == "version_conflict_engine_exception"
+    assert search.update(index=index, id="a", body={"doc": {"m": 2}})["result"] == "updated"
+    assert search.get(index=index, id="a")["_source"] == {"n": 1, "m": 2}
+    assert search.mget(index=index, body={"ids": ["a", "b"]})["docs"][1] == {"_index": index, "_id": "b", "found": False}
+    assert len(search.index(index=index, body={"n": 3})["_id"]) == 20
+    assert search.delete(index=index, id="a")["result"] == "deleted"
+    assert not search.exists(index=index, id="a")
+    with pytest.raises(NotFoundError):
+        search.get(index=index, id="a")
+
+
+def test_search(search, flights):
+    query = {"bool": {"must": [{"match": {"carrier": "ua"}}], "filter": [{"range": {"at": {"gte": "2013-01-02"}}}]}}
+    answer = search.search(index=flights, body={"query": query})
+    assert answer["hits"]["total"] == {"value": 1, "relation": "eq"}
+    assert answer["hits"]["hits"][0]["_source"] == FLIGHTS[2]
+    answer = search.search(index=flights[:-3] + "*", q="carrier:UA AND delay:>10", sort="at:desc", size=1)
+    assert [hit["_id"] for hit in answer["hits"]["hits"]] == ["3"]
+    answer = search.search(index=flights, body={"sort": [{"delay": "asc"}]}, filter_path="hits.hits._id")
+    assert answer == {"hits": {"hits": [{"_id": "2"}, {"_id": "1"}, {"_id": "3"}]}}
+    both = search.msearch(index=flights, body=[{}, {"size": 0}, {"index": "absent"}, {}])["responses"]
+    assert [one["status"] for one in both] == [200, 404]
+
+
+def test_aggregations(search, flights):
+    days = {"date_histogram": {"field": "at", "calendar_interval": "day", "format": "yyyy-MM-dd"}}
+    late = {"avg": {"field": "delay"}}
+    aggs = {"carriers": {"terms": {"field": "carrier.keyword"}, "aggs": {"late": late}}, "days": days}
+    answer = search.search(index=flights, body={"size": 0, "aggs": aggs})["aggregations"]
+    assert [(b["key"], b["doc_count"], b["late"]["value"]) for b in answer["carriers"]["buckets"]] == [
+        ("UA", 2, 11.25), ("AA", 1, -4.0),
+    ]
+    assert [(b["key_as_string"], b["doc_count"]) for b in answer["days"]["buckets"]] == [("2013-01-01", 2), ("2013-01-02", 1)]
+
+
+def test_indices(search, unique):
+    index = unique("made")
+    mappings = {"properties": {"carrier": {"type": "keyword"}, "at": {"type": "date"}}}
+    search.indices.create(index=index, body={"settings": {"number_of_replicas": 0}, "mappings": mappings})
+    assert search.indices.exists(index=index)
+    assert search.indices.get_mapping(index=index)[index]["mappings"] == mappings
+    search.indices.put_mapping(index=index, body={"properties": {"n": {"type": "long"}}})
+    row = search.cat.indices(index=index, format="json")[0]
+    assert (row["index"], row["health"], row["docs.count"]) == (index, "green", "0")
+    assert search.cat.indices(index=index, v=True).startswith("health status index")
+    with pytest.raises(RequestError) as twice:
+        search.indices.create(index=index)
+    assert twice.value.error == "resource_already_exists_exception"
+    search.indices.delete(index=index)
+    assert not search.indices.exists(index=index)
+
+
+def test_what_is_not_there_says_so(search, flights):
+    for body, word in [
+        ({"query": {"geo_distance": {}}}, "geo_distance"),
+        ({"aggs": {"x": {"top_hits": {}}}}, "top_hits"),
+        ({"highlight": {}}, "highlight"),
+    ]:
+        with pytest.raises(RequestError) as error:
+            search.search(index=flights, body=body)
+        assert error.value.status_code == 400 and word in error.value.info["error"]["reason"]
+    with pytest.raises(RequestError) as error:
+        search.indices.put_alias(index=flights, name="x")
+    assert "no handler found" in error.value.info["error"]["reason"]
+
+
+def test_acknowledged_documents_survive_kill_9(start_server, unique):
+    server = start_server()
+    search, index = OpenSearch(server.search_url), unique("kept")
+    for batch in range(20):
+        actions = [{"_index": index, "_id": f"{batch}-{n}", "_source": {"batch": batch, "n": n}} for n in range(50)]
+        assert helpers.bulk(search, actions) == (50, [])
+    server.kill9()
+    server.restart()
+    assert search.count(index=index)["count"] == 1000
+    assert search.get(index=index, id="19-49")["_source"] == {"batch": 19, "n": 49}
+
+
+def test_a_gzip_body_that_is_none_is_refused(server):
+    request = urllib.request.Request(f"{server.search_url}/_bulk", data=b"no gzip", method="POST")
+    request.add_header("Content-Encoding", "gzip")
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request)
+    assert "not gzip" in json.loads(error.value.read())["error"]["reason"]
+    request.data = gzip.compress(b'{"index":{"_index":"packed","_id":"1"}}\n{"a":1}\n')
+    assert json.load(urllib.request.urlopen(request))["errors"] is False
