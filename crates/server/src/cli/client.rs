@@ -107,6 +107,11 @@ impl Client {
         &self.endpoint
     }
 
+    /// The region that names are looked up in.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Calls an operation of Kinesis Data Streams.
     pub async fn kinesis(&self, operation: &str, body: &Value) -> Result<Value, CliError> {
         self.call("kinesis", &format!("Kinesis_20131202.{operation}"), body).await

@@ -1,0 +1,216 @@
+//! Applications: SQL that runs for as long as the server does, under the name that `AWS::KinesisAnalyticsV2::Application` gives.
+//!
+//! A definition is a fact in the catalog; its statements are planned when it is created, so that a wrong one never gets
+//! there. Each `INSERT` or statement set is one job with its own checkpoints in `DATA/jobs/ACCOUNT/REGION/NAME/GENERATION/N`. A job that
+//! fails starts again from its last checkpoint after a pause, as on AWS.
+
+use crate::jobs::{Jobs, RunningJob};
+use crate::resources::{ApplicationDefinition, ApplicationPort, PortError};
+use async_trait::async_trait;
+use millrace_base::{Clock, Millis, Scope};
+use millrace_catalog::{Catalog, CatalogError};
+use millrace_process::graph::JobGraph;
+use millrace_sql::{Outcome, Session, SessionOptions};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const TABLE: &str = "application";
+
+/// An application as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// What it is to do.
+    pub definition: ApplicationDefinition,
+    /// Greater at each update; from 1.
+    pub version: u64,
+    /// Greater each time that the jobs begin anew, without their checkpoints: part of their names, so that what an earlier
+    /// generation wrote is never taken for theirs.
+    pub generation: Millis,
+    /// When it was created.
+    pub created: Millis,
+    /// When it was last changed.
+    pub updated: Millis,
+}
+
+/// How an application is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApplicationStatus {
+    /// Its jobs run.
+    Running,
+    /// Its jobs have come to an end of their input.
+    Finished,
+    /// A job failed and is about to start again.
+    Restarting(String),
+}
+
+/// All applications of a server, running.
+pub struct Applications {
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
+    jobs: Arc<Jobs>,
+    running: Mutex<HashMap<String, Vec<RunningJob>>>,
+}
+
+fn key(scope: &Scope, name: &str) -> String {
+    format!("{scope}/{name}")
+}
+
+impl Applications {
+    /// Over the catalog; nothing runs until [`Applications::resume`].
+    pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, jobs: Arc<Jobs>) -> Self {
+        Self { catalog, clock, jobs, running: Mutex::default() }
+    }
+
+    /// Starts every application that the catalog holds, each from its last checkpoint.
+    pub fn resume(&self) -> Result<(), PortError> {
+        for (key, application) in self.catalog.list::<Application>(TABLE, "")? {
+            let mut parts = key.splitn(3, '/');
+            let scope = Scope::new(parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            match plan(&application.definition) {
+                Ok(graphs) => self.start(&scope, &key, application.generation, graphs),
+                // The others run all the same.
+                Err(error) => eprintln!("application {key} does not run: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// An application, if there is one of the name.
+    pub fn get(&self, scope: &Scope, name: &str) -> Result<Option<Application>, PortError> {
+        Ok(self.catalog.get(TABLE, &key(scope, name))?)
+    }
+
+    /// A scope's applications, in order of name.
+    pub fn list(&self, scope: &Scope) -> Result<Vec<Application>, PortError> {
+        let found = self.catalog.list::<Application>(TABLE, &key(scope, ""))?;
+        Ok(found.into_iter().map(|(_, application)| application).collect())
+    }
+
+    /// How an application is doing; none when it does not run here.
+    pub fn status(&self, scope: &Scope, name: &str) -> Option<ApplicationStatus> {
+        let running = self.running.lock();
+        let jobs = running.get(&key(scope, name))?;
+        if let Some(reason) = jobs.iter().find_map(RunningJob::failure) {
+            return Some(ApplicationStatus::Restarting(reason));
+        }
+        let finished = jobs.iter().all(RunningJob::is_finished);
+        Some(if finished { ApplicationStatus::Finished } else { ApplicationStatus::Running })
+    }
+
+    /// Stops every job in order; each takes a last checkpoint. What is stopped resumes at the next start.
+    pub fn shut_down(&self) {
+        let running = std::mem::take(&mut *self.running.lock());
+        running.into_values().flatten().for_each(RunningJob::stop);
+    }
+
+    fn start(&self, scope: &Scope, key: &str, generation: Millis, graphs: Vec<JobGraph>) {
+        let jobs = graphs.into_iter().enumerate();
+        let jobs = jobs.map(|(n, graph)| self.jobs.supervise(scope, &format!("{key}/{generation}/{n}"), graph));
+        let jobs = jobs.collect();
+        self.running.lock().insert(key.to_owned(), jobs);
+    }
+
+    fn forget(&self, id: &str) -> Result<(), PortError> {
+        self.jobs.forget(id).map_err(|error| PortError::Failed(error.to_string()))
+    }
+
+    fn stop(&self, key: &str) {
+        let jobs = self.running.lock().remove(key);
+        jobs.into_iter().flatten().for_each(RunningJob::stop);
+    }
+}
+
+fn absent(name: &str) -> PortError {
+    PortError::Absent(format!("application {name} does not exist"))
+}
+
+impl From<CatalogError> for PortError {
+    fn from(error: CatalogError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+#[async_trait]
+impl ApplicationPort for Applications {
+    fn check(&self, _: &Scope, definition: &ApplicationDefinition) -> Result<(), PortError> {
+        plan(definition).map(|_| ())
+    }
+
+    async fn create(&self, scope: &Scope, definition: ApplicationDefinition) -> Result<(), PortError> {
+        let graphs = plan(&definition)?;
+        let (now, key) = (self.clock.now(), key(scope, &definition.name));
+        let application = Application { definition, version: 1, generation: now, created: now, updated: now };
+        self.catalog.update(|transaction| {
+            if transaction.get::<Application>(TABLE, &key)?.is_some() {
+                return Err(PortError::Exists(format!("application {} already exists", application.definition.name)));
+            }
+            Ok(transaction.put(TABLE, &key, &application)?)
+        })?;
+        self.start(scope, &key, now, graphs);
+        Ok(())
+    }
+
+    /// A job whose plan is the same goes on from its checkpoint; a changed one starts from where its sources say.
+    async fn update(&self, scope: &Scope, definition: ApplicationDefinition) -> Result<(), PortError> {
+        let graphs = plan(&definition)?;
+        let key = key(scope, &definition.name);
+        let old = self.get(scope, &definition.name)?.ok_or_else(|| absent(&definition.name))?;
+        let now = self.clock.now();
+        let goes_on = plan(&old.definition).is_ok_and(|before| before == graphs);
+        let generation = if goes_on { old.generation } else { now.max(old.generation + 1) };
+        let new = Application { definition, version: old.version + 1, generation, updated: now, created: old.created };
+        self.stop(&key);
+        self.catalog.put(TABLE, &key, &new)?;
+        if !goes_on {
+            self.forget(&format!("{key}/{}", old.generation))?;
+        }
+        self.start(scope, &key, generation, graphs);
+        Ok(())
+    }
+
+    async fn delete(&self, scope: &Scope, name: &str) -> Result<(), PortError> {
+        let key = key(scope, name);
+        self.stop(&key);
+        self.catalog.delete(TABLE, &key)?;
+        self.forget(&key)
+    }
+
+    fn exists(&self, scope: &Scope, name: &str) -> Result<bool, PortError> {
+        Ok(self.get(scope, name)?.is_some())
+    }
+}
+
+/// The jobs of a script.
+fn plan(definition: &ApplicationDefinition) -> Result<Vec<JobGraph>, PortError> {
+    let ApplicationDefinition { name, sql, .. } = definition;
+    let shown = |error: millrace_sql::SqlError| PortError::Invalid(error.render(name, sql));
+    let mut session = Session::new(SessionOptions { job_name: name.clone(), ..SessionOptions::default() });
+    let mut graphs = Vec::new();
+    for statement in millrace_sql::parse(sql).map_err(shown)? {
+        match session.execute(&statement).map_err(shown)? {
+            Outcome::Job(graph) => graphs.push(with_defaults(graph, definition)),
+            Outcome::Done(_) => {}
+            Outcome::Query(_) | Outcome::Explain(_) => {
+                return Err(PortError::Invalid(format!(
+                    "application {name}: a SELECT has nobody to show its rows to; write INSERT INTO a table"
+                )));
+            }
+        }
+    }
+    if graphs.is_empty() {
+        return Err(PortError::Invalid(format!("application {name}: the script has no INSERT, so there is nothing to run")));
+    }
+    Ok(graphs)
+}
+
+fn with_defaults(mut graph: JobGraph, definition: &ApplicationDefinition) -> JobGraph {
+    let settings = &mut graph.settings;
+    settings.checkpoint_interval_ms =
+        settings.checkpoint_interval_ms.or(definition.checkpoint_interval_ms.map(|interval| interval as i64));
+    if let (1, Some(parallelism)) = (settings.parallelism, definition.parallelism) {
+        settings.parallelism = parallelism as usize;
+    }
+    graph
+}

@@ -1,0 +1,194 @@
+//! What Millrace's own command line asks of a server: routes under `/_millrace/`.
+//!
+//! | route | asks | answers |
+//! | --- | --- | --- |
+//! | `GET /_millrace/health` | | `{"status": "ok"}` |
+//! | `POST /_millrace/sql` | `{"name", "prelude", "script"}` | JSON lines of [`Event`] |
+//! | `POST /_millrace/deploy` | `{"stack", "file", "template", "parameters"}` | JSON lines of [`DeployEvent`] |
+//!
+//! Account and region are those of the request's `Authorization` header, as everywhere.
+
+use crate::jobs::{Jobs, Stopper};
+use crate::script::{Audience, Event, Interpreter};
+use axum::body::{Body, Bytes};
+use axum::extract::{Json, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::Router;
+use millrace_base::Scope;
+use millrace_stack::{Deployer, Progress, Status, Template};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How many events may wait for a slow reader before the work waits too.
+const WAITING_EVENTS_MAX: usize = 1024;
+
+/// The rooms behind the routes.
+#[derive(Clone)]
+pub struct Own {
+    /// Runs SQL.
+    pub jobs: Arc<Jobs>,
+    /// Deploys templates.
+    pub deployer: Arc<Deployer>,
+}
+
+/// A script to run.
+#[derive(Debug, Deserialize)]
+struct SqlRequest {
+    name: String,
+    #[serde(default)]
+    prelude: String,
+    script: String,
+}
+
+/// A template to deploy.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeployRequest {
+    /// The stack's name.
+    pub stack: String,
+    /// The template's name in errors.
+    pub file: String,
+    /// The template.
+    pub template: String,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// What happens while a template is deployed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployEvent {
+    /// A resource changes: its logical id, its type, the status in CloudFormation's words, and why.
+    Resource(String, String, String, Option<String>),
+    /// The stack is as the template says: what was changed (resources whose status is not UNCHANGED) and the outputs.
+    Deployed(usize, BTreeMap<String, String>),
+    /// It failed; what was done was undone.
+    Error(String),
+}
+
+/// The routes.
+pub fn router(own: Own) -> Router {
+    Router::new()
+        .route("/_millrace/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .route("/_millrace/sql", post(sql))
+        .route("/_millrace/deploy", post(deploy))
+        .with_state(own)
+}
+
+fn scope_of(headers: &HeaderMap) -> Scope {
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let credential = header.split_once("Credential=").map_or("", |(_, rest)| rest);
+    let mut parts = credential.split('/');
+    let id = parts.next().unwrap_or_default();
+    Scope::of_caller(id, parts.nth(1).unwrap_or(Scope::DEFAULT_REGION))
+}
+
+/// An answer of JSON lines, with the end that feeds it.
+fn lines<T: Serialize + Send + 'static>() -> (mpsc::Sender<T>, Response) {
+    let (to, from) = mpsc::channel::<T>(WAITING_EVENTS_MAX);
+    let lines = futures::stream::unfold(from, |mut from| async move {
+        let event = from.recv().await?;
+        let mut line = serde_json::to_vec(&event).unwrap_or_default();
+        line.push(b'\n');
+        Some((Ok::<_, Infallible>(Bytes::from(line)), from))
+    });
+    let response = Response::builder().header("content-type", "application/x-ndjson").body(Body::from_stream(lines));
+    (to, response.expect("a constant header is valid"))
+}
+
+/// Sends events to somebody far away, and stops what runs when they hang up.
+struct Remote {
+    to: mpsc::Sender<Event>,
+    stop: Arc<Mutex<Option<Stopper>>>,
+}
+
+impl Audience for Remote {
+    fn show(&mut self, event: Event) -> bool {
+        self.to.blocking_send(event).is_ok()
+    }
+
+    fn running(&mut self, stop: Option<Stopper>) {
+        *self.stop.lock() = stop;
+    }
+}
+
+async fn sql(State(own): State<Own>, headers: HeaderMap, Json(request): Json<SqlRequest>) -> Response {
+    let (to, response) = lines();
+    let stop: Arc<Mutex<Option<Stopper>>> = Arc::default();
+    let (watched, watched_stop) = (to.clone(), stop.clone());
+    let (done, ended) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = watched.closed() => if let Some(stopper) = watched_stop.lock().take() { stopper.stop() },
+            _ = ended => {}
+        }
+    });
+    tokio::task::spawn_blocking(move || {
+        let mut interpreter = Interpreter::new(own.jobs, scope_of(&headers));
+        let mut remote = Remote { to, stop };
+        if interpreter.run("earlier statements", &request.prelude, &mut Silent(&mut remote)) {
+            interpreter.run(&request.name, &request.script, &mut remote);
+        }
+        // Ends the watch, whose own sender would keep the answer open.
+        let _ = done.send(());
+    });
+    response
+}
+
+/// Passes errors on and nothing else.
+struct Silent<'a>(&'a mut Remote);
+
+impl Audience for Silent<'_> {
+    fn show(&mut self, event: Event) -> bool {
+        if matches!(event, Event::Error(_)) { self.0.show(event) } else { true }
+    }
+
+    fn running(&mut self, stop: Option<Stopper>) {
+        self.0.running(stop);
+    }
+}
+
+async fn deploy(State(own): State<Own>, headers: HeaderMap, Json(request): Json<DeployRequest>) -> Response {
+    let (to, response) = lines();
+    tokio::spawn(async move {
+        let scope = scope_of(&headers);
+        let show = |event| {
+            // A reader who is gone or slow misses progress, not the deploy.
+            let _ = to.try_send(event);
+        };
+        let last = carry_out(&own.deployer, &scope, &request, &show).await;
+        let _ = to.send(last).await;
+    });
+    response
+}
+
+/// Deploys a template, tells `show` of every resource, and gives the last event.
+pub async fn carry_out(
+    deployer: &Deployer,
+    scope: &Scope,
+    request: &DeployRequest,
+    show: &(dyn Fn(DeployEvent) + Send + Sync),
+) -> DeployEvent {
+    let progress = |progress: &Progress| {
+        let Progress { logical_id, type_name, status, reason, .. } = progress;
+        show(DeployEvent::Resource(logical_id.clone(), type_name.clone(), status.word().to_owned(), reason.clone()));
+    };
+    let parsed = Template::parse(&request.file, &request.template);
+    let deployed = match &parsed {
+        Ok(template) => deployer.deploy(scope, &request.stack, template, &request.parameters, &progress).await,
+        Err(error) => return DeployEvent::Error(error.to_string()),
+    };
+    match deployed {
+        Ok(deployed) => {
+            let changed = deployed.changes.iter().filter(|(_, status)| *status != Status::Unchanged);
+            DeployEvent::Deployed(changed.count(), deployed.stack.outputs)
+        }
+        Err(error) => DeployEvent::Error(error.to_string()),
+    }
+}

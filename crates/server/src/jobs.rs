@@ -1,0 +1,204 @@
+//! Jobs of this process: opened from graphs, run on threads, stopped in order, started again when they fail.
+
+use millrace_base::{Clock, Dice, Disk, Scope, SystemClock, SystemDice, SystemDisk};
+use millrace_log::Log;
+use millrace_process::connect::{Collect, Collected, Connectors, Environment};
+use millrace_process::graph::JobGraph;
+use millrace_process::{CheckpointStore, Counters, Job, JobError, Parts, RunOptions, Stop, run_job};
+use parking_lot::Mutex;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Pauses between a failure and the next try: this, doubled each time, up to the maximum.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How often a pause looks whether the job was stopped meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs jobs.
+pub struct Jobs {
+    log: Option<Arc<dyn Log>>,
+    connectors: Connectors,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    dice: Arc<dyn Dice>,
+    dir: PathBuf,
+}
+
+/// A job on a thread of its own.
+pub struct RunningJob {
+    stop: Stop,
+    state: Arc<Mutex<State>>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct State {
+    counters: Counters,
+    failure: Option<String>,
+    finished: bool,
+}
+
+/// Ends a job from elsewhere.
+#[derive(Clone)]
+pub struct Stopper(Stop);
+
+impl Stopper {
+    /// Ends it; it takes a last checkpoint first.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Jobs {
+    /// Jobs of a server, with checkpoints below `dir`.
+    pub fn new(log: Arc<dyn Log>, connectors: Connectors, dir: PathBuf) -> Self {
+        Self { log: Some(log), connectors, dir, ..Self::alone() }
+    }
+
+    /// Jobs without a server: no streams, no checkpoints.
+    pub fn alone() -> Self {
+        Self {
+            log: None,
+            connectors: Connectors::default(),
+            disk: Arc::new(SystemDisk),
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(SystemDice),
+            dir: PathBuf::new(),
+        }
+    }
+
+    fn parts(&self, scope: &Scope, job: &str) -> Parts {
+        let environment = Environment {
+            scope: scope.clone(),
+            log: self.log.clone(),
+            disk: self.disk.clone(),
+            clock: self.clock.clone(),
+            dice: self.dice.clone(),
+            job: job.into(),
+        };
+        Parts { environment, connectors: self.connectors.clone() }
+    }
+
+    /// Starts a job that lives as long as somebody waits for it.
+    pub fn start(&self, scope: &Scope, graph: JobGraph) -> Result<RunningJob, String> {
+        let parts = self.parts(scope, &self.dice.uuid());
+        once(&graph, parts)
+    }
+
+    /// Starts a query and gives its rows as they come.
+    pub fn query(&self, scope: &Scope, graph: JobGraph) -> Result<(Collected, RunningJob), String> {
+        let mut parts = self.parts(scope, &self.dice.uuid());
+        let (collect, rows) = Collect::pair();
+        parts.connectors.add_sink("collect", Arc::new(collect));
+        Ok((rows, once(&graph, parts)?))
+    }
+
+    /// Starts a job that goes on from its last checkpoint under `id`, and again each time that it fails.
+    pub fn supervise(&self, scope: &Scope, id: &str, graph: JobGraph) -> RunningJob {
+        let (parts, store) = (self.parts(scope, id), CheckpointStore::new(self.disk.clone(), self.dir.join(id)));
+        let id = id.to_owned();
+        spawn(move |stop, state| {
+            let mut pause = PAUSE;
+            loop {
+                let opened = Job::open(&graph, parts.clone(), Some(store.clone()));
+                let Err(error) = opened.and_then(|job| drive(job, stop, state)) else { return };
+                // Progress since the last failure means that it is another one.
+                let went_on = std::mem::take(&mut state.lock().counters.checkpoints) > 0;
+                pause = if went_on { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
+                eprintln!("job {id} failed and starts again in {} ms: {error}", pause.as_millis());
+                state.lock().failure = Some(error.to_string());
+                if !slept(pause, stop) {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Removes the checkpoints below `id`.
+    pub fn forget(&self, id: &str) -> io::Result<()> {
+        self.disk.remove_dir(&self.dir.join(id))
+    }
+}
+
+/// Runs a job once; what is wrong with its tables is told at once.
+fn once(graph: &JobGraph, parts: Parts) -> Result<RunningJob, String> {
+    let job = Job::open(graph, parts, None).map_err(|error| error.to_string())?;
+    Ok(spawn(move |stop, state| {
+        if let Err(error) = drive(job, stop, state) {
+            state.lock().failure = Some(error.to_string());
+        }
+    }))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a driver: jobs are where threads are")]
+fn spawn(work: impl FnOnce(&Stop, &Mutex<State>) + Send + 'static) -> RunningJob {
+    let (stop, state) = (Stop::new(), Arc::new(Mutex::new(State::default())));
+    let (its_stop, its_state) = (stop.clone(), state.clone());
+    let thread = std::thread::spawn(move || work(&its_stop, &its_state));
+    RunningJob { stop, state, thread }
+}
+
+fn drive(job: Job, stop: &Stop, state: &Mutex<State>) -> Result<(), JobError> {
+    let mut report = |counters: &Counters| {
+        let mut state = state.lock();
+        state.counters = *counters;
+        state.failure = None;
+    };
+    let counters = run_job(job, RunOptions { stop: stop.clone(), report: &mut report })?;
+    let mut state = state.lock();
+    state.counters = counters;
+    state.finished = !stop.is_stopped();
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "a driver: the pause before another try is real time")]
+fn slept(pause: Duration, stop: &Stop) -> bool {
+    let mut left = pause;
+    while !left.is_zero() && !stop.is_stopped() {
+        let nap = left.min(LOOK);
+        std::thread::sleep(nap);
+        left -= nap;
+    }
+    !stop.is_stopped()
+}
+
+impl RunningJob {
+    /// Why the last run failed, until the next one makes progress.
+    pub fn failure(&self) -> Option<String> {
+        self.state.lock().failure.clone()
+    }
+
+    /// True when the job came to the end of its input.
+    pub fn is_finished(&self) -> bool {
+        self.state.lock().finished
+    }
+
+    /// Ends it and waits for its last checkpoint.
+    pub fn stop(self) {
+        self.stop.stop();
+        self.joined();
+    }
+
+    /// Waits for its end: the rows that were written, or why it failed.
+    pub fn wait(self) -> Result<u64, String> {
+        let state = self.state.clone();
+        self.joined();
+        let state = state.lock();
+        state.failure.clone().map_or(Ok(state.counters.rows_out), Err)
+    }
+
+    /// Ends it from elsewhere.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
+    fn joined(self) {
+        if self.thread.join().is_err() {
+            self.state.lock().failure = Some("the job's thread panicked; its message is above".to_owned());
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The server: opens the rooms in the order in which they lean on each other, opens the doors, and shuts all of it in the
+//! opposite order.
+
+use crate::applications::Applications;
+use crate::deliveries::Deployed;
+use crate::domains::Domains;
+use crate::door;
+use crate::index::{DeliveredIndex, OpenSearchSink};
+use crate::jobs::Jobs;
+use crate::lake::LakeBuckets;
+use crate::lock::{DataLock, LockError};
+use crate::resources::{Rooms, resource_types};
+use crate::settings::Settings;
+use millrace_api::{Doors, serve};
+use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
+use millrace_catalog::{Catalog, CatalogError};
+use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
+use millrace_log::{LocalLog, Log, LogError, LogOptions, LogParts};
+use millrace_process::connect::Connectors;
+use millrace_schema::tables::Tables;
+use millrace_search::Engine;
+use millrace_stack::Deployer;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How often streams are looked at for what has outlived its retention.
+const TRIM_EVERY: Duration = Duration::from_secs(60);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A port cannot be had.
+    #[error("cannot listen on {address}: {error}; is another server there? {flag} PORT picks another port")]
+    Port {
+        /// Where.
+        address: SocketAddr,
+        /// The option that sets it.
+        flag: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A room does not open.
+    #[error("{room}: {reason}")]
+    Room {
+        /// Which.
+        room: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A running server.
+pub struct Server {
+    /// Where the AWS APIs answer.
+    pub address: SocketAddr,
+    /// Where the OpenSearch API answers.
+    pub search_address: SocketAddr,
+    /// Deploys templates.
+    pub deployer: Arc<Deployer>,
+    /// The objects of the lake.
+    pub store: Arc<dyn ObjectStore>,
+    applications: Arc<Applications>,
+    deliveries: Deliveries,
+    engine: Arc<Engine>,
+    stop: watch::Sender<()>,
+    doors: Vec<JoinHandle<io::Result<()>>>,
+    _lock: DataLock,
+}
+
+fn room<E: std::fmt::Display>(room: &'static str) -> impl Fn(E) -> StartError {
+    move |error| StartError::Room { room, reason: error.to_string() }
+}
+
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Port { address, flag, error })
+}
+
+impl Server {
+    /// Opens everything in the data folder and begins to serve.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let lock = DataLock::take(&settings.data)?;
+        let listener = listen(settings.address, "--port").await?;
+        let search_listener = listen(settings.search_address, "--search-port").await?;
+        let address = listener.local_addr().map_err(room("network"))?;
+        let search_address = search_listener.local_addr().map_err(room("network"))?;
+
+        let (clock, dice, disk): (Arc<dyn Clock>, Arc<dyn Dice>, Arc<dyn Disk>) =
+            (Arc::new(SystemClock), Arc::new(SystemDice), Arc::new(SystemDisk));
+        let data = &settings.data;
+        let catalog = Catalog::open(&*disk, &data.join("catalog.redb")).map_err(room::<CatalogError>("catalog"))?;
+        let log = open_log(settings, &clock, &disk, &catalog)?;
+        let engine = open_engine(settings, &clock, &disk, &dice)?;
+        let buckets = Buckets::new(catalog.clone());
+        let store = settings.store.open(&disk, &buckets).map_err(room("lake"))?;
+        let tables = Tables::new(catalog.clone());
+        let deliveries = Deliveries::open(millrace_deliver::Parts {
+            catalog: catalog.clone(),
+            log: log.clone(),
+            tables: tables.clone(),
+            store: store.clone(),
+            index: Arc::new(DeliveredIndex(engine.clone())),
+            clock: clock.clone(),
+        });
+        deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;
+
+        let mut connectors = Connectors::default();
+        connectors.add_sink("opensearch", Arc::new(OpenSearchSink(engine.clone())));
+        let jobs = Arc::new(Jobs::new(log.clone(), connectors, data.join("jobs")));
+        let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
+        applications.resume().map_err(room("applications"))?;
+
+        let rooms = Rooms {
+            catalog: catalog.clone(),
+            clock: clock.clone(),
+            log: log.clone(),
+            tables,
+            buckets: Arc::new(LakeBuckets { buckets, store: store.clone(), clock: clock.clone() }),
+            deliveries: Arc::new(Deployed(deliveries.clone())),
+            domains: Arc::new(Domains::new(catalog.clone(), clock.clone(), search_address)),
+            applications: applications.clone(),
+        };
+        let deployer = Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms));
+        let deployer = Arc::new(deployer);
+
+        let (stop, stopped) = watch::channel(());
+        let doors = Doors {
+            log: log.clone(),
+            catalog: catalog.clone(),
+            iterator_key: iterator_key(&catalog, &*dice).map_err(room::<CatalogError>("catalog"))?,
+            clock,
+            dice,
+            services: Vec::new(),
+            router: door::router(door::Own { jobs, deployer: deployer.clone() }),
+        };
+        let doors = vec![
+            tokio::spawn(serve(listener, doors, stopping(stopped.clone()))),
+            tokio::spawn(millrace_api::opensearch::serve(search_listener, engine.clone(), stopping(stopped.clone()))),
+        ];
+        tokio::spawn(trim(log, stopped));
+        Ok(Self { address, search_address, deployer, store, applications, deliveries, engine, stop, doors, _lock: lock })
+    }
+
+    /// Stops in order: doors, jobs (each with a last checkpoint), deliveries, index.
+    pub async fn shut_down(self) {
+        drop(self.stop);
+        for door in self.doors {
+            // A door that failed has nothing left to close.
+            let _ = door.await;
+        }
+        let applications = self.applications;
+        let _ = tokio::task::spawn_blocking(move || applications.shut_down()).await;
+        self.deliveries.shutdown().await;
+        let engine = self.engine;
+        let closed = tokio::task::spawn_blocking(move || engine.close()).await;
+        if let Ok(Err(error)) = closed {
+            eprintln!("the index did not close cleanly, it repairs itself at the next start: {error}");
+        }
+    }
+}
+
+fn open_log(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    disk: &Arc<dyn Disk>,
+    catalog: &Catalog,
+) -> Result<Arc<dyn Log>, StartError> {
+    let parts = LogParts {
+        clock: clock.clone(),
+        disk: disk.clone(),
+        catalog: catalog.clone(),
+        dir: settings.data.join("log"),
+    };
+    let log = LocalLog::open(parts, LogOptions::default()).map_err(room::<LogError>("log"))?;
+    Ok(log)
+}
+
+fn open_engine(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    disk: &Arc<dyn Disk>,
+    dice: &Arc<dyn Dice>,
+) -> Result<Arc<Engine>, StartError> {
+    let dir = settings.data.join("search");
+    let parts = millrace_search::Parts { dir, disk: disk.clone(), clock: clock.clone(), dice: dice.clone() };
+    let engine = Engine::open(parts).map_err(room::<millrace_search::Error>("index"))?;
+    engine.start().map_err(room::<io::Error>("index"))?;
+    Ok(engine)
+}
+
+/// The key that signs iterators: made once, so that iterators survive a restart.
+fn iterator_key(catalog: &Catalog, dice: &dyn Dice) -> Result<[u8; 32], CatalogError> {
+    catalog.update(|transaction| {
+        if let Some(key) = transaction.get("server", "iterator-key")? {
+            return Ok(key);
+        }
+        let mut key = [0; 32];
+        key.chunks_mut(8).for_each(|part| part.copy_from_slice(&dice.roll().to_le_bytes()));
+        transaction.put("server", "iterator-key", &key)?;
+        Ok(key)
+    })
+}
+
+async fn stopping(mut stopped: watch::Receiver<()>) {
+    // The sender is dropped, never used.
+    let _ = stopped.changed().await;
+}
+
+async fn trim(log: Arc<dyn Log>, stopped: watch::Receiver<()>) {
+    let mut stopped = std::pin::pin!(stopping(stopped));
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(TRIM_EVERY) => {
+                let log = log.clone();
+                let trimmed = tokio::task::spawn_blocking(move || log.trim_expired()).await;
+                if let Ok(Err(error)) = trimmed {
+                    eprintln!("expired records could not be removed, the next try is in a minute: {error}");
+                }
+            }
+        }
+    }
+}
