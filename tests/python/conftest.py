@@ -79,13 +79,15 @@ class Server:
     def start(self):
         command = [BINARY, "up", "--port", str(self.port), "--search-port", str(self.search_port)]
         command += ["--data", str(self.data), *self.arguments, *map(str, self.templates)]
+        said = len(self.log_text())
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 env={**clean_environment(), **self.env},
             )
         end = time.monotonic() + READY_SECONDS
-        while not (listens(self.port) and listens(self.search_port)):
+        # The line comes once templates are deployed, the ports a little earlier.
+        while not (self.log_text()[said:].count("\nready") and listens(self.port) and listens(self.search_port)):
             if self.process.poll() is not None:
                 raise AssertionError(f"millrace up ended with {self.process.returncode}:\n{self.log_text()}")
             if time.monotonic() > end:

@@ -15,8 +15,7 @@ def test_aws_cli_puts_and_gets(server, unique):
     assert server.aws("kinesis", "wait", "stream-exists", "--stream-name", name).returncode == 0
 
     put = server.aws(
-        "kinesis", "put-record", "--stream-name", name, "--partition-key", "k",
-        "--cli-binary-format", "raw-in-base64-out", "--data", "hello",
+        "kinesis", "put-record", "--stream-name", name, "--partition-key", "k", "--data", "hello"
     )
     assert put.returncode == 0, put.stderr
     placed = json.loads(put.stdout)

@@ -8,7 +8,7 @@ CREATE TABLE minutes (window_start TIMESTAMP(3), n BIGINT) WITH ('connector' = '
 EXECUTE STATEMENT SET
 BEGIN
 INSERT INTO big SELECT id, quantity FROM orders WHERE quantity > 5;
-INSERT INTO minutes SELECT window_start, COUNT(*) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;
+INSERT INTO minutes SELECT window_start, COUNT(*) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_end, window_start;
 END;
 SELECT * FROM big;
 SELECT * FROM minutes;

@@ -7,4 +7,4 @@ SELECT window_start, window_end, COUNT(*), COUNT(customer), SUM(quantity), MIN(p
 SELECT customer, window_start, window_end, SUM(quantity * price) AS total FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY customer, window_start, window_end;
 SELECT window_end, AVG(price), SUM(price), COUNT(DISTINCT item), SUM(DISTINCT quantity) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
 SELECT COUNT(*) FILTER (WHERE item = 'apple'), SUM(quantity) FILTER (WHERE price > 1), window_time FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, window_time;
-SELECT item, window_start, COUNT(*) FROM TABLE(TUMBLE(DATA => TABLE orders, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE, `OFFSET` => INTERVAL '20' SECOND)) GROUP BY item, window_start, window_end;
+SELECT item, window_start, COUNT(*) FROM TABLE(TUMBLE(DATA => TABLE orders, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE)) GROUP BY item, window_start, window_end;
