@@ -236,19 +236,27 @@ impl Folding<'_> {
             Err(message) => return self.wrong(at, message),
         };
         let variables = variables.map(|variables| self.fold(variables));
-        let mut done = String::new();
+        // `done` is the result when nothing stays open, `rest` the text with what is known put in when something does.
+        let (mut done, mut rest) = (String::new(), String::new());
         let mut open = false;
         for piece in pieces {
-            let value = match piece {
+            let (name, value) = match piece {
                 Piece::Literal(literal) => {
+                    rest.push_str(&literal.replace("${", "${!"));
                     done.push_str(&literal);
                     continue;
                 }
-                Piece::Name(name) => self.substitute(&name, variables.as_ref(), at),
+                Piece::Name(name) => (name.clone(), self.substitute(&name, variables.as_ref(), at)),
             };
             match (value.scalar_text(), &value.value) {
-                (Some(text), _) => done.push_str(&text),
-                (None, Value::Call(..)) => open = true,
+                (Some(text), _) => {
+                    rest.push_str(&text.replace("${", "${!"));
+                    done.push_str(&text);
+                }
+                (None, Value::Call(..)) => {
+                    rest.push_str(&format!("${{{name}}}"));
+                    open = true;
+                }
                 (None, Value::Absent | Value::Null) => {}
                 (None, _) => self.add(at, format!("{} cannot be put into a text", value.kind())),
             }
@@ -256,12 +264,10 @@ impl Folding<'_> {
         if !open {
             return Node::text(done, at);
         }
+        let text = Node::text(rest, argument.at);
         let argument = match variables {
-            Some(variables) => {
-                let list = vec![Node::text(text, argument.at), variables];
-                Node { value: Value::List(list), at: argument.at }
-            }
-            None => argument.clone(),
+            Some(variables) => Node { value: Value::List(vec![text, variables]), at: argument.at },
+            None => text,
         };
         Node { value: Value::Call("Fn::Sub".to_owned(), Box::new(argument)), at }
     }

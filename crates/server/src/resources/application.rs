@@ -44,6 +44,29 @@ fn definition(properties: &Value, name: String) -> Result<ApplicationDefinition,
     })
 }
 
+/// The SQL, with an ARN or name standing in for each resource that does not exist yet, so that a mistake in it is told before
+/// anything is changed. None for a text that is put together in another way than by `Fn::Sub`.
+fn whole(ctx: &Context, text: &Value) -> Option<String> {
+    let mut rest = match (text, text.get("Fn::Sub")) {
+        (Value::String(text), _) => return Some(text.clone()),
+        (_, Some(Value::String(text))) => text.as_str(),
+        _ => return None,
+    };
+    let mut whole = String::new();
+    while let Some((literal, reference)) = rest.split_once("${") {
+        let (name, after) = reference.split_once('}')?;
+        whole.push_str(literal);
+        match name.strip_prefix('!') {
+            Some(kept) => whole.push_str(&format!("${{{kept}}}")),
+            None if name.ends_with(".Arn") => whole.push_str(&ctx.scope.arn("kinesis", "stream/pending").to_string()),
+            None => whole.push_str("pending"),
+        }
+        rest = after;
+    }
+    whole.push_str(rest);
+    Some(whole)
+}
+
 fn refuse_when(properties: &Value, path: &str, value: bool, what: &str) -> Result<(), ResourceError> {
     match read::at(properties, path).and_then(Value::as_bool) {
         Some(given) if given == value => Err(ResourceError::property(path, format!("{what} is not supported yet"))),
@@ -80,11 +103,14 @@ impl ResourceType for Application {
     }
 
     fn check(&self, ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
-        let definition = definition(properties, "pending".to_owned())?;
-        // A text with references to what does not exist yet is checked once it is whole.
-        match read::at(properties, TEXT).is_some_and(Value::is_string) {
-            true => self.applications.check(&ctx.scope, &definition).map_err(failed),
-            false => Ok(()),
+        let mut definition = definition(properties, "pending".to_owned())?;
+        match read::at(properties, TEXT).and_then(|text| whole(ctx, text)) {
+            Some(sql) => {
+                definition.sql = sql;
+                self.applications.check(&ctx.scope, &definition).map_err(failed)
+            }
+            // Checked once it is whole.
+            None => Ok(()),
         }
     }
 
@@ -116,5 +142,28 @@ impl ResourceType for Application {
 
     async fn exists(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {
         self.applications.exists(&ctx.scope, physical_id).map_err(read::error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_base::Scope;
+    use serde_json::json;
+
+    #[test]
+    fn sql_is_made_whole_for_a_check() {
+        let ctx = Context {
+            scope: Scope::default(),
+            stack: "s".to_owned(),
+            logical_id: "A".to_owned(),
+            generated_name: String::new(),
+            resuming: false,
+        };
+        let text = json!({"Fn::Sub": "WITH ('stream.arn' = '${Flights.Arn}', 'stream' = '${Flights}', 'x' = '${!y}')"});
+        let expected = "WITH ('stream.arn' = 'arn:aws:kinesis:us-east-1:000000000000:stream/pending', 'stream' = 'pending', \
+                        'x' = '${y}')";
+        assert_eq!(whole(&ctx, &text).as_deref(), Some(expected));
+        assert_eq!(whole(&ctx, &json!({"Fn::Join": ["", []]})), None);
     }
 }
