@@ -15,7 +15,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         _ => (root.join("../shared/oracle/flink-sql"), arguments),
     };
     if !oracle.is_file() {
-        return Err(format!("there is no {}: name the script that runs SQL on a real Flink as first argument", oracle.display()));
+        return Err(format!(
+            "there is no {}: name the script that runs SQL on a real Flink as first argument",
+            oracle.display()
+        ));
     }
     let cases = root.join("tests/sql");
     for script in scripts(&cases, names)? {
@@ -42,9 +45,7 @@ fn record(oracle: &Path, cases: &Path, script: &Path) -> Result<(), String> {
     fs::create_dir_all(work.join("out")).map_err(about)?;
     let text = fs::read_to_string(script).map_err(about)?;
     let data = cases.join("data");
-    let text = text
-        .replace("${DATA}", &data.to_string_lossy())
-        .replace("${OUT}", &work.join("out").to_string_lossy());
+    let text = text.replace("${DATA}", &data.to_string_lossy()).replace("${OUT}", &work.join("out").to_string_lossy());
     let file = work.join("case.sql");
     fs::write(&file, text).map_err(about)?;
     let output = Command::new(oracle).arg(&file).output().map_err(|error| format!("{}: {error}", oracle.display()))?;
@@ -53,7 +54,8 @@ fn record(oracle: &Path, cases: &Path, script: &Path) -> Result<(), String> {
         println!("{name}: {} lines", golden.lines().count());
     } else {
         let reason = String::from_utf8_lossy(&output.stderr);
-        let causes: Vec<&str> = reason.lines().filter(|line| line.contains("Caused by") || line.contains("Exception")).collect();
+        let causes: Vec<&str> =
+            reason.lines().filter(|line| line.contains("Caused by") || line.contains("Exception")).collect();
         println!("{name}: error: {}", causes.last().copied().unwrap_or("no reason given"));
         golden.push_str("error\n");
     }

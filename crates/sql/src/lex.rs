@@ -34,8 +34,8 @@ pub struct Token {
 
 /// Longest first, so that `<=` is not read as `<`.
 const SYMBOLS: [&str; 28] = [
-    "/*+", "<>", "!=", "<=", ">=", "=>", "||", "::", "(", ")", "[", "]", "{", "}", ",", ";", ".", "=", "<", ">", "+", "-",
-    "*", "/", "%", "?", ":", "&",
+    "/*+", "<>", "!=", "<=", ">=", "=>", "||", "::", "(", ")", "[", "]", "{", "}", ",", ";", ".", "=", "<", ">", "+",
+    "-", "*", "/", "%", "?", ":", "&",
 ];
 
 /// All tokens of `source`, ended by [`TokenKind::End`].
@@ -100,7 +100,8 @@ impl Lexer<'_> {
             } else if rest.starts_with("/*") && !rest.starts_with("/*+") {
                 let start = self.at;
                 let Some(length) = rest.find("*/") else {
-                    return Err(SqlError::syntax(Span { start, end: start + 2 }, "this comment has no end").help("close it with */"));
+                    return Err(SqlError::syntax(Span { start, end: start + 2 }, "this comment has no end")
+                        .help("close it with */"));
                 };
                 self.at += length + 2;
             } else {
@@ -208,7 +209,12 @@ mod tests {
     fn quotes_are_doubled_and_comments_vanish() {
         assert_eq!(
             kinds("'it''s' -- no\n/* no */ `a``b` 'ü'"),
-            [TokenKind::Text("it's".into()), TokenKind::Quoted("a`b".into()), TokenKind::Text("ü".into()), TokenKind::End]
+            [
+                TokenKind::Text("it's".into()),
+                TokenKind::Quoted("a`b".into()),
+                TokenKind::Text("ü".into()),
+                TokenKind::End
+            ]
         );
     }
 

@@ -9,9 +9,9 @@ mod types;
 
 use crate::error::{Span, SqlError};
 use crate::lex::{Token, TokenKind, tokens};
-use millrace_base::nearest;
 use crate::tree::{Ident, ObjectName, Statement, Text};
 use crate::words::is_reserved;
+use millrace_base::nearest;
 
 /// Nesting beyond which a statement is refused, so that no text can exhaust the stack.
 const DEPTH_MAX: usize = 64;
@@ -37,9 +37,7 @@ pub fn parse(source: &str) -> Result<Vec<Statement>, SqlError> {
 pub fn split(source: &str) -> Vec<Span> {
     let Ok(tokens) = tokens(source) else { return Vec::new() };
     let (mut out, mut start, mut in_set) = (Vec::new(), None, false);
-    let word = |at: usize, wanted: &str| {
-        matches!(tokens.get(at).map(|token| &token.kind), Some(TokenKind::Word(word)) if word.eq_ignore_ascii_case(wanted))
-    };
+    let word = |at: usize, wanted: &str| matches!(tokens.get(at).map(|token| &token.kind), Some(TokenKind::Word(word)) if word.eq_ignore_ascii_case(wanted));
     for (at, token) in tokens.iter().enumerate() {
         let symbol = matches!(token.kind, TokenKind::Symbol(";"));
         in_set |= word(at, "STATEMENT") && word(at + 1, "SET");
@@ -187,7 +185,9 @@ impl Parser<'_> {
                 self.advance();
                 Ok(Ident { name, span: token.span })
             }
-            TokenKind::Text(text) => Err(self.unexpected(what).help(format!("names are written bare or in backquotes: `{text}`"))),
+            TokenKind::Text(text) => {
+                Err(self.unexpected(what).help(format!("names are written bare or in backquotes: `{text}`")))
+            }
             _ => Err(self.unexpected(what)),
         }
     }

@@ -5,10 +5,10 @@ mod show;
 
 use crate::bind::{BoundInsert, Context, Object, Objects, QueryBinder, bind_table};
 use crate::error::{ErrorKind, Span, SqlError};
-use millrace_base::did_you_mean;
 use crate::plan::{describe, plan_inserts, plan_query};
 use crate::settings::Settings;
 use crate::tree::{CreateView, Insert, ObjectKind, ObjectName, Query, Statement, StatementKind};
+use millrace_base::did_you_mean;
 use millrace_process::graph::{JobGraph, Operator};
 use millrace_schema::Field;
 use std::cell::Cell;
@@ -96,7 +96,8 @@ impl Session {
             StatementKind::Explain(inner) => self.explain(inner),
             StatementKind::Set(key, value) => {
                 self.settings.set(key, value, &self.objects)?;
-                Ok(done(format!("'{}' is '{}'.", key.value, value.value)))
+                let remark = self.settings.remark(&key.value).map(|remark| format!(" {remark}")).unwrap_or_default();
+                Ok(done(format!("'{}' is '{}'.{remark}", key.value, value.value)))
             }
             StatementKind::Reset(key) => {
                 self.settings.reset(key.as_ref())?;
@@ -150,7 +151,8 @@ impl Session {
             _ if if_exists => Ok(done(format!("There is no {what} '{resolved}'."))),
             (Some(_), _) => {
                 let other = if kind == ObjectKind::Table { "view" } else { "table" };
-                Err(SqlError::invalid(name.span, format!("'{resolved}' is a {other}")).help(format!("write DROP {}", other.to_uppercase())))
+                Err(SqlError::invalid(name.span, format!("'{resolved}' is a {other}"))
+                    .help(format!("write DROP {}", other.to_uppercase())))
             }
             (None, _) => {
                 let help = did_you_mean(&resolved, self.objects.by_name.keys().map(String::as_str));
@@ -196,7 +198,10 @@ impl Session {
     fn query(&mut self, query: &Query) -> Result<Outcome, SqlError> {
         let (graph, rel) = self.query_graph(query)?;
         self.jobs += 1;
-        let sink = graph.nodes.iter().position(|node| matches!(&node.operator, Operator::Sink(spec) if spec.connector == "collect"));
+        let sink = graph
+            .nodes
+            .iter()
+            .position(|node| matches!(&node.operator, Operator::Sink(spec) if spec.connector == "collect"));
         let is_changelog = sink.is_some_and(|sink| graph.is_changelog(sink));
         Ok(Outcome::Query(QueryJob { is_changelog, graph, fields: rel.fields() }))
     }

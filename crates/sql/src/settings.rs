@@ -2,25 +2,33 @@
 
 use crate::bind::{Object, Objects};
 use crate::error::SqlError;
-use millrace_base::did_you_mean;
 use crate::plan::PlanSettings;
 use crate::tree::Text;
+use millrace_base::did_you_mean;
 use millrace_process::graph::JobSettings;
 use std::collections::BTreeMap;
 
 /// The settings that can be set, with what they do.
-pub const SETTINGS: [(&str, &str); 10] = [
+pub const SETTINGS: [(&str, &str); 12] = [
     ("pipeline.name", "the job's name"),
     ("parallelism.default", "how many subtasks read and pre-aggregate a source; default 1"),
     ("table.local-time-zone", "the zone in which TIMESTAMP_LTZ is shown, an IANA name; default UTC"),
     ("execution.checkpointing.interval", "how often a streaming job commits, as '10 s'; default 1 s"),
-    ("table.exec.source.idle-timeout", "after this long without a record a source split holds no watermark back; default never"),
+    (
+        "table.exec.source.idle-timeout",
+        "after this long without a record a source split holds no watermark back; default never",
+    ),
     ("pipeline.auto-watermark-interval", "how far event time moves between watermarks; default 200 ms"),
     ("execution.runtime-mode", "streaming"),
-    ("table.exec.emit.allow-lateness", "how long after its end GROUP BY TUMBLE(…) takes late rows; default 0"),
+    (ALLOW_LATENESS, "how long after its end GROUP BY TUMBLE(…) takes late rows, when late-fire is enabled; default 0"),
+    (LATE_FIRE, "whether a late row that is allowed updates its window; default false"),
+    ("table.exec.emit.late-fire.delay", "0 s: at once"),
     ("table.exec.state.ttl", "0 ms: state is kept"),
     ("table.exec.late-events.sink", "a declared table that gets every row that a window drops as late (Millrace only)"),
 ];
+
+const ALLOW_LATENESS: &str = "table.exec.emit.allow-lateness";
+const LATE_FIRE: &str = "table.exec.emit.late-fire.enabled";
 
 /// What was `SET`, in text and checked.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +70,18 @@ impl Settings {
         self.get(key).and_then(duration_ms)
     }
 
-    /// `table.exec.emit.allow-lateness`
+    /// `table.exec.emit.allow-lateness`, which Flink heeds only when late rows fire.
     pub fn allowed_lateness_ms(&self) -> i64 {
-        self.duration("table.exec.emit.allow-lateness").unwrap_or(0)
+        if self.get(LATE_FIRE) != Some("true") {
+            return 0;
+        }
+        self.duration(ALLOW_LATENESS).unwrap_or(0)
+    }
+
+    /// What a person should know after setting `key`.
+    pub fn remark(&self, key: &str) -> Option<String> {
+        let asleep = key == ALLOW_LATENESS && self.get(LATE_FIRE) != Some("true");
+        asleep.then(|| format!("As in Flink it takes effect with SET '{LATE_FIRE}' = 'true'."))
     }
 
     /// What planning needs.
@@ -82,12 +99,17 @@ impl Settings {
         let default = JobSettings::default();
         JobSettings {
             name: self.get("pipeline.name").unwrap_or(name).to_owned(),
-            parallelism: self.get("parallelism.default").and_then(|text| text.parse().ok()).unwrap_or(default.parallelism),
+            parallelism: self
+                .get("parallelism.default")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default.parallelism),
             time_zone: self.get("table.local-time-zone").map_or(default.time_zone, str::to_owned),
             auto_watermark_interval_ms: self
                 .duration("pipeline.auto-watermark-interval")
                 .unwrap_or(default.auto_watermark_interval_ms),
-            checkpoint_interval_ms: self.duration("execution.checkpointing.interval").or(default.checkpoint_interval_ms),
+            checkpoint_interval_ms: self
+                .duration("execution.checkpointing.interval")
+                .or(default.checkpoint_interval_ms),
         }
     }
 }
@@ -104,9 +126,8 @@ fn check_known(key: &Text) -> Result<(), SqlError> {
 
 fn check_value(key: &Text, value: &Text, objects: &Objects) -> Result<(), SqlError> {
     let text = value.value.as_str();
-    let wrong = |wanted: &str| {
-        Err(SqlError::invalid(value.span, format!("'{}' takes {wanted}, not '{text}'", key.value)))
-    };
+    let wrong =
+        |wanted: &str| Err(SqlError::invalid(value.span, format!("'{}' takes {wanted}, not '{text}'", key.value)));
     match key.value.as_str() {
         "parallelism.default" => match text.parse::<usize>() {
             Ok(1..=1024) => Ok(()),
@@ -129,9 +150,22 @@ fn check_value(key: &Text, value: &Text, objects: &Objects) -> Result<(), SqlErr
                     .help_with(help.or_else(|| Some("CREATE TABLE it before this SET".to_owned()))))
             }
         },
+        LATE_FIRE => match text {
+            "true" | "false" => Ok(()),
+            _ => wrong("true or false"),
+        },
+        "table.exec.emit.late-fire.delay" => match duration_ms(text) {
+            Some(0) => Ok(()),
+            Some(_) => {
+                Err(SqlError::not_supported(value.span, "a delay of late firing").help("late rows fire at once: '0 s'"))
+            }
+            None => wrong("a duration such as '0 s'"),
+        },
         "table.exec.state.ttl" => match duration_ms(text) {
             Some(0) => Ok(()),
-            Some(_) => Err(SqlError::not_supported(value.span, "a time to live of state").help("state is kept: '0 ms'")),
+            Some(_) => {
+                Err(SqlError::not_supported(value.span, "a time to live of state").help("state is kept: '0 ms'"))
+            }
             None => wrong("a duration such as '0 ms'"),
         },
         _ if duration_ms(text).is_some() => Ok(()),

@@ -6,7 +6,9 @@ mod statement;
 
 pub use expr::{CallOptions, Expr, ExprKind, TimeUnit};
 pub use query::{Body, Cte, Hint, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue};
-pub use statement::{Column, ColumnKind, CreateTable, CreateView, Insert, LikeClause, ObjectKind, Statement, StatementKind, Watermark};
+pub use statement::{
+    Column, ColumnKind, CreateTable, CreateView, Insert, LikeClause, ObjectKind, Statement, StatementKind, Watermark,
+};
 
 use crate::error::Span;
 

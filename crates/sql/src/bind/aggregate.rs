@@ -13,9 +13,30 @@ use millrace_schema::{SqlType, Typed};
 
 /// Aggregates and ranking functions that Flink has and Millrace has not yet.
 const LATER: [&str; 24] = [
-    "LISTAGG", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP", "VARIANCE", "COLLECT", "ARRAY_AGG", "RANK",
-    "DENSE_RANK", "ROW_NUMBER", "PERCENT_RANK", "CUME_DIST", "NTILE", "LEAD", "LAG", "JSON_ARRAYAGG", "JSON_OBJECTAGG",
-    "APPROX_COUNT_DISTINCT", "PERCENTILE", "STRING_AGG", "GROUPING", "GROUP_ID",
+    "LISTAGG",
+    "STDDEV",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "VAR_POP",
+    "VAR_SAMP",
+    "VARIANCE",
+    "COLLECT",
+    "ARRAY_AGG",
+    "RANK",
+    "DENSE_RANK",
+    "ROW_NUMBER",
+    "PERCENT_RANK",
+    "CUME_DIST",
+    "NTILE",
+    "LEAD",
+    "LAG",
+    "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG",
+    "APPROX_COUNT_DISTINCT",
+    "PERCENTILE",
+    "STRING_AGG",
+    "GROUPING",
+    "GROUP_ID",
 ];
 
 /// Until all are known, aggregates are columns from here on…
@@ -83,7 +104,13 @@ impl<'g> Grouped<'g> {
         }
     }
 
-    fn aggregate(&mut self, name: &str, args: &[tree::Expr], options: &CallOptions, span: Span) -> Result<Expr, SqlError> {
+    fn aggregate(
+        &mut self,
+        name: &str,
+        args: &[tree::Expr],
+        options: &CallOptions,
+        span: Span,
+    ) -> Result<Expr, SqlError> {
         if LATER.contains(&name) {
             return Err(SqlError::not_supported(span, format!("the function {name}")));
         }
@@ -179,7 +206,9 @@ impl<'g> Grouped<'g> {
             column.rowtime = matches!(column.role, Role::Time(_));
         }
         let is_legacy = legacy.is_some();
-        columns.extend(aggs.iter().enumerate().map(|(nth, agg)| RelColumn::plain(&format!("EXPR${nth}"), agg.result.clone())));
+        columns.extend(
+            aggs.iter().enumerate().map(|(nth, agg)| RelColumn::plain(&format!("EXPR${nth}"), agg.result.clone())),
+        );
         for property in &props {
             let time = legacy.as_ref().map(|(_, time)| computed.columns[*time].typed.ty.clone());
             columns.push(property_column(*property, time));

@@ -142,7 +142,13 @@ impl<'a, 'g> ExprBinder<'a, 'g> {
         any.ok_or_else(|| SqlError::syntax(when.span, "WHEN needs a value"))
     }
 
-    fn in_list(&mut self, input: &tree::Expr, list: &[tree::Expr], negated: bool, span: Span) -> Result<Expr, SqlError> {
+    fn in_list(
+        &mut self,
+        input: &tree::Expr,
+        list: &[tree::Expr],
+        negated: bool,
+        span: Span,
+    ) -> Result<Expr, SqlError> {
         let mut args = vec![self.bind(input)?];
         args.extend(self.bind_all(list)?);
         call(if negated { "NOT IN" } else { "IN" }, args, span)
@@ -158,13 +164,15 @@ pub(super) fn common<'t>(
     let first = types.next().cloned().unwrap_or(SqlType::Null);
     types.try_fold(first, |a, b| {
         common_type(&a, b).ok_or_else(|| {
-            SqlError::invalid(span, format!("{what} mixes {a} and {b}, which have no common type")).help("CAST one of them")
+            SqlError::invalid(span, format!("{what} mixes {a} and {b}, which have no common type"))
+                .help("CAST one of them")
         })
     })
 }
 
 /// A call of a function of the registry, its arguments coerced.
 pub(super) fn call(name: &str, args: Vec<Expr>, span: Span) -> Result<Expr, SqlError> {
+    check_comparison(name, &args, span)?;
     let types: Vec<Typed> = args.iter().map(|arg| arg.typed.clone()).collect();
     let literals: Vec<Option<Value>> = args
         .iter()
@@ -176,6 +184,26 @@ pub(super) fn call(name: &str, args: Vec<Expr>, span: Span) -> Result<Expr, SqlE
     let resolved = resolve_with(name, &types, &literals).map_err(|message| SqlError::invalid(span, message))?;
     let args = args.into_iter().zip(&resolved.args).map(|(arg, to)| coerce(arg, to)).collect();
     Ok(Expr { kind: ExprKind::Call { function: resolved.function, args }, typed: resolved.result })
+}
+
+/// Flink compares texts with texts only (and with times, which it reads from them).
+fn check_comparison(name: &str, args: &[Expr], span: Span) -> Result<(), SqlError> {
+    let [left, right] = args else { return Ok(()) };
+    if !matches!(name, "=" | "<>" | "<" | "<=" | ">" | ">=") {
+        return Ok(());
+    }
+    let is_text = |ty: &SqlType| matches!(ty, SqlType::Char(_) | SqlType::Varchar(_));
+    let is_number = |ty: &SqlType| {
+        use SqlType as T;
+        matches!(ty, T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Float | T::Double | T::Decimal(..))
+    };
+    let (a, b) = (&left.typed.ty, &right.typed.ty);
+    if !(is_text(a) && is_number(b) || is_number(a) && is_text(b)) {
+        return Ok(());
+    }
+    let kind = |ty: &SqlType| ty.to_string().split('(').next().unwrap_or_default().replace("STRING", "VARCHAR");
+    let message = format!("implicit type conversion between {} and {} is not supported now", kind(a), kind(b));
+    Err(SqlError::invalid(span, message).help("CAST one side to the type of the other"))
 }
 
 /// `expr` with the type `to`; a literal is converted here rather than for every row.
@@ -204,7 +232,9 @@ fn converted(value: &Value, from: &SqlType, to: &SqlType) -> Option<Value> {
         (Value::Decimal(v), SqlType::Decimal(_, scale), SqlType::Double) => {
             format!("{v}e-{scale}").parse().ok().map(Value::Float)
         }
-        (Value::String(text), SqlType::Char(_), SqlType::Varchar(length)) if text.chars().count() <= *length as usize => {
+        (Value::String(text), SqlType::Char(_), SqlType::Varchar(length))
+            if text.chars().count() <= *length as usize =>
+        {
             Some(Value::String(text.clone()))
         }
         _ => None,

@@ -11,7 +11,14 @@ const LATER: [&str; 4] = ["CURRENT_WATERMARK", "SOURCE_WATERMARK", "TUMBLE_PROCT
 
 /// Auxiliary functions of `GROUP BY TUMBLE(…)`.
 pub(super) const WINDOW_AUXILIARY: [&str; 9] = [
-    "TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "HOP_START", "HOP_END", "HOP_ROWTIME", "SESSION_START", "SESSION_END",
+    "TUMBLE_START",
+    "TUMBLE_END",
+    "TUMBLE_ROWTIME",
+    "HOP_START",
+    "HOP_END",
+    "HOP_ROWTIME",
+    "SESSION_START",
+    "SESSION_END",
     "SESSION_ROWTIME",
 ];
 
@@ -51,11 +58,17 @@ impl ExprBinder<'_, '_> {
                 .help("FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)), or GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE)"));
         }
         if is_aggregate(&upper) {
-            return Err(SqlError::invalid(span, format!("the aggregate function {upper} is not allowed in {}", self.clause))
-                .help("conditions on aggregates stand in HAVING"));
+            return Err(SqlError::invalid(
+                span,
+                format!("the aggregate function {upper} is not allowed in {}", self.clause),
+            )
+            .help("conditions on aggregates stand in HAVING"));
         }
         if options.star || options.distinct || options.filter.is_some() {
-            return Err(SqlError::invalid(span, format!("{upper} is no aggregate function: *, DISTINCT and FILTER do not apply")));
+            return Err(SqlError::invalid(
+                span,
+                format!("{upper} is no aggregate function: *, DISTINCT and FILTER do not apply"),
+            ));
         }
         Ok(())
     }

@@ -4,9 +4,9 @@ use super::expr::coerce;
 use super::query::QueryBinder;
 use super::{Object, TableDef};
 use crate::error::SqlError;
-use millrace_base::did_you_mean;
 use crate::plan::Rel;
 use crate::tree::{Ident, Insert};
+use millrace_base::did_you_mean;
 use millrace_process::functions::is_implicit_cast;
 use millrace_process::graph::{Expr, Value};
 use std::sync::Arc;
@@ -26,7 +26,10 @@ impl QueryBinder<'_> {
         let mut sink = match self.context.objects.by_name.get(&name) {
             Some(Object::Table(table)) => table.clone(),
             Some(Object::View(_)) => {
-                return Err(SqlError::invalid(insert.table.span, format!("'{name}' is a view and cannot be written to")));
+                return Err(SqlError::invalid(
+                    insert.table.span,
+                    format!("'{name}' is a view and cannot be written to"),
+                ));
             }
             None => {
                 let help = did_you_mean(&name, self.context.objects.by_name.keys().map(String::as_str));
@@ -40,7 +43,8 @@ impl QueryBinder<'_> {
         }
         let rows = self.query(&insert.query)?;
         let written = sink.persisted();
-        let targets = if insert.columns.is_empty() { written.clone() } else { named(&insert.columns, &sink, &written)? };
+        let targets =
+            if insert.columns.is_empty() { written.clone() } else { named(&insert.columns, &sink, &written)? };
         let rows = fit(rows, &sink, &written, &targets, insert)?;
         Ok(BoundInsert { sink, rows, span: insert.span })
     }
@@ -57,7 +61,10 @@ fn named(names: &[Ident], sink: &TableDef, written: &[usize]) -> Result<Vec<usiz
                 .help_with(did_you_mean(&name.name, known)));
         };
         if out.contains(index) {
-            return Err(SqlError::invalid(name.span, format!("Target column '{}' is assigned more than once", name.name)));
+            return Err(SqlError::invalid(
+                name.span,
+                format!("Target column '{}' is assigned more than once", name.name),
+            ));
         }
         out.push(*index);
     }

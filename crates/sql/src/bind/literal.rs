@@ -171,7 +171,8 @@ fn millis(amount: &str, unit: &str, last: Option<&str>) -> Option<i64> {
         return None;
     }
     parts.iter().zip(&STEPS[from..=to]).try_fold(0_i64, |sum, (part, (name, size))| {
-        let (whole, fraction) = if *name == "SECOND" { part.split_once('.').unwrap_or((part, "")) } else { (*part, "") };
+        let (whole, fraction) =
+            if *name == "SECOND" { part.split_once('.').unwrap_or((part, "")) } else { (*part, "") };
         let fraction = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<3}")[..3])? };
         sum.checked_add(number(whole).filter(|_| !whole.is_empty())?.checked_mul(*size)?)?.checked_add(fraction)
     })

@@ -4,9 +4,9 @@ use super::expr::{ExprBinder, coerce, common};
 use super::scope::Scope;
 use super::{Context, Object};
 use crate::error::{Span, SqlError};
-use millrace_base::did_you_mean;
 use crate::plan::{Rel, RelColumn, RelOp, Role};
 use crate::tree::{self, Body, CreateView, Hint, Ident, ObjectName, Query, TableAlias, TableRef};
+use millrace_base::did_you_mean;
 use millrace_process::graph::Expr;
 use millrace_schema::{SqlType, Typed};
 use std::sync::Arc;
@@ -100,7 +100,8 @@ impl<'a> QueryBinder<'a> {
                 let mut table = table.clone();
                 if let Some(hint) = hint {
                     let own = Arc::make_mut(&mut table);
-                    own.options.extend(hint.options.iter().map(|(key, value)| (key.value.clone(), value.value.clone())));
+                    own.options
+                        .extend(hint.options.iter().map(|(key, value)| (key.value.clone(), value.value.clone())));
                 }
                 Ok(scan(table))
             }
@@ -149,13 +150,15 @@ pub(super) fn one_row() -> Rel {
 pub(super) fn rename(rel: Rel, names: &[Ident]) -> Result<Rel, SqlError> {
     let Some(first) = names.first() else { return Ok(rel) };
     if names.len() != rel.columns.len() {
-        return Err(SqlError::invalid(
-            first.span,
-            format!("{} names for {} columns", names.len(), rel.columns.len()),
-        ));
+        return Err(SqlError::invalid(first.span, format!("{} names for {} columns", names.len(), rel.columns.len())));
     }
     let names: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
     Ok(rel.renamed(&names))
+}
+
+/// Flink wants NULL to have a type wherever it becomes a column.
+pub(super) fn untyped_null(span: Span) -> SqlError {
+    SqlError::invalid(span, "Illegal use of 'NULL'").help("give it a type: CAST(NULL AS STRING)")
 }
 
 fn values(rows: &[Vec<tree::Expr>], span: Span) -> Result<Rel, SqlError> {
@@ -166,6 +169,9 @@ fn values(rows: &[Vec<tree::Expr>], span: Span) -> Result<Rel, SqlError> {
             return Err(SqlError::invalid(span, "Values passed to VALUES operator must have equal numbers of columns"));
         }
         let exprs = ExprBinder::new(&scope, "VALUES").bind_all(row)?;
+        if let Some(nth) = exprs.iter().position(|expr| expr.typed.ty == SqlType::Null) {
+            return Err(untyped_null(row[nth].span));
+        }
         let named = exprs.into_iter().enumerate().map(|(nth, expr)| (format!("EXPR${nth}"), expr)).collect();
         bound.push(one_row().project(named));
     }
@@ -187,7 +193,6 @@ fn union(mut inputs: Vec<Rel>, span: Span) -> Result<Rel, SqlError> {
         let all = || inputs.iter().map(|input| &input.columns[nth]);
         let what = format!("column '{}' of the union", column.name);
         let ty = common(all().map(|column| &column.typed.ty), span, &what)?;
-        let ty = if ty == SqlType::Null { SqlType::Null } else { ty };
         let typed = Typed { ty, nullable: all().any(|column| column.typed.nullable) };
         let same_role = all().all(|other| other.role == column.role);
         let rowtime = all().all(|column| column.rowtime && column.typed.ty == typed.ty);

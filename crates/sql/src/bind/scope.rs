@@ -1,9 +1,9 @@
 //! Looking up columns by name.
 
 use crate::error::{Span, SqlError};
-use millrace_base::did_you_mean;
 use crate::plan::Rel;
 use crate::tree::Ident;
+use millrace_base::did_you_mean;
 use millrace_process::graph::{Expr, ExprKind};
 use millrace_schema::{Field, SqlType, Typed};
 
@@ -64,7 +64,8 @@ impl Scope {
             help = Some(format!("did you mean '{same}'? Names are case-sensitive"));
         }
         let listed = (!names.is_empty()).then(|| format!("there are {}", names.join(", ")));
-        SqlError::invalid(ident.span, format!("Column '{}' not found in {place}", ident.name)).help_with(help.or(listed))
+        SqlError::invalid(ident.span, format!("Column '{}' not found in {place}", ident.name))
+            .help_with(help.or(listed))
     }
 
     /// A name with its qualifiers and fields: `c`, `t.c`, `c.f`, `t.c.f`.
@@ -98,7 +99,8 @@ pub(crate) fn field_of(input: Expr, name: &Ident) -> Result<Expr, SqlError> {
     };
     let Some(index) = fields.iter().position(|field| field.name == name.name) else {
         let help = did_you_mean(&name.name, fields.iter().map(|field| field.name.as_str()));
-        return Err(SqlError::invalid(name.span, format!("Field '{}' not found in {}", name.name, input.typed.ty)).help_with(help));
+        return Err(SqlError::invalid(name.span, format!("Field '{}' not found in {}", name.name, input.typed.ty))
+            .help_with(help));
     };
     let mut typed = fields[index].typed.clone();
     typed.nullable |= input.typed.nullable;

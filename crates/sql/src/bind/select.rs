@@ -2,7 +2,7 @@
 
 use super::aggregate::{Grouped, has_aggregate};
 use super::expr::ExprBinder;
-use super::query::{QueryBinder, one_row};
+use super::query::{QueryBinder, one_row, untyped_null};
 use super::scope::Scope;
 use super::window::legacy_window;
 use crate::error::{Span, SqlError};
@@ -10,6 +10,7 @@ use crate::plan::Rel;
 use crate::plan::rewrite::map_columns;
 use crate::tree::{self, ExprKind as Ast, Ident, Select, SelectItem};
 use millrace_process::graph::Expr;
+use millrace_schema::SqlType;
 
 impl QueryBinder<'_> {
     pub(super) fn select(&self, select: &Select) -> Result<Rel, SqlError> {
@@ -36,7 +37,8 @@ impl QueryBinder<'_> {
     /// `SELECT DISTINCT` groups by all columns.
     fn distinct(&self, input: Rel) -> Rel {
         let scope = Scope::of(&input, None);
-        let keys = input.columns.iter().enumerate().map(|(nth, column)| (column.name.clone(), input.column(nth))).collect();
+        let keys =
+            input.columns.iter().enumerate().map(|(nth, column)| (column.name.clone(), input.column(nth))).collect();
         Grouped::new(&scope, keys, None).finish(input, 0)
     }
 
@@ -126,7 +128,11 @@ fn named(
                     Some(alias) => alias.name.clone(),
                     None => name_of(expr).unwrap_or_else(|| format!("EXPR${}", out.len())),
                 };
-                out.push((name, bind(expr)?));
+                let bound = bind(expr)?;
+                if bound.typed.ty == SqlType::Null {
+                    return Err(untyped_null(expr.span));
+                }
+                out.push((name, bound));
             }
             SelectItem::Star(span) => star(scope, *span, &mut bind, &mut out)?,
             SelectItem::QualifiedStar(name) => {

@@ -2,10 +2,10 @@
 
 use super::expr::ExprBinder;
 use super::scope::Scope;
-use super::{Objects, Object};
+use super::{Object, Objects};
 use crate::error::{Span, SqlError};
-use millrace_base::did_you_mean;
 use crate::tree::{ColumnKind, CreateTable, Ident};
+use millrace_base::did_you_mean;
 use millrace_process::graph::Expr;
 use millrace_schema::{Field, SqlType, Typed};
 use std::collections::BTreeMap;
@@ -78,7 +78,11 @@ pub(crate) fn bind_table(create: &CreateTable, objects: &Objects, connectors: &[
             Some(Object::Table(table)) => table.as_ref().clone(),
             _ => {
                 let help = did_you_mean(&like.table.resolved(), objects.by_name.keys().map(String::as_str));
-                return Err(SqlError::invalid(like.table.span, format!("there is no table '{}'", like.table.resolved())).help_with(help));
+                return Err(SqlError::invalid(
+                    like.table.span,
+                    format!("there is no table '{}'", like.table.resolved()),
+                )
+                .help_with(help));
             }
         },
     };
@@ -94,12 +98,16 @@ fn bind_columns(create: &CreateTable, table: &mut TableDef) -> Result<(), SqlErr
     let mut computed = Vec::new();
     for column in &create.columns {
         if table.columns.iter().any(|known| known.name == column.name.name) {
-            return Err(SqlError::invalid(column.name.span, format!("A column named '{}' already exists in the table", column.name.name)));
+            return Err(SqlError::invalid(
+                column.name.span,
+                format!("A column named '{}' already exists in the table", column.name.name),
+            ));
         }
         let (typed, source) = match &column.kind {
             ColumnKind::Physical(typed) => (typed.clone(), ColumnSource::Physical),
             ColumnKind::Metadata(typed, key, is_virtual) => {
                 let key = key.as_ref().map_or(&column.name.name, |key| &key.value);
+                check_metadata(table, &column.name, key)?;
                 (typed.clone(), ColumnSource::Metadata(key.clone(), *is_virtual))
             }
             ColumnKind::Computed(expr) => {
@@ -127,6 +135,17 @@ fn bind_columns(create: &CreateTable, table: &mut TableDef) -> Result<(), SqlErr
         column.source = ColumnSource::Computed(bound);
     }
     Ok(())
+}
+
+fn check_metadata(table: &TableDef, name: &Ident, key: &str) -> Result<(), SqlError> {
+    let same = |column: &&TableColumn| matches!(&column.source, ColumnSource::Metadata(known, _) if known == key);
+    let Some(other) = table.columns.iter().find(same) else { return Ok(()) };
+    let message = format!(
+        "The column `{}` and `{}` in the table are both from the same metadata key '{key}'",
+        other.name, name.name
+    );
+    Err(SqlError::invalid(name.span, message)
+        .help(format!("compute one from the other: `{}` AS `{}`", name.name, other.name)))
 }
 
 fn scope_of(table: &TableDef) -> Scope {

@@ -4,9 +4,9 @@ use super::expr::ExprBinder;
 use super::query::QueryBinder;
 use super::scope::Scope;
 use crate::error::{Span, SqlError};
-use millrace_base::did_you_mean;
 use crate::plan::{Rel, RelColumn, RelOp, Role, Windowing};
 use crate::tree::{self, Ident, TvfArg, TvfValue};
+use millrace_base::did_you_mean;
 use millrace_process::graph::{ExprKind, Value, Window};
 use millrace_schema::{SqlType, Typed};
 
@@ -69,7 +69,10 @@ impl QueryBinder<'_> {
     fn time_column(&self, scope: &Scope, arg: Option<&TvfArg>, name: &str, span: Span) -> Result<usize, SqlError> {
         let Some(arg) = arg else { return Err(missing(name, "TIMECOL", span)) };
         let TvfValue::Descriptor(columns) = &arg.value else {
-            return Err(SqlError::invalid(arg.span, format!("the second argument of {name} is DESCRIPTOR(time column)")));
+            return Err(SqlError::invalid(
+                arg.span,
+                format!("the second argument of {name} is DESCRIPTOR(time column)"),
+            ));
         };
         let [column] = columns.as_slice() else {
             return Err(SqlError::invalid(arg.span, "DESCRIPTOR takes one time column here"));
@@ -92,9 +95,13 @@ fn interval_of(expr: &tree::Expr) -> Result<i64, SqlError> {
     let bound = ExprBinder::new(&Scope::default(), "a window").bind(expr)?;
     match bound.kind {
         ExprKind::Literal(Value::IntervalMillis(millis)) => Ok(millis),
-        ExprKind::Literal(Value::IntervalMonths(_)) => Err(SqlError::invalid(expr.span, "windows of months or years do not exist")
-            .help("months differ in length; use INTERVAL … DAY")),
-        _ => Err(SqlError::invalid(expr.span, "this argument is a constant interval").help("write INTERVAL '1' MINUTE")),
+        ExprKind::Literal(Value::IntervalMonths(_)) => {
+            Err(SqlError::invalid(expr.span, "windows of months or years do not exist")
+                .help("months differ in length; use INTERVAL … DAY"))
+        }
+        _ => {
+            Err(SqlError::invalid(expr.span, "this argument is a constant interval").help("write INTERVAL '1' MINUTE"))
+        }
     }
 }
 
@@ -158,7 +165,12 @@ fn window_of(name: &str, parameters: &[&str], spans: &[Option<i64>], span: Span)
     Ok(window)
 }
 
-fn check_multiple(what: &str, (size_name, size): (&str, i64), (part_name, part): (&str, i64), span: Span) -> Result<(), SqlError> {
+fn check_multiple(
+    what: &str,
+    (size_name, size): (&str, i64),
+    (part_name, part): (&str, i64),
+    span: Span,
+) -> Result<(), SqlError> {
     if part > 0 && size % part == 0 {
         return Ok(());
     }
@@ -224,8 +236,9 @@ pub(super) fn legacy_window(expr: &tree::Expr, scope: &Scope) -> Result<Option<L
     let Some(parameters) = parameters(&upper).filter(|_| !options.operator) else { return Ok(None) };
     let wanted = if upper == "HOP" { 3 } else { 2 };
     if upper == "CUMULATE" {
-        return Err(SqlError::invalid(expr.span, "CUMULATE is no group window")
-            .help("write FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), step, size)) and GROUP BY window_start, window_end"));
+        return Err(SqlError::invalid(expr.span, "CUMULATE is no group window").help(
+            "write FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), step, size)) and GROUP BY window_start, window_end",
+        ));
     }
     if args.len() != wanted {
         if args.len() == wanted + 1 {
@@ -237,14 +250,19 @@ pub(super) fn legacy_window(expr: &tree::Expr, scope: &Scope) -> Result<Option<L
     let time = match ExprBinder::new(scope, "a window").bind(&args[0])?.kind {
         ExprKind::Column(index) => index,
         _ => {
-            return Err(SqlError::invalid(args[0].span, "Window aggregate can only be defined over a time attribute column")
-                .help("compute the column in CREATE TABLE and declare WATERMARK FOR it"));
+            return Err(SqlError::invalid(
+                args[0].span,
+                "Window aggregate can only be defined over a time attribute column",
+            )
+            .help("compute the column in CREATE TABLE and declare WATERMARK FOR it"));
         }
     };
     check_time(scope, time, args[0].span)?;
     let spans = args[1..].iter().map(|arg| interval_of(arg).map(Some)).collect::<Result<Vec<_>, _>>()?;
     let window = match (upper.as_str(), spans.as_slice()) {
-        ("HOP", [Some(slide_ms), Some(size_ms)]) => Window::Hop { size_ms: *size_ms, slide_ms: *slide_ms, offset_ms: 0 },
+        ("HOP", [Some(slide_ms), Some(size_ms)]) => {
+            Window::Hop { size_ms: *size_ms, slide_ms: *slide_ms, offset_ms: 0 }
+        }
         _ => window_of(&upper, parameters, &spans, expr.span)?,
     };
     check_positive(&window, expr.span)?;

@@ -299,7 +299,9 @@ impl Parser<'_> {
             options.filter = Some(Box::new(self.expr()?));
             self.expect_symbol(")")?;
         }
-        for (words, what) in [(&["OVER"][..], "OVER"), (&["WITHIN", "GROUP"], "WITHIN GROUP"), (&["IGNORE"], "IGNORE NULLS")] {
+        for (words, what) in
+            [(&["OVER"][..], "OVER"), (&["WITHIN", "GROUP"], "WITHIN GROUP"), (&["IGNORE"], "IGNORE NULLS")]
+        {
             if self.at_words(words) {
                 return Err(SqlError::not_supported(self.span(), what));
             }

@@ -3,7 +3,9 @@
 use super::Parser;
 use crate::error::{Span, SqlError};
 use crate::lex::TokenKind;
-use crate::tree::{Body, Cte, Expr, Ident, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue};
+use crate::tree::{
+    Body, Cte, Expr, Ident, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue,
+};
 use crate::words::is_reserved;
 
 impl Parser<'_> {
@@ -32,7 +34,8 @@ impl Parser<'_> {
 
     fn cte(&mut self) -> Result<Cte, SqlError> {
         let name = self.ident("a name")?;
-        let columns = if self.peek_symbol() == Some("(") { self.brackets(|p| p.ident("a column's name"))? } else { Vec::new() };
+        let columns =
+            if self.peek_symbol() == Some("(") { self.brackets(|p| p.ident("a column's name"))? } else { Vec::new() };
         self.expect("AS")?;
         self.expect_symbol("(")?;
         let query = self.query()?;
@@ -166,15 +169,22 @@ impl Parser<'_> {
         let table = self.table_ref()?;
         let span = self.span();
         if self.peek_symbol() == Some(",") {
-            return Err(SqlError::not_supported(span, "a join").help("read one table, view or UNION ALL in each SELECT"));
+            return Err(
+                SqlError::not_supported(span, "a join").help("read one table, view or UNION ALL in each SELECT")
+            );
         }
         let joins = ["JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"];
         if self.at_any_word(&joins) {
-            return Err(SqlError::not_supported(span, "a join").help("read one table, view or UNION ALL in each SELECT"));
+            return Err(
+                SqlError::not_supported(span, "a join").help("read one table, view or UNION ALL in each SELECT")
+            );
         }
         for later in ["MATCH_RECOGNIZE", "FOR", "TABLESAMPLE", "PIVOT", "UNPIVOT"] {
             if self.at_words(&[later]) {
-                return Err(SqlError::not_supported(span, if later == "FOR" { "FOR SYSTEM_TIME AS OF" } else { later }));
+                return Err(SqlError::not_supported(
+                    span,
+                    if later == "FOR" { "FOR SYSTEM_TIME AS OF" } else { later },
+                ));
             }
         }
         Ok(table)
@@ -224,7 +234,8 @@ impl Parser<'_> {
 
     fn table_alias(&mut self) -> Result<Option<TableAlias>, SqlError> {
         let Some(name) = self.alias()? else { return Ok(None) };
-        let columns = if self.peek_symbol() == Some("(") { self.brackets(|p| p.ident("a column's name"))? } else { Vec::new() };
+        let columns =
+            if self.peek_symbol() == Some("(") { self.brackets(|p| p.ident("a column's name"))? } else { Vec::new() };
         Ok(Some(TableAlias { name, columns }))
     }
 

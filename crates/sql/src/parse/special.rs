@@ -3,8 +3,8 @@
 use super::Parser;
 use crate::error::{Span, SqlError};
 use crate::lex::TokenKind;
-use millrace_base::did_you_mean;
 use crate::tree::{Expr, ExprKind, TimeUnit};
+use millrace_base::did_you_mean;
 
 /// Singular, plural.
 const UNITS: [(&str, &str); 20] = [
@@ -136,8 +136,9 @@ impl Parser<'_> {
         let last = if self.eat("TO") { Some(self.time_unit()?.0) } else { None };
         self.unit_precision()?;
         if !matches!(unit, "YEAR" | "QUARTER" | "MONTH" | "WEEK" | "DAY" | "HOUR" | "MINUTE" | "SECOND") {
-            return Err(SqlError::invalid(span, format!("there is no interval of {unit}"))
-                .help("intervals are of YEAR, MONTH, DAY, HOUR, MINUTE or SECOND; INTERVAL '0.001' SECOND is a millisecond"));
+            return Err(SqlError::invalid(span, format!("there is no interval of {unit}")).help(
+                "intervals are of YEAR, MONTH, DAY, HOUR, MINUTE or SECOND; INTERVAL '0.001' SECOND is a millisecond",
+            ));
         }
         Ok(ExprKind::Interval(negated, text, unit, last))
     }

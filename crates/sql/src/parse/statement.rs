@@ -3,12 +3,11 @@
 use super::Parser;
 use crate::error::SqlError;
 use crate::lex::TokenKind;
-use millrace_base::did_you_mean;
 use crate::tree::{CreateView, Insert, ObjectKind, Statement, StatementKind, Text};
+use millrace_base::did_you_mean;
 
-const STARTS: [&str; 12] = [
-    "SELECT", "WITH", "VALUES", "CREATE", "DROP", "INSERT", "EXECUTE", "BEGIN", "EXPLAIN", "SET", "RESET", "SHOW",
-];
+const STARTS: [&str; 12] =
+    ["SELECT", "WITH", "VALUES", "CREATE", "DROP", "INSERT", "EXECUTE", "BEGIN", "EXPLAIN", "SET", "RESET", "SHOW"];
 
 /// What Flink's parser takes and we do not yet, by first word.
 const LATER: [&str; 9] = ["ALTER", "USE", "LOAD", "UNLOAD", "ADD", "REMOVE", "ANALYZE", "UPDATE", "DELETE"];
@@ -43,9 +42,12 @@ impl Parser<'_> {
                 self.eat("EXTENDED");
                 Ok(StatementKind::Describe(self.object_name("a table's name")?))
             }
-            upper if LATER.contains(&upper) => Err(SqlError::not_supported(token.span, format!("the statement {upper}"))),
-            upper => Err(SqlError::syntax(token.span, format!("'{word}' starts no statement"))
-                .help_with(did_you_mean(upper, STARTS).or_else(|| Some(format!("statements start with {}", STARTS.join(", ")))))),
+            upper if LATER.contains(&upper) => {
+                Err(SqlError::not_supported(token.span, format!("the statement {upper}")))
+            }
+            upper => Err(SqlError::syntax(token.span, format!("'{word}' starts no statement")).help_with(
+                did_you_mean(upper, STARTS).or_else(|| Some(format!("statements start with {}", STARTS.join(", ")))),
+            )),
         }
     }
 
@@ -197,7 +199,9 @@ impl Parser<'_> {
         }
         if matches!(self.peek().kind, TokenKind::Word(_)) {
             let what = self.span().text(self.source).to_ascii_uppercase();
-            return Err(SqlError::not_supported(self.span(), format!("SHOW {what}")).help("SHOW TABLES and SHOW VIEWS work"));
+            return Err(
+                SqlError::not_supported(self.span(), format!("SHOW {what}")).help("SHOW TABLES and SHOW VIEWS work")
+            );
         }
         Err(self.unexpected("TABLES or VIEWS"))
     }

@@ -91,8 +91,11 @@ impl Parser<'_> {
 
     fn key(&mut self, table: &mut CreateTable, columns: Vec<Ident>, start: crate::error::Span) -> Result<(), SqlError> {
         if self.eat_words(&["NOT", "ENFORCED"]).is_none() {
-            return Err(SqlError::invalid(self.since(start), "Flink does not own the data and cannot enforce a primary key")
-                .help("write PRIMARY KEY (…) NOT ENFORCED"));
+            return Err(SqlError::invalid(
+                self.since(start),
+                "Flink does not own the data and cannot enforce a primary key",
+            )
+            .help("write PRIMARY KEY (…) NOT ENFORCED"));
         }
         if !table.primary_key.is_empty() {
             return Err(SqlError::invalid(self.since(start), "a table has one primary key at most"));
@@ -140,7 +143,9 @@ impl Parser<'_> {
             return Ok(None);
         }
         if !self.eat("OPTIONS") {
-            return Err(SqlError::not_supported(self.span(), "this hint").help("the hint OPTIONS('key' = 'value') works"));
+            return Err(
+                SqlError::not_supported(self.span(), "this hint").help("the hint OPTIONS('key' = 'value') works")
+            );
         }
         let options = self.options()?;
         self.expect_symbol("*/")?;

@@ -7,9 +7,32 @@ use millrace_base::did_you_mean;
 use millrace_schema::{Field, SqlType, Typed};
 
 const NAMES: [&str; 26] = [
-    "BOOLEAN", "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "DEC", "NUMERIC", "CHAR",
-    "VARCHAR", "STRING", "BINARY", "VARBINARY", "BYTES", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "ARRAY", "MAP", "ROW",
-    "INTERVAL", "MULTISET",
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "DEC",
+    "NUMERIC",
+    "CHAR",
+    "VARCHAR",
+    "STRING",
+    "BINARY",
+    "VARBINARY",
+    "BYTES",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "ARRAY",
+    "MAP",
+    "ROW",
+    "INTERVAL",
+    "MULTISET",
 ];
 
 /// The most digits of a DECIMAL.
@@ -71,7 +94,8 @@ impl Parser<'_> {
                 return Err(SqlError::not_supported(token.span, format!("the type {upper}")));
             }
             _ => {
-                return Err(SqlError::invalid(token.span, format!("there is no type '{word}'")).help_with(did_you_mean(word, NAMES)));
+                return Err(SqlError::invalid(token.span, format!("there is no type '{word}'"))
+                    .help_with(did_you_mean(word, NAMES)));
             }
         })
     }
@@ -80,7 +104,8 @@ impl Parser<'_> {
         let token = self.peek().clone();
         let TokenKind::Integer(text) = token.kind else { return Err(self.unexpected(what)) };
         self.advance();
-        let value = text.parse().map_err(|_| SqlError::invalid(token.span, format!("{text} is too great for {what}")))?;
+        let value =
+            text.parse().map_err(|_| SqlError::invalid(token.span, format!("{text} is too great for {what}")))?;
         Ok((value, token.span))
     }
 
@@ -135,7 +160,9 @@ impl Parser<'_> {
             return Ok(SqlType::TimestampLtz(precision));
         }
         if self.at_words(&["WITH", "TIME", "ZONE"]) {
-            return Err(SqlError::not_supported(self.span(), "TIMESTAMP WITH TIME ZONE").help("Flink has TIMESTAMP_LTZ"));
+            return Err(
+                SqlError::not_supported(self.span(), "TIMESTAMP WITH TIME ZONE").help("Flink has TIMESTAMP_LTZ")
+            );
         }
         self.eat_words(&["WITHOUT", "TIME", "ZONE"]);
         Ok(SqlType::Timestamp(precision))

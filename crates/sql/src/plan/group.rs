@@ -68,7 +68,8 @@ impl Lowering {
         let RelOp::Window(input, windowing) = &base.op else { return Ok(None) };
         let width = input.columns.len();
         let needed = needed(pruned);
-        let outside = reads(needed.iter().map(|column| &exprs[*column]).chain(&filter)).iter().any(|column| *column >= width);
+        let outside =
+            reads(needed.iter().map(|column| &exprs[*column]).chain(&filter)).iter().any(|column| *column >= width);
         if windowing.id != id || outside {
             return Ok(None);
         }
@@ -93,8 +94,11 @@ impl Lowering {
         keys.sort_unstable();
         partition.sort_unstable();
         if keys != partition {
-            return Err(SqlError::not_supported(self.span, "a SESSION window grouped by other keys than its PARTITION BY")
-                .help("write the same columns in PARTITION BY and in GROUP BY"));
+            return Err(SqlError::not_supported(
+                self.span,
+                "a SESSION window grouped by other keys than its PARTITION BY",
+            )
+            .help("write the same columns in PARTITION BY and in GROUP BY"));
         }
         Ok(())
     }
@@ -111,9 +115,8 @@ impl Lowering {
         let time = add(&mut inner, input.base.fields()[input.time].clone(), time_expr);
         let late = self.late_columns(input.base, &mut inner);
         let node = self.lower(input.base, input.filter, inner)?;
-        let place = |column: usize| {
-            places.iter().find(|(known, _)| *known == column).map_or(column, |(_, place)| *place)
-        };
+        let place =
+            |column: usize| places.iter().find(|(known, _)| *known == column).map_or(column, |(_, place)| *place);
         let props = properties(&pruned);
         let aggregate = WindowAggregate {
             window: input.window,
@@ -161,15 +164,18 @@ impl Lowering {
         let place = |column: usize| columns.iter().position(|known| *known == column).unwrap_or(column);
         let mut output: Vec<Field> = keys.iter().map(|key| pruned.rel.fields()[*key].clone()).collect();
         output.extend(aggregate_fields(&pruned));
-        let operator =
-            Operator::GroupAggregate { keys: keys.iter().map(|key| place(*key)).collect(), aggs: calls(&pruned, &place) };
+        let operator = Operator::GroupAggregate {
+            keys: keys.iter().map(|key| place(*key)).collect(),
+            aggs: calls(&pruned, &place),
+        };
         let node = self.graph.add(operator, vec![node], output);
         Ok(self.above(pruned, node, &keys, &[]))
     }
 
     fn lower_columns(&mut self, rel: &Rel, filter: Option<Expr>, columns: &[usize]) -> Result<NodeId, SqlError> {
         let fields = rel.fields();
-        let mut outputs: Outputs = columns.iter().map(|column| (fields[*column].clone(), rel.column(*column))).collect();
+        let mut outputs: Outputs =
+            columns.iter().map(|column| (fields[*column].clone(), rel.column(*column))).collect();
         if outputs.is_empty() {
             outputs.push(unused_column());
         }
@@ -189,7 +195,9 @@ impl Lowering {
         output.extend(aggregate_fields(pruned));
         output.extend(props.iter().map(|(column, property)| match fields.get(*column) {
             Some(field) => field.clone(),
-            None => Field { name: format!("{property:?}"), typed: Typed { ty: SqlType::Timestamp(3), nullable: false } },
+            None => {
+                Field { name: format!("{property:?}"), typed: Typed { ty: SqlType::Timestamp(3), nullable: false } }
+            }
         }));
         self.graph.add(Operator::WindowAggregate(aggregate), vec![node], output)
     }
@@ -208,7 +216,13 @@ impl Lowering {
 }
 
 /// Takes away what nothing above reads; conditions on keys alone go below.
-fn prune<'a>(rel: &'a Rel, computed: &'a Rel, grouping: &'a Grouping, filter: Option<Expr>, outputs: Outputs) -> Pruned<'a> {
+fn prune<'a>(
+    rel: &'a Rel,
+    computed: &'a Rel,
+    grouping: &'a Grouping,
+    filter: Option<Expr>,
+    outputs: Outputs,
+) -> Pruned<'a> {
     let width = grouping.keys.len();
     let is_key = |column: &usize| *column < width && rel.columns[*column].role == Role::None;
     let (early, late): (Vec<_>, Vec<_>) = conjuncts(filter).into_iter().partition(|condition| {

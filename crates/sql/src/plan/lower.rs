@@ -96,7 +96,9 @@ impl Lowering {
         let used: Vec<usize> = reads(outputs.iter().map(|(_, expr)| expr).chain(&filter)).into_iter().collect();
         let inner = used
             .iter()
-            .map(|column| (Field { name: format!("$e{column}"), typed: exprs[*column].typed.clone() }, exprs[*column].clone()))
+            .map(|column| {
+                (Field { name: format!("$e{column}"), typed: exprs[*column].typed.clone() }, exprs[*column].clone())
+            })
             .collect();
         let (early, late): (Vec<_>, Vec<_>) = conjuncts(filter)
             .into_iter()
@@ -107,7 +109,13 @@ impl Lowering {
     }
 
     /// A `Calc` over a node that gives only the columns `used` of what the expressions speak about.
-    pub(super) fn calc_over(&mut self, node: NodeId, used: &[usize], filter: Option<Expr>, mut outputs: Outputs) -> NodeId {
+    pub(super) fn calc_over(
+        &mut self,
+        node: NodeId,
+        used: &[usize],
+        filter: Option<Expr>,
+        mut outputs: Outputs,
+    ) -> NodeId {
         let place = |column: usize| used.iter().position(|used| *used == column).unwrap_or(column);
         let mut filter = filter;
         outputs.iter_mut().map(|(_, expr)| expr).chain(&mut filter).for_each(|expr| map_columns(expr, &place));
@@ -201,11 +209,15 @@ impl Lowering {
         outputs: Outputs,
     ) -> Result<NodeId, SqlError> {
         if matches!(windowing.window, Window::Session { .. }) {
-            return Err(SqlError::not_supported(self.span, "a SESSION window without aggregation by window_start and window_end"));
+            return Err(SqlError::not_supported(
+                self.span,
+                "a SESSION window without aggregation by window_start and window_end",
+            ));
         }
         let width = input.columns.len();
-        let (early, late): (Vec<_>, Vec<_>) =
-            conjuncts(filter).into_iter().partition(|condition| reads([condition]).iter().all(|column| *column < width));
+        let (early, late): (Vec<_>, Vec<_>) = conjuncts(filter)
+            .into_iter()
+            .partition(|condition| reads([condition]).iter().all(|column| *column < width));
         let late = all_of(late);
         let mut used = reads(outputs.iter().map(|(_, expr)| expr).chain(&late));
         used.insert(windowing.time);

@@ -1,10 +1,10 @@
 //! Sinks: what `INSERT INTO` writes, what `SELECT` shows, and where late rows go.
 
+use super::Rel;
 use super::group::add;
 use super::lower::{Lowering, Outputs, connector_spec};
-use super::Rel;
-use crate::bind::{BoundInsert, TableDef};
 use crate::bind::expr::coerce;
+use crate::bind::{BoundInsert, TableDef};
 use crate::error::{Span, SqlError};
 use millrace_process::functions::is_implicit_cast;
 use millrace_process::graph::{ConnectorSpec, Expr, JobGraph, NodeId, Operator, Value};
@@ -64,7 +64,10 @@ impl Lowering {
         if self.graph.is_changelog(node) && APPEND_ONLY.contains(&spec.connector.as_str()) {
             return Err(SqlError::invalid(
                 self.span,
-                format!("Table sink '{}' doesn't support consuming update changes, which this query produces", sink.name),
+                format!(
+                    "Table sink '{}' doesn't support consuming update changes, which this query produces",
+                    sink.name
+                ),
             )
             .help(format!(
                 "the connector {} appends: group by a window, or write to a table whose connector takes updates",
@@ -105,7 +108,12 @@ impl Lowering {
     }
 
     /// Sends what the window drops as late to the late sink; `input` is the window's input.
-    pub(super) fn divert_late(&mut self, window: NodeId, input: NodeId, columns: Vec<Option<usize>>) -> Result<(), SqlError> {
+    pub(super) fn divert_late(
+        &mut self,
+        window: NodeId,
+        input: NodeId,
+        columns: Vec<Option<usize>>,
+    ) -> Result<(), SqlError> {
         let Some(sink) = self.late_sink.clone() else { return Ok(()) };
         let about = |message: String| {
             SqlError::invalid(self.span, format!("late events cannot be written to '{}': {message}", sink.name))
@@ -124,7 +132,10 @@ impl Lowering {
                     coerce(Expr::column(column, fields[column].typed.clone()), &wanted.typed)
                 }
                 Some(column) => {
-                    return Err(about(format!("its column '{}' is {}, the input's {}", wanted.name, wanted.typed.ty, fields[column].typed.ty)));
+                    return Err(about(format!(
+                        "its column '{}' is {}, the input's {}",
+                        wanted.name, wanted.typed.ty, fields[column].typed.ty
+                    )));
                 }
                 None if wanted.typed.nullable => Expr::literal(Value::Null, wanted.typed.ty.clone()),
                 None => return Err(about(format!("the input has no column '{}', which is NOT NULL", wanted.name))),

@@ -26,7 +26,8 @@ fn label(rel: &Rel) -> (String, Vec<&Rel>) {
     let names = || rel.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
     match &rel.op {
         RelOp::Scan(table) => {
-            let watermark = table.watermark.as_ref().map(|(column, _)| format!(", rowtime=[{}]", table.columns[*column].name));
+            let watermark =
+                table.watermark.as_ref().map(|(column, _)| format!(", rowtime=[{}]", table.columns[*column].name));
             (format!("LogicalTableScan(table=[{}]{})", table.name, watermark.unwrap_or_default()), Vec::new())
         }
         RelOp::OneRow => ("LogicalValues(rows=[1])".to_owned(), Vec::new()),
@@ -40,7 +41,8 @@ fn label(rel: &Rel) -> (String, Vec<&Rel>) {
         RelOp::Aggregate(input, grouping) => {
             let keys: Vec<&str> = grouping.keys.iter().map(|key| input.columns[*key].name.as_str()).collect();
             let aggs: Vec<&str> = grouping.aggs.iter().map(|agg| agg.function.as_str()).collect();
-            let window = grouping.legacy.as_ref().map(|(window, _)| format!(", window=[{window:?}]")).unwrap_or_default();
+            let window =
+                grouping.legacy.as_ref().map(|(window, _)| format!(", window=[{window:?}]")).unwrap_or_default();
             (format!("LogicalAggregate(group=[{}], aggs=[{}]{window})", keys.join(", "), aggs.join(", ")), vec![input])
         }
     }

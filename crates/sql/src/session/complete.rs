@@ -8,20 +8,17 @@ use crate::words::OFFERED;
 impl Session {
     /// What the word that ends `before` may become: keywords, functions, tables, columns, settings; sorted.
     pub fn complete(&self, before: &str) -> Vec<String> {
-        let start = before.rfind(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.' | '-' | '$')).map_or(0, |at| {
-            at + before[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = before
+            .rfind(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.' | '-' | '$'))
+            .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         let prefix = &before[start..];
         if prefix.is_empty() {
             return Vec::new();
         }
         let quoted = before[..start].ends_with('\'');
         let lower = prefix.to_lowercase();
-        let mut out: Vec<String> = if quoted {
-            SETTINGS.iter().map(|(name, _)| (*name).to_owned()).collect()
-        } else {
-            self.words()
-        };
+        let mut out: Vec<String> =
+            if quoted { SETTINGS.iter().map(|(name, _)| (*name).to_owned()).collect() } else { self.words() };
         out.retain(|word| word.to_lowercase().starts_with(&lower));
         out.sort();
         out.dedup();

@@ -3,9 +3,9 @@
 use super::{Outcome, Session, done};
 use crate::bind::{ColumnSource, Object, TableDef};
 use crate::error::SqlError;
-use millrace_base::did_you_mean;
 use crate::plan::Rel;
 use crate::tree::{ObjectKind, ObjectName};
+use millrace_base::did_you_mean;
 
 impl Session {
     pub(super) fn show_settings(&self) -> String {
@@ -26,7 +26,11 @@ impl Session {
             Some(Object::View(rel)) => Ok(done(view_text(rel))),
             None => {
                 let help = did_you_mean(&resolved, self.objects.by_name.keys().map(String::as_str));
-                Err(SqlError::invalid(name.span, format!("Tables or views with the identifier '{resolved}' doesn't exist")).help_with(help))
+                Err(SqlError::invalid(
+                    name.span,
+                    format!("Tables or views with the identifier '{resolved}' doesn't exist"),
+                )
+                .help_with(help))
             }
         }
     }
@@ -63,7 +67,14 @@ fn view_text(rel: &Rel) -> String {
     let rows = rel.columns.iter().map(|column| {
         let time = if column.rowtime { " *ROWTIME*" } else { "" };
         let null = if column.typed.nullable { "TRUE" } else { "FALSE" };
-        [column.name.clone(), format!("{}{time}", column.typed.ty), null.to_owned(), String::new(), String::new(), String::new()]
+        [
+            column.name.clone(),
+            format!("{}{time}", column.typed.ty),
+            null.to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]
     });
     grid(&rows.collect::<Vec<_>>())
 }
