@@ -173,6 +173,10 @@ impl Program {
 
     /// Evaluates over `rows` rows.
     pub fn run(&self, columns: &[ArrayRef], rows: usize, context: &EvalContext) -> Result<Column, EvalError> {
+        if rows == 0 {
+            // Not even a constant may fail when there is no row to fail for.
+            return Ok(Column::Array(arrow::array::new_empty_array(&self.typed.ty.to_arrow())));
+        }
         match &self.step {
             Step::Column(index) => Ok(Column::Array(columns[*index].clone())),
             Step::Constant(value) => Ok(Column::Scalar(value.clone())),

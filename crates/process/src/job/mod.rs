@@ -294,10 +294,10 @@ impl Job {
 /// A split's place: source, split id, position, watermark progress.
 type Place = (NodeId, String, Position, Vec<u8>);
 
-/// A hash of all that state depends on; the parallelism and names may change between runs.
+/// A hash of all that state depends on: the operators, and the parallelism, by which files are cut.
 fn hash(graph: &JobGraph) -> Result<u64, JobError> {
     use sha2::Digest;
-    let text = serde_json::to_vec(&graph.nodes).map_err(|error| JobError::Graph(error.to_string()))?;
+    let text = serde_json::to_vec(&(&graph.nodes, graph.settings.parallelism)).map_err(|error| JobError::Graph(error.to_string()))?;
     let digest = sha2::Sha256::digest(&text);
     Ok(digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte)))
 }

@@ -74,6 +74,10 @@ fn files(disk: &dyn Disk, root: &Path) -> std::io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(vec![root.to_owned()]),
         Err(error) => return Err(error),
     };
+    // A disk that lists nothing below a file has no other way to say that it is one.
+    if names.is_empty() && disk.open(root, false).is_ok() {
+        return Ok(vec![root.to_owned()]);
+    }
     let mut found = Vec::new();
     for name in names.iter().filter(|name| !name.starts_with(['.', '_'])) {
         found.extend(files(disk, &root.join(name))?);
@@ -131,7 +135,8 @@ impl FileSplit {
             end,
             buffer: Vec::new(),
             at: 0,
-            mid_line: saved.is_none() && start > 0,
+            // A piece that was saved before it was begun is still to be begun.
+            mid_line: start > 0 && saved.is_none_or(|saved| saved < start),
             decoder,
             fields: spec.fields.clone(),
             metadata,

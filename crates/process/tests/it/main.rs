@@ -1,0 +1,8 @@
+//! The engine through its public door: graphs in, tables out.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
+
+mod expressions;
+mod recovery;
+mod support;
+mod throughput;
+mod windows;
