@@ -32,12 +32,12 @@ pub enum FormatError {
         available: String,
     },
     /// A format has no such option.
-    #[error("'{key}' is no option of the format; did you mean '{nearest}'? The options are {available}")]
+    #[error("'{key}' is no option of the format{hint}; the options are {available}")]
     UnknownOption {
         /// The option as written.
         key: String,
-        /// The most similar option.
-        nearest: String,
+        /// The nearest option, if one is near, as `; did you mean '…'?`.
+        hint: String,
         /// All options.
         available: String,
     },

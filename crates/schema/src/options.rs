@@ -1,6 +1,7 @@
 //! Reading a format's options out of a table's `WITH` clause, and refusing what no format knows.
 
 use crate::FormatError;
+use millrace_base::did_you_mean;
 use std::collections::BTreeMap;
 
 /// The options of one format. Every option that is asked for is known; [`Options::end`] refuses the others.
@@ -62,29 +63,9 @@ impl<'a> Options<'a> {
             None => Ok(()),
             Some(key) => Err(FormatError::UnknownOption {
                 key: key.clone(),
-                nearest: nearest(key, &self.known),
+                hint: did_you_mean(key, self.known.iter().map(String::as_str)).map(|hint| format!("; {hint}")).unwrap_or_default(),
                 available: if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") },
             }),
         }
     }
-}
-
-/// The most similar of the names.
-pub(crate) fn nearest(word: &str, names: &[String]) -> String {
-    names.iter().min_by_key(|name| distance(word, name)).cloned().unwrap_or_default()
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

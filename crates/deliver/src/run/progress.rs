@@ -74,16 +74,76 @@ impl Progress {
         behind(&self.base) && self.delivered.iter().all(|(other, to)| other != lane || behind(to))
     }
 
+    /// Whether the shards are read up to everything that was delivered: then nothing behind `read` is delivered already.
+    pub(crate) fn is_caught_up(&self, read: &Positions) -> bool {
+        let behind = |(shard, to): (&u32, &u64)| read.get(shard).is_some_and(|read| read < to);
+        !self.delivered.iter().any(|(_, to)| to.iter().any(behind))
+    }
+
     /// Marks the cut as delivered; `pending` is the first index that still waits of every shard that has one, `read` how far
     /// the shards are read.
     pub(crate) fn complete(&mut self, pending: &Positions, read: &Positions) {
         let Some(cut) = self.cut.take() else { return };
-        self.delivered.retain(|(lane, _)| !cut.lanes.contains(lane));
-        self.delivered.extend(cut.lanes.into_iter().map(|lane| (lane, cut.to.clone())));
+        for lane in cut.lanes {
+            let mut to = cut.to.clone();
+            if let Some(at) = self.delivered.iter().position(|(other, _)| *other == lane) {
+                // After a restart the shards may be read again up to less than this lane was delivered to before.
+                for (shard, before) in self.delivered.swap_remove(at).1 {
+                    let to = to.entry(shard).or_insert(before);
+                    *to = before.max(*to);
+                }
+            }
+            self.delivered.push((lane, to));
+        }
         for (shard, read) in read {
             self.base.insert(*shard, pending.get(shard).copied().unwrap_or(*read));
         }
         let base = &self.base;
         self.delivered.retain(|(_, to)| to.iter().any(|(shard, to)| *to > base.get(shard).copied().unwrap_or(0)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::DeliveryStreamDefinition;
+
+    fn lane(key: &str) -> Lane {
+        Lane::Records(vec![key.to_owned()])
+    }
+
+    fn progress() -> Progress {
+        let definition = DeliveryStreamDefinition {
+            delivery_stream_name: "d".to_owned(),
+            delivery_stream_type: Default::default(),
+            kinesis_stream_source_configuration: None,
+            extended_s3_destination_configuration: None,
+            amazonopensearchservice_destination_configuration: None,
+            tags: Vec::new(),
+        };
+        let stream = DeliveryStream { definition, version_id: 1, create_timestamp: 0, last_update_timestamp: None };
+        let applied = Applied { stream, columns: None };
+        Progress { applied, incarnation: 0, base: Positions::new(), delivered: Vec::new(), cut: None }
+    }
+
+    fn complete(progress: &mut Progress, key: &str, to: &[(u32, u64)], pending: &[(u32, u64)]) {
+        let to: Positions = to.iter().copied().collect();
+        progress.cut = Some(Cut { at: 0, lanes: vec![lane(key)], to: to.clone() });
+        progress.complete(&pending.iter().copied().collect(), &to);
+    }
+
+    #[test]
+    fn a_lane_that_was_cut_further_stays_delivered() {
+        let mut progress = progress();
+        // `a` is delivered up to 20 while `b` waits from 3 on; then a restart has read up to 12 only when `a` is cut again.
+        complete(&mut progress, "a", &[(0, 20), (1, 5)], &[(0, 3)]);
+        assert!(progress.is_pending(&lane("b"), 0, 3) && !progress.is_pending(&lane("a"), 0, 19));
+        assert!(!progress.is_caught_up(&[(0, 12), (1, 8)].into()));
+        complete(&mut progress, "a", &[(0, 12), (1, 8)], &[(0, 3)]);
+        assert!(!progress.is_pending(&lane("a"), 0, 19));
+        assert!(!progress.is_pending(&lane("a"), 1, 7) && progress.is_pending(&lane("a"), 1, 8));
+        complete(&mut progress, "b", &[(0, 20), (1, 8)], &[]);
+        assert!(progress.delivered.is_empty());
+        assert_eq!(progress.base, [(0, 20), (1, 8)].into());
     }
 }

@@ -13,7 +13,7 @@ use crate::DeliverError;
 use futures::FutureExt;
 use millrace_base::{Clock, Millis, Scope};
 use millrace_catalog::Catalog;
-use millrace_log::{Log, ShardReader, StreamInfo, StreamKey};
+use millrace_log::{Log, LogError, ShardReader, StreamInfo, StreamKey};
 use millrace_schema::tables::Tables;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -68,6 +68,8 @@ pub struct Runner {
     progress: Progress,
     shape: Shape,
     readers: BTreeMap<u32, Reading>,
+    /// Up to where the shards are read into the lanes.
+    read: Positions,
     births: ShardBirths,
     lanes: Lanes,
     work: Option<Work>,
@@ -105,6 +107,7 @@ impl Runner {
             progress,
             shape,
             readers: BTreeMap::new(),
+            read: Positions::new(),
             births: ShardBirths::new(),
             lanes: Lanes::default(),
             work: None,
@@ -165,10 +168,14 @@ impl Runner {
             self.carry_out(now).await?;
             return Ok(worked);
         }
-        self.open_readers()?;
+        match self.open_readers() {
+            // What was read before its stream was deleted is still delivered.
+            Err(DeliverError::Log(LogError::NoStream(_))) if !self.lanes.by_lane.is_empty() => {}
+            other => other?,
+        }
         if let Some(cut) = &self.progress.cut {
             let behind = self.readers.iter().any(|(shard, reading)| {
-                !reading.ended && reading.reader.position() < cut.to.get(shard).copied().unwrap_or(0)
+                !reading.ended && self.read.get(shard) < cut.to.get(shard)
             });
             let lanes = cut.lanes.clone().into();
             if behind && self.read(now)? {
@@ -183,7 +190,7 @@ impl Runner {
             self.cut(due, now)?;
             return Ok(worked);
         }
-        if self.outdated {
+        if self.outdated && self.progress.is_caught_up(&self.read) {
             self.apply_definition()?;
             return Ok(worked);
         }
@@ -203,10 +210,14 @@ impl Runner {
         let source = source_key(&self.scope, &self.progress.applied.stream.definition)?;
         let info = self.parts.log.stream(&source)?;
         if info.incarnation != self.progress.incarnation {
+            if !self.lanes.by_lane.is_empty() {
+                // First what was read of the stream before; its turn comes without readers.
+                return Ok(());
+            }
             self.progress.incarnation = info.incarnation;
             (self.progress.base, self.progress.delivered, self.progress.cut) = (Positions::new(), Vec::new(), None);
             self.progress.save(&self.parts.catalog, &self.key)?;
-            (self.readers, self.lanes) = (BTreeMap::new(), Lanes::default());
+            (self.readers, self.read, self.lanes) = (BTreeMap::new(), Positions::new(), Lanes::default());
         }
         self.open_shards(&source, &info)
     }
@@ -215,8 +226,10 @@ impl Runner {
         for shard in &info.shards {
             self.births.insert(shard.id.0, shard.created_secs);
             if !self.readers.contains_key(&shard.id.0) {
-                let from = self.progress.base.get(&shard.id.0).copied().unwrap_or(0);
+                let read = self.read.get(&shard.id.0).or_else(|| self.progress.base.get(&shard.id.0));
+                let from = read.copied().unwrap_or(0);
                 let reader = self.parts.log.reader(source, shard.id, from)?;
+                self.read.insert(shard.id.0, from);
                 self.readers.insert(shard.id.0, Reading { reader, ended: false });
             }
         }
@@ -233,12 +246,13 @@ impl Runner {
             let batch = match reading.reader.read(READ_RECORDS, READ_BYTES) {
                 Ok(batch) => batch,
                 Err(error) => {
-                    // A reader of a stream that is gone will not come back to life.
+                    // A reader of a stream that is gone will not come back to life; a new one goes on where this one stood.
                     self.readers.clear();
                     return Err(error.into());
                 }
             };
             (reading.ended, ended) = (batch.ended, ended || batch.ended);
+            self.read.insert(shard, batch.next);
             found |= !batch.records.is_empty();
             for record in batch.records {
                 Stats::add(&self.stats.records_in, 1);
@@ -281,16 +295,12 @@ impl Runner {
 
     /// Writes down that these lanes are delivered up to where the shards are read.
     fn cut(&mut self, lanes: Vec<Lane>, now: Millis) -> Result<(), DeliverError> {
-        let cut = Cut { at: now, lanes: lanes.clone(), to: self.read_positions() };
+        let cut = Cut { at: now, lanes: lanes.clone(), to: self.read.clone() };
         let progress = Progress { cut: Some(cut), ..self.progress.clone() };
         progress.save(&self.parts.catalog, &self.key)?;
         self.progress = progress;
         self.work = Some(Work { lanes: lanes.into(), lane: None, tasks: None });
         Ok(())
-    }
-
-    fn read_positions(&self) -> Positions {
-        self.readers.iter().map(|(shard, reading)| (*shard, reading.reader.position())).collect()
     }
 
     /// Does the next task of the cut; after the last one moves the positions.
@@ -324,7 +334,7 @@ impl Runner {
 
     fn complete(&mut self) -> Result<(), DeliverError> {
         let mut progress = self.progress.clone();
-        progress.complete(&self.lanes.first_pending(), &self.read_positions());
+        progress.complete(&self.lanes.first_pending(), &self.read);
         progress.save(&self.parts.catalog, &self.key)?;
         (self.progress, self.work) = (progress, None);
         Ok(())
@@ -357,7 +367,7 @@ impl Runner {
         let shape = Shape::of(&applied)?;
         // Nothing waits, so everything that was read is delivered, and the lanes of the old definition mean nothing now.
         let mut progress = Progress { applied, delivered: Vec::new(), ..self.progress.clone() };
-        progress.base.extend(self.read_positions());
+        progress.base.extend(&self.read);
         progress.save(&self.parts.catalog, &self.key)?;
         (self.progress, self.shape, self.outdated) = (progress, shape, false);
         Ok(())

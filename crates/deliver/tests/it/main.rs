@@ -7,4 +7,5 @@ mod manager;
 mod objects;
 mod search;
 mod simulate;
+mod speed;
 mod world;
