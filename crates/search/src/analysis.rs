@@ -139,7 +139,10 @@ mod tests {
     #[test]
     fn words_as_the_standard_analyzer_cuts_them() {
         let cases = [
-            ("The 2 QUICK Brown-Foxes jumped over the lazy dog's bone.", "the 2 quick brown foxes jumped over the lazy dog's bone"),
+            (
+                "The 2 QUICK Brown-Foxes jumped over the lazy dog's bone.",
+                "the 2 quick brown foxes jumped over the lazy dog's bone",
+            ),
             ("3.14 1,000 a_b u.s.a. example.com", "3.14 1,000 a_b u.s.a example.com"),
             ("me@example.com 10:30", "me example.com 10 30"),
             ("日本 Straße", "日 本 straße"),

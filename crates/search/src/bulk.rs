@@ -32,22 +32,28 @@ pub fn parse_bulk(body: &Bytes, index: Option<&str>) -> Result<Vec<(BulkLabel, B
             continue;
         }
         let number = lines.number;
-        let malformed = |what: &str| Error::illegal_argument(format!("Malformed action/metadata line [{number}], {what}"));
+        let malformed =
+            |what: &str| Error::illegal_argument(format!("Malformed action/metadata line [{number}], {what}"));
         let parsed: Map<String, Value> =
             serde_json::from_slice(&line).map_err(|error| malformed(&format!("expected an action: {error}")))?;
         let mut members = parsed.into_iter();
         let (Some((name, Value::Object(meta))), None) = (members.next(), members.next()) else {
             return Err(malformed("expected one action with an object"));
         };
-        let mut source = || lines.next().filter(|line| !line.is_empty()).ok_or_else(|| malformed("its document is missing"));
+        let mut source =
+            || lines.next().filter(|line| !line.is_empty()).ok_or_else(|| malformed("its document is missing"));
         let (action, label) = match name.as_str() {
-            "index" if meta.get("op_type").is_some_and(|kind| kind == "create") => (Action::Create(source()?), "create"),
+            "index" if meta.get("op_type").is_some_and(|kind| kind == "create") => {
+                (Action::Create(source()?), "create")
+            }
             "index" => (Action::Index(source()?), "index"),
             "create" => (Action::Create(source()?), "create"),
             "update" => (Action::Update(source()?), "update"),
             "delete" => (Action::Delete, "delete"),
             other => {
-                return Err(malformed(&format!("expected field [create], [delete], [index] or [update] but found [{other}]")));
+                return Err(malformed(&format!(
+                    "expected field [create], [delete], [index] or [update] but found [{other}]"
+                )));
             }
         };
         let (named, id, condition) = read_meta(&meta, number)?;
@@ -86,7 +92,8 @@ fn read_meta(meta: &Map<String, Value>, line: usize) -> Result<(Option<String>, 
     let (mut index, mut id, mut condition) = (None, None, Condition::default());
     let (mut version, mut external) = (None, false);
     for (key, value) in meta {
-        let number = || value.as_u64().ok_or_else(|| Error::illegal_argument(format!("[{key}] on line [{line}] is no number")));
+        let number =
+            || value.as_u64().ok_or_else(|| Error::illegal_argument(format!("[{key}] on line [{line}] is no number")));
         match key.as_str() {
             _ if value.is_null() => {}
             "_index" => index = Some(crate::query::text_of(value)),
@@ -108,7 +115,9 @@ fn read_meta(meta: &Map<String, Value>, line: usize) -> Result<(Option<String>, 
     match (version, external) {
         (Some(version), true) => condition.external_version = Some(version),
         (None, false) => {}
-        _ => return Err(Error::illegal_argument("[version] goes with [version_type] external, and the other way round")),
+        _ => {
+            return Err(Error::illegal_argument("[version] goes with [version_type] external, and the other way round"));
+        }
     }
     Ok((index, id, condition))
 }

@@ -210,8 +210,13 @@ impl Engine {
 
     /// Writes documents with ids: what delivery and the SQL sink call. Writing the same documents again changes nothing but
     /// their versions. A document that does not fit has an error of its own; the others are durable when this returns.
-    pub fn index_docs(&self, index: &str, docs: impl IntoIterator<Item = (String, Bytes)>) -> Result<Vec<Result<Done, Error>>, Error> {
-        let put = |(id, source)| Write { id: Some(id), action: crate::Action::Index(source), condition: Default::default() };
+    pub fn index_docs(
+        &self,
+        index: &str,
+        docs: impl IntoIterator<Item = (String, Bytes)>,
+    ) -> Result<Vec<Result<Done, Error>>, Error> {
+        let put =
+            |(id, source)| Write { id: Some(id), action: crate::Action::Index(source), condition: Default::default() };
         self.write(index, docs.into_iter().map(put).collect(), Refresh::Soon)
     }
 
@@ -384,7 +389,11 @@ fn read_settings(prefix: &str, value: &Value, out: &mut Map<String, Value>) -> R
             "number_of_shards" => text.parse::<u32>().is_ok_and(|count| count > 0),
             "number_of_replicas" => text.parse::<u32>().is_ok(),
             "refresh_interval" => crate::index::parse_interval(&text).is_some(),
-            _ => return Err(Error::illegal_argument(format!("unknown setting [index.{name}], or not supported by Millrace yet"))),
+            _ => {
+                return Err(Error::illegal_argument(format!(
+                    "unknown setting [index.{name}], or not supported by Millrace yet"
+                )));
+            }
         };
         if !fits {
             return Err(Error::illegal_argument(format!("Failed to parse value [{text}] for setting [index.{name}]")));

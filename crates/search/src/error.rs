@@ -114,7 +114,9 @@ impl Error {
         match self.status {
             503 => Remedy::Retry,
             500.. => Remedy::Report,
-            _ if matches!(self.kind, "mapper_parsing_exception" | "strict_dynamic_mapping_exception") => Remedy::FixData,
+            _ if matches!(self.kind, "mapper_parsing_exception" | "strict_dynamic_mapping_exception") => {
+                Remedy::FixData
+            }
             _ => Remedy::FixRequest,
         }
     }

@@ -18,7 +18,9 @@ pub fn check(name: &str) -> Result<(), Error> {
     if name.starts_with(['_', '-', '+']) {
         return wrong("must not start with '_', '-', or '+'");
     }
-    if name.contains(['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#', ':']) || name.chars().any(char::is_control) {
+    if name.contains(['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#', ':'])
+        || name.chars().any(char::is_control)
+    {
         return wrong("must not contain the following characters [ , \", *, \\, <, |, ,, >, /, ?, #, :]");
     }
     if name.len() > NAME_BYTES_MAX {

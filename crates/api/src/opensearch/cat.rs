@@ -44,7 +44,11 @@ pub fn count(engine: &Engine, request: &Request, expression: &str) -> Result<Ans
     let count = engine.count(expression, &Value::Null, false)?["count"].to_string();
     let (epoch, timestamp) = clock(engine);
     let row = json!({"epoch": epoch, "timestamp": timestamp, "count": count});
-    table(request, &[("epoch", "t"), ("timestamp", "ts"), ("count", "dc")], vec![row.as_object().cloned().unwrap_or_default()])
+    table(
+        request,
+        &[("epoch", "t"), ("timestamp", "ts"), ("count", "dc")],
+        vec![row.as_object().cloned().unwrap_or_default()],
+    )
 }
 
 /// `_cat/health`
@@ -53,9 +57,21 @@ pub fn health(engine: &Engine, request: &Request) -> Result<Answer, Error> {
     let (epoch, timestamp) = clock(engine);
     let shards = engine.index_count().to_string();
     let columns = [
-        ("epoch", "t"), ("timestamp", "ts"), ("cluster", "cl"), ("status", "st"), ("node.total", "nt"), ("node.data", "nd"),
-        ("discovered_cluster_manager", "dcm"), ("shards", "sh"), ("pri", "p"), ("relo", "r"), ("init", "i"), ("unassign", "u"),
-        ("pending_tasks", "pt"), ("max_task_wait_time", "mtwt"), ("active_shards_percent", "asp"),
+        ("epoch", "t"),
+        ("timestamp", "ts"),
+        ("cluster", "cl"),
+        ("status", "st"),
+        ("node.total", "nt"),
+        ("node.data", "nd"),
+        ("discovered_cluster_manager", "dcm"),
+        ("shards", "sh"),
+        ("pri", "p"),
+        ("relo", "r"),
+        ("init", "i"),
+        ("unassign", "u"),
+        ("pending_tasks", "pt"),
+        ("max_task_wait_time", "mtwt"),
+        ("active_shards_percent", "asp"),
     ];
     let row = json!({
         "epoch": epoch, "timestamp": timestamp, "cluster": "millrace", "status": "green", "node.total": "1", "node.data": "1",
@@ -67,7 +83,13 @@ pub fn health(engine: &Engine, request: &Request) -> Result<Answer, Error> {
 
 /// `_cluster/health`: one node that has every shard, so it is green at once, whatever is waited for.
 pub fn cluster_health(engine: &Engine, request: &Request) -> Result<Answer, Error> {
-    let waits = ["wait_for_status", "wait_for_nodes", "wait_for_no_initializing_shards", "wait_for_no_relocating_shards", "level"];
+    let waits = [
+        "wait_for_status",
+        "wait_for_nodes",
+        "wait_for_no_initializing_shards",
+        "wait_for_no_relocating_shards",
+        "level",
+    ];
     request.allow(&waits)?;
     let shards = engine.index_count();
     Ok(Answer::ok(json!({
@@ -116,7 +138,8 @@ fn table(request: &Request, columns: &[(&str, &str)], mut rows: Vec<Map<String, 
                 Some((name, direction)) => (name, direction == "desc"),
                 None => (key, false),
             };
-            let column = find(name).ok_or_else(|| Error::illegal_argument(format!("Unable to sort by unknown sort key `{name}`")))?;
+            let column = find(name)
+                .ok_or_else(|| Error::illegal_argument(format!("Unable to sort by unknown sort key `{name}`")))?;
             rows.sort_by_key(|row| {
                 let text = row[column].as_str().unwrap_or_default().to_owned();
                 (text.parse::<u64>().unwrap_or(0), text)

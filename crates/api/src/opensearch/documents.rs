@@ -19,7 +19,8 @@ pub fn bulk(engine: &Engine, request: &Request, index: Option<&str>) -> Result<A
     let results = engine.bulk(ops, refresh)?;
     let errors = results.iter().any(Result::is_err);
     let forced = refresh == Refresh::Now;
-    let items: Vec<Value> = labels.iter().zip(&results).map(|(label, result)| render_item(label, result, forced)).collect();
+    let items: Vec<Value> =
+        labels.iter().zip(&results).map(|(label, result)| render_item(label, result, forced)).collect();
     Ok(Answer::ok(json!({"took": begun.elapsed().as_millis() as u64, "errors": errors, "items": items})))
 }
 

@@ -5,8 +5,14 @@ use super::response::Answer;
 use millrace_search::{Engine, Error};
 use serde_json::json;
 
-const PATTERN_PARAMS: [&str; 6] =
-    ["ignore_unavailable", "allow_no_indices", "expand_wildcards", "flat_settings", "include_defaults", "write_index_only"];
+const PATTERN_PARAMS: [&str; 6] = [
+    "ignore_unavailable",
+    "allow_no_indices",
+    "expand_wildcards",
+    "flat_settings",
+    "include_defaults",
+    "write_index_only",
+];
 
 /// `PUT /{index}`
 pub fn create(engine: &Engine, request: &Request, index: &str) -> Result<Answer, Error> {

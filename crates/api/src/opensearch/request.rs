@@ -70,9 +70,9 @@ impl Request {
         match self.param(name) {
             None | Some("false") => Ok(false),
             Some("true" | "") => Ok(true),
-            Some(other) => {
-                Err(Error::illegal_argument(format!("Failed to parse value [{other}] of [{name}]: only true or false are allowed")))
-            }
+            Some(other) => Err(Error::illegal_argument(format!(
+                "Failed to parse value [{other}] of [{name}]: only true or false are allowed"
+            ))),
         }
     }
 

@@ -45,7 +45,8 @@ impl Answer {
 
     /// The body was larger than what is taken.
     pub fn too_large(limit: usize) -> Self {
-        let mut error = Error::illegal_argument(format!("the request's body is larger than {limit} bytes; send less at once"));
+        let mut error =
+            Error::illegal_argument(format!("the request's body is larger than {limit} bytes; send less at once"));
         error.status = 413;
         Self::error(&error).shaped(false, None)
     }

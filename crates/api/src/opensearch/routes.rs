@@ -20,7 +20,9 @@ pub fn route(engine: &Engine, request: &Request) -> Result<Answer, Error> {
     };
     match (method, &parts[..]) {
         ("GET", []) => Ok(Answer::ok(info())),
-        (_, [first, rest @ ..]) if first.starts_with('_') && *first != "_all" => whole(engine, request, method, first, rest),
+        (_, [first, rest @ ..]) if first.starts_with('_') && *first != "_all" => {
+            whole(engine, request, method, first, rest)
+        }
         (_, [index, rest @ ..]) => one(engine, request, method, index, rest),
         _ => Err(no_handler(request)),
     }
@@ -60,7 +62,11 @@ fn one(engine: &Engine, request: &Request, method: &str, index: &str, rest: &[&s
             let create = match request.param("op_type") {
                 None | Some("index") => false,
                 Some("create") => true,
-                Some(other) => return Err(Error::illegal_argument(format!("opType must be 'create' or 'index', found: [{other}]"))),
+                Some(other) => {
+                    return Err(Error::illegal_argument(format!(
+                        "opType must be 'create' or 'index', found: [{other}]"
+                    )));
+                }
             };
             documents::put(engine, request, index, Some(id), create)
         }

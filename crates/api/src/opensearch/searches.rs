@@ -14,11 +14,20 @@ const INDEX_PARAMS: [&str; 4] = ["ignore_unavailable", "allow_no_indices", "expa
 /// `_search`
 pub fn search(engine: &Engine, request: &Request, expression: &str) -> Result<Answer, Error> {
     let mut known = vec!["from", "size", "sort", "track_total_hits", "track_scores", "version", "seq_no_primary_term"];
-    known.extend(["_source", "_source_includes", "_source_excludes", "request_cache", "search_type", "batched_reduce_size"]);
+    known.extend([
+        "_source",
+        "_source_includes",
+        "_source_excludes",
+        "request_cache",
+        "search_type",
+        "batched_reduce_size",
+    ]);
     known.extend(QUERY_PARAMS);
     known.extend(INDEX_PARAMS);
     request.allow(&known)?;
-    if let Some(other) = request.param("search_type").filter(|kind| !matches!(*kind, "query_then_fetch" | "dfs_query_then_fetch")) {
+    if let Some(other) =
+        request.param("search_type").filter(|kind| !matches!(*kind, "query_then_fetch" | "dfs_query_then_fetch"))
+    {
         return Err(Error::illegal_argument(format!("No search type for [{other}]")));
     }
     let mut body = request.json()?;
@@ -108,7 +117,8 @@ pub fn msearch(engine: &Engine, request: &Request, index: Option<&str>) -> Resul
         if trimmed.is_empty() {
             return Ok(json!({}));
         }
-        serde_json::from_slice(trimmed).map_err(|error| Error::parsing(format!("a line of _msearch is no JSON: {error}")))
+        serde_json::from_slice(trimmed)
+            .map_err(|error| Error::parsing(format!("a line of _msearch is no JSON: {error}")))
     };
     let body = request.body.strip_suffix(b"\n").unwrap_or(&request.body);
     let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();

@@ -29,11 +29,32 @@ pub struct SegmentAggs {
 enum Node {
     Keyed(Box<Keyed>),
     Placed(Box<Placed>),
-    Stats { values: Option<Values>, missing: Option<f64>, stats: Vec<Stats> },
-    Count { values: Option<Values>, has_missing: bool, stats: Vec<Stats> },
-    Ordinals { values: Option<Values>, column: Option<tantivy::columnar::StrColumn>, missing: Option<u64>, sets: Vec<HashSet<u64>> },
-    Distinct { values: Option<Values>, missing: Option<u64>, sets: Vec<Distinct> },
-    Digest { values: Option<Values>, missing: Option<f64>, digests: Vec<Digest> },
+    Stats {
+        values: Option<Values>,
+        missing: Option<f64>,
+        stats: Vec<Stats>,
+    },
+    Count {
+        values: Option<Values>,
+        has_missing: bool,
+        stats: Vec<Stats>,
+    },
+    Ordinals {
+        values: Option<Values>,
+        column: Option<tantivy::columnar::StrColumn>,
+        missing: Option<u64>,
+        sets: Vec<HashSet<u64>>,
+    },
+    Distinct {
+        values: Option<Values>,
+        missing: Option<u64>,
+        sets: Vec<Distinct>,
+    },
+    Digest {
+        values: Option<Values>,
+        missing: Option<f64>,
+        digests: Vec<Digest>,
+    },
 }
 
 /// Buckets that come from values.
@@ -70,7 +91,12 @@ struct Children {
 
 impl SegmentAggs {
     /// Opens what a request's aggregations need of a segment.
-    pub fn new(aggs: &[Agg], context: &Context<'_>, searcher: &Searcher, reader: &SegmentReader) -> Result<Self, Error> {
+    pub fn new(
+        aggs: &[Agg],
+        context: &Context<'_>,
+        searcher: &Searcher,
+        reader: &SegmentReader,
+    ) -> Result<Self, Error> {
         Ok(Self { nodes: Builder { context, searcher, reader }.nodes(aggs, false)? })
     }
 
@@ -122,7 +148,8 @@ impl Builder<'_> {
                 let keying = Keying::of_interval(histogram.interval, histogram.offset_ms, histogram.zone);
                 let column = self.column(agg, &histogram.path)?;
                 if let Some((_, field)) = &column
-                    && !matches!(field.kind, FieldKind::Date(_)) && !field.kind.is_integral()
+                    && !matches!(field.kind, FieldKind::Date(_))
+                    && !field.kind.is_integral()
                 {
                     return Err(unfit(agg, &histogram.path, &field.kind));
                 }
@@ -292,7 +319,9 @@ impl Node {
         Ok(match self {
             Self::Keyed(keyed) => return keyed.harvest(parents),
             Self::Placed(placed) => return placed.harvest(parents),
-            Self::Stats { stats, .. } | Self::Count { stats, .. } => padded(stats, parents).map(Partial::Stats).collect(),
+            Self::Stats { stats, .. } | Self::Count { stats, .. } => {
+                padded(stats, parents).map(Partial::Stats).collect()
+            }
             Self::Digest { digests, .. } => padded(digests, parents).map(Partial::Digest).collect(),
             Self::Distinct { sets, .. } => padded(sets, parents).map(Partial::Distinct).collect(),
             Self::Ordinals { column, missing, sets, .. } => {
@@ -506,10 +535,15 @@ fn as_real(value: &Value) -> Option<f64> {
 }
 
 fn unfit(agg: &Agg, path: &str, kind: &FieldKind) -> Error {
-    let reason = format!("Field [{path}] of type [{}] is not supported for the aggregation [{}]", kind.name(), agg.name);
+    let reason =
+        format!("Field [{path}] of type [{}] is not supported for the aggregation [{}]", kind.name(), agg.name);
     Error::illegal_argument(reason)
 }
 
 fn wrong_missing(agg: &Agg, value: &Value) -> Error {
-    Error::illegal_argument(format!("[missing] of the aggregation [{}] does not fit its field: [{}]", agg.name, text_of(value)))
+    Error::illegal_argument(format!(
+        "[missing] of the aggregation [{}] does not fit its field: [{}]",
+        agg.name,
+        text_of(value)
+    ))
 }

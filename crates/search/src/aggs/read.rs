@@ -20,7 +20,9 @@ fn read_at(body: &Value, now: i64, depth: usize) -> Result<Vec<Agg>, Error> {
     if depth > DEPTH_MAX {
         return Err(Error::parsing(format!("aggregations are nested more than {DEPTH_MAX} deep")));
     }
-    let Some(members) = body.as_object() else { return Err(Error::parsing("[aggs] is an object of named aggregations")) };
+    let Some(members) = body.as_object() else {
+        return Err(Error::parsing("[aggs] is an object of named aggregations"));
+    };
     members.iter().map(|(name, definition)| one(name, definition, now, depth)).collect()
 }
 
@@ -34,7 +36,9 @@ fn one(name: &str, definition: &Value, now: i64, depth: usize) -> Result<Agg, Er
             "aggs" | "aggregations" => subs = read_at(value, now, depth + 1)?,
             "meta" => meta = Some(value.clone()),
             _ if kind.is_some() => {
-                return Err(Error::parsing(format!("Found two aggregation type definitions in [{name}]: [{key}] is the second")));
+                return Err(Error::parsing(format!(
+                    "Found two aggregation type definitions in [{name}]: [{key}] is the second"
+                )));
             }
             type_name => kind = Some(read_kind(name, type_name, value, now)?),
         }
@@ -92,7 +96,10 @@ impl Params<'_> {
         }
         let path = self.take("field");
         path.as_ref().and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
-            Error::illegal_argument(format!("Required [field] missing in aggregation [{}] of type [{}]", self.agg, self.kind))
+            Error::illegal_argument(format!(
+                "Required [field] missing in aggregation [{}] of type [{}]",
+                self.agg, self.kind
+            ))
         })
     }
 
@@ -136,7 +143,8 @@ fn read_kind(agg: &str, kind: &str, value: &Value, now: i64) -> Result<Kind, Err
         _ => {}
     }
     let members = value.as_object().cloned();
-    let members = members.ok_or_else(|| Error::parsing(format!("Expected [START_OBJECT] under [{kind}] in [{agg}]")))?;
+    let members =
+        members.ok_or_else(|| Error::parsing(format!("Expected [START_OBJECT] under [{kind}] in [{agg}]")))?;
     let mut params = Params { agg, kind, members };
     let metric = match kind {
         "avg" => Some(Metric::Avg),
@@ -148,7 +156,9 @@ fn read_kind(agg: &str, kind: &str, value: &Value, now: i64) -> Result<Kind, Err
         _ => None,
     };
     let read = match kind {
-        _ if let Some(metric) = metric => Kind::Metric { path: params.path()?, metric, missing: params.take("missing") },
+        _ if let Some(metric) = metric => {
+            Kind::Metric { path: params.path()?, metric, missing: params.take("missing") }
+        }
         "terms" => terms(&mut params)?,
         "date_histogram" => Kind::DateHistogram(Box::new(date_histogram(&mut params, now)?)),
         "histogram" => histogram(&mut params)?,
@@ -187,7 +197,14 @@ fn terms(params: &mut Params<'_>) -> Result<Kind, Error> {
     if min_doc_count == 0 {
         return Err(Error::not_supported("[min_doc_count] of 0 in a terms aggregation"));
     }
-    Ok(Kind::Terms { path, size: size as usize, order, missing: params.take("missing"), min_doc_count, format: params.format()? })
+    Ok(Kind::Terms {
+        path,
+        size: size as usize,
+        order,
+        missing: params.take("missing"),
+        min_doc_count,
+        format: params.format()?,
+    })
 }
 
 fn read_order(params: &Params<'_>, order: &Value) -> Result<Vec<Order>, Error> {
@@ -200,9 +217,10 @@ fn read_order(params: &Params<'_>, order: &Value) -> Result<Vec<Order>, Error> {
                 "_count" => OrderBy::Count,
                 "_key" | "_term" => OrderBy::Key,
                 name => match name.split_once(['.', '[']) {
-                    Some((name, property)) => {
-                        OrderBy::Sub { name: name.to_owned(), property: Some(property.trim_end_matches(']').to_owned()) }
-                    }
+                    Some((name, property)) => OrderBy::Sub {
+                        name: name.to_owned(),
+                        property: Some(property.trim_end_matches(']').to_owned()),
+                    },
                     None => OrderBy::Sub { name: name.to_owned(), property: None },
                 },
             };
@@ -226,7 +244,9 @@ fn date_histogram(params: &mut Params<'_>, now: i64) -> Result<DateHistogram, Er
     let interval = match (fixed, calendar) {
         (Some(fixed), None) => {
             let interval = parse_interval(&text_of(&fixed)).filter(|interval| *interval > 0);
-            Interval::Fixed(interval.ok_or_else(|| params.wrong("fixed_interval", "is a number with ms, s, m, h or d"))?)
+            Interval::Fixed(
+                interval.ok_or_else(|| params.wrong("fixed_interval", "is a number with ms, s, m, h or d"))?,
+            )
         }
         (None, Some(calendar)) => {
             let unit = Unit::of_calendar_interval(&text_of(&calendar));
@@ -255,7 +275,9 @@ fn date_histogram(params: &mut Params<'_>, now: i64) -> Result<DateHistogram, Er
         None => None,
         Some(bounds) => {
             let format = format.clone().unwrap_or_default();
-            let at = |key: &str| bounds[key].as_i64().or_else(|| parse_math(bounds[key].as_str()?, &format, now, false, &zone));
+            let at = |key: &str| {
+                bounds[key].as_i64().or_else(|| parse_math(bounds[key].as_str()?, &format, now, false, &zone))
+            };
             let bounds = at("min").zip(at("max"));
             Some(bounds.ok_or_else(|| params.wrong("extended_bounds", "needs [min] and [max], both dates"))?)
         }
@@ -314,7 +336,9 @@ fn percentiles(params: &mut Params<'_>) -> Result<Kind, Error> {
         Some(percents) => {
             let percents = percents.as_array().map(|all| all.iter().filter_map(Value::as_f64).collect::<Vec<_>>());
             let fits = |all: &Vec<f64>| !all.is_empty() && all.iter().all(|percent| (0.0..=100.0).contains(percent));
-            percents.filter(fits).ok_or_else(|| params.wrong("percents", "must be an array of numbers from 0 to 100"))?
+            percents
+                .filter(fits)
+                .ok_or_else(|| params.wrong("percents", "must be an array of numbers from 0 to 100"))?
         }
     };
     let keyed = params.truth("keyed", true)?;
@@ -325,7 +349,11 @@ fn filters(agg: &str, value: &Value) -> Result<Kind, Error> {
     let filters = match &value["filters"] {
         Value::Object(named) => named.iter().map(|(name, query)| (Some(name.clone()), query.clone())).collect(),
         Value::Array(queries) => queries.iter().map(|query| (None, query.clone())).collect(),
-        _ => return Err(Error::parsing(format!("[filters] of the aggregation [{agg}] is an object or an array of queries"))),
+        _ => {
+            return Err(Error::parsing(format!(
+                "[filters] of the aggregation [{agg}] is an object or an array of queries"
+            )));
+        }
     };
     let unknown = value.as_object().into_iter().flatten().map(|(key, _)| key).find(|key| *key != "filters");
     if let Some(key) = unknown {

@@ -37,7 +37,8 @@ impl Renderer<'_> {
         match (&agg.kind, partial) {
             (Kind::Terms { path, size, order, min_doc_count, format, .. }, Partial::Keyed(buckets)) => {
                 let kind = self.field_kind(path);
-                let mut buckets: Vec<_> = buckets.into_iter().filter(|(_, bucket)| bucket.count >= *min_doc_count).collect();
+                let mut buckets: Vec<_> =
+                    buckets.into_iter().filter(|(_, bucket)| bucket.count >= *min_doc_count).collect();
                 sort(agg, order, &mut buckets);
                 let other: u64 = buckets.iter().skip(*size).map(|(_, bucket)| bucket.count).sum();
                 buckets.truncate(*size);
@@ -88,10 +89,12 @@ impl Renderer<'_> {
             (Kind::Percentiles { percents, keyed, .. }, Partial::Digest(mut digest)) => {
                 let values = percents.iter().map(|percent| (percent, digest.quantile(percent / 100.0)));
                 Ok(if *keyed {
-                    let values: Map<_, _> = values.map(|(percent, value)| (format!("{percent:?}"), json!(value))).collect();
+                    let values: Map<_, _> =
+                        values.map(|(percent, value)| (format!("{percent:?}"), json!(value))).collect();
                     json!({"values": values})
                 } else {
-                    let values: Vec<_> = values.map(|(percent, value)| json!({"key": percent, "value": value})).collect();
+                    let values: Vec<_> =
+                        values.map(|(percent, value)| json!({"key": percent, "value": value})).collect();
                     json!({"values": values})
                 })
             }
@@ -308,7 +311,12 @@ fn sort(agg: &Agg, order: &[Order], buckets: &mut [(Key, Bucket)]) {
         if let OrderBy::Sub { name, property } = &order.by
             && let Some(at) = agg.subs.iter().position(|sub| sub.name == *name)
         {
-            values.push(buckets.iter_mut().map(|(_, bucket)| metric_value(&mut bucket.subs[at], &agg.subs[at], property.as_deref())).collect());
+            values.push(
+                buckets
+                    .iter_mut()
+                    .map(|(_, bucket)| metric_value(&mut bucket.subs[at], &agg.subs[at], property.as_deref()))
+                    .collect(),
+            );
         } else {
             values.push(Vec::new());
         }
@@ -357,8 +365,20 @@ fn metric_value(partial: &mut Partial, agg: &Agg, property: Option<&str>) -> f64
             let average = if none { f64::NAN } else { stats.sum / stats.count as f64 };
             match (metric, property) {
                 (Metric::Avg, _) | (Metric::Stats, Some("avg")) => average,
-                (Metric::Min, _) | (Metric::Stats, Some("min")) => if none { f64::NAN } else { stats.min },
-                (Metric::Max, _) | (Metric::Stats, Some("max")) => if none { f64::NAN } else { stats.max },
+                (Metric::Min, _) | (Metric::Stats, Some("min")) => {
+                    if none {
+                        f64::NAN
+                    } else {
+                        stats.min
+                    }
+                }
+                (Metric::Max, _) | (Metric::Stats, Some("max")) => {
+                    if none {
+                        f64::NAN
+                    } else {
+                        stats.max
+                    }
+                }
                 (Metric::ValueCount, _) | (Metric::Stats, Some("count")) => stats.count as f64,
                 _ => stats.sum,
             }

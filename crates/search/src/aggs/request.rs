@@ -20,7 +20,14 @@ pub struct Agg {
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// A bucket for each value.
-    Terms { path: String, size: usize, order: Vec<Order>, missing: Option<Value>, min_doc_count: u64, format: Option<DateFormat> },
+    Terms {
+        path: String,
+        size: usize,
+        order: Vec<Order>,
+        missing: Option<Value>,
+        min_doc_count: u64,
+        format: Option<DateFormat>,
+    },
     /// A bucket for each stretch of time.
     DateHistogram(Box<DateHistogram>),
     /// A bucket for each stretch of numbers.
@@ -97,5 +104,8 @@ pub enum OrderBy {
     Count,
     Key,
     /// A metric below the bucket, and which of its values.
-    Sub { name: String, property: Option<String> },
+    Sub {
+        name: String,
+        property: Option<String>,
+    },
 }

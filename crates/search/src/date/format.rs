@@ -18,7 +18,9 @@ pub struct DateFormat {
 
 /// A format that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid format: [{0}]: use OpenSearch's named formats or a pattern of yyyy MM dd HH mm ss SSS XXX and quoted text")]
+#[error(
+    "Invalid format: [{0}]: use OpenSearch's named formats or a pattern of yyyy MM dd HH mm ss SSS XXX and quoted text"
+)]
 pub struct DateFormatError(String);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +223,11 @@ fn write(items: &[Item], millis: i64, zone: &Zone) -> String {
             'X' => out.push_str(&render_offset(zone.offset_ms(millis), count >= 3)),
             'x' | 'Z' => {
                 let offset = render_offset(zone.offset_ms(millis), letter == 'x' && count >= 3);
-                out.push_str(if offset == "Z" { if count >= 3 && letter == 'x' { "+00:00" } else { "+0000" } } else { &offset });
+                out.push_str(if offset == "Z" {
+                    if count >= 3 && letter == 'x' { "+00:00" } else { "+0000" }
+                } else {
+                    &offset
+                });
             }
             _ => out.push_str(&format!("{number:0count$}")),
         }

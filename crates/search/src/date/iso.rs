@@ -66,7 +66,8 @@ pub(crate) fn fraction(rest: &mut &str) -> Option<u32> {
     if !(1..=9).contains(&end) {
         return None;
     }
-    let millis = rest[..end].bytes().chain(std::iter::repeat(b'0')).take(3).fold(0, |all, b| all * 10 + u32::from(b - b'0'));
+    let millis =
+        rest[..end].bytes().chain(std::iter::repeat(b'0')).take(3).fold(0, |all, b| all * 10 + u32::from(b - b'0'));
     *rest = &rest[end..];
     Some(millis)
 }

@@ -48,7 +48,11 @@ impl Zone {
             Self::Fixed(offset) => local - offset,
             Self::Named(_) => {
                 let first = local - self.offset_ms(local - super::DAY_MS);
-                if self.to_local(first) == local { first } else { local - self.offset_ms(local - self.offset_ms(local)) }
+                if self.to_local(first) == local {
+                    first
+                } else {
+                    local - self.offset_ms(local - self.offset_ms(local))
+                }
             }
         }
     }

@@ -76,7 +76,8 @@ impl SearchRequest {
                 "track_scores" => request.track_scores = truth(key, value)?,
                 "search_after" => {
                     let values = value.as_array().cloned();
-                    request.after = Some(values.ok_or_else(|| Error::parsing("[search_after] is an array of sort values"))?);
+                    request.after =
+                        Some(values.ok_or_else(|| Error::parsing("[search_after] is an array of sort values"))?);
                 }
                 "_source" => request.source = SourceFilter::read(value)?,
                 "aggs" | "aggregations" => request.aggs = aggs::read(value, now)?,
@@ -176,7 +177,14 @@ fn sort_key(path: &str, options: &Value) -> Result<SortKey, Error> {
         "_doc" => SortBy::Doc,
         path => SortBy::Field(path.to_owned()),
     };
-    let mut key = SortKey { descending: by == SortBy::Score, by, missing: None, of_greatest: None, format: None, unmapped: false };
+    let mut key = SortKey {
+        descending: by == SortBy::Score,
+        by,
+        missing: None,
+        of_greatest: None,
+        format: None,
+        unmapped: false,
+    };
     let direction = |text: &str| match text.to_lowercase().as_str() {
         "asc" => Ok(false),
         "desc" => Ok(true),

@@ -71,7 +71,14 @@ pub fn search(targets: &[Target], request: &SearchRequest, now: i64) -> Result<V
     let mut total = 0;
     let mut best = None;
     let mut partials = aggs::nothing(&request.aggs);
-    let by_score = [SortKey { by: SortBy::Score, descending: true, missing: None, of_greatest: None, format: None, unmapped: false }];
+    let by_score = [SortKey {
+        by: SortBy::Score,
+        descending: true,
+        missing: None,
+        of_greatest: None,
+        format: None,
+        unmapped: false,
+    }];
     let order: &[SortKey] = if request.sort.is_empty() { &by_score } else { &request.sort };
     for (number, target) in targets.iter().enumerate() {
         let at = |error: Error| if error.index.is_none() { error.at(&target.index.meta.name) } else { error };
@@ -96,20 +103,28 @@ pub fn search(targets: &[Target], request: &SearchRequest, now: i64) -> Result<V
             for candidate in segment.heap.into_sorted_vec() {
                 let sort = segment.keys.iter().zip(&candidate.places).map(|(key, place)| key.outside(*place));
                 let address = DocAddress::new(u32::try_from(ord).unwrap_or(u32::MAX), candidate.doc);
-                hits.push(Hit { target: number, address, score: candidate.score, sort: sort.collect::<Result<_, _>>()? });
+                hits.push(Hit {
+                    target: number,
+                    address,
+                    score: candidate.score,
+                    sort: sort.collect::<Result<_, _>>()?,
+                });
             }
         }
     }
     // The sort is stable: equal hits stay in the order of indices, segments and documents.
     hits.sort_by(|a, b| {
         let keys = order.iter().zip(a.sort.iter().zip(&b.sort));
-        keys.map(|(key, (a, b))| key.compare(a, b)).find(|ordering| *ordering != Ordering::Equal).unwrap_or(Ordering::Equal)
+        keys.map(|(key, (a, b))| key.compare(a, b))
+            .find(|ordering| *ordering != Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
     });
     let page = hits.into_iter().skip(request.from).take(request.size);
     let hits = page.map(|hit| shown(&targets[hit.target], request, &hit)).collect::<Result<Vec<_>, _>>()?;
     let scored = request.size > 0 && (request.sort.is_empty() || request.track_scores);
     let max_score = best.filter(|_| scored);
-    let mut answer = json!({"took": begun.elapsed().as_millis() as u64, "timed_out": false, "_shards": shards(targets.len())});
+    let mut answer =
+        json!({"took": begun.elapsed().as_millis() as u64, "timed_out": false, "_shards": shards(targets.len())});
     answer["hits"] = hits_json(request.total, total, max_score, hits);
     if !request.aggs.is_empty() {
         let mappings: Vec<&Mappings> = targets.iter().map(|target| &*target.mappings).collect();
@@ -201,7 +216,9 @@ impl Segment {
     ) -> Result<Self, Error> {
         let keys = order.iter().map(|key| key.open(&target.mappings, reader)).collect::<Result<Vec<_>, _>>()?;
         let after = match &request.after {
-            Some(after) => Some(keys.iter().zip(after).map(|(key, value)| key.place_after(value)).collect::<Result<_, _>>()?),
+            Some(after) => {
+                Some(keys.iter().zip(after).map(|(key, value)| key.place_after(value)).collect::<Result<_, _>>()?)
+            }
             None => None,
         };
         let aggs = match request.aggs.is_empty() {

@@ -98,8 +98,9 @@ impl SortKey {
             Some(value) if value == "_last" => {}
             Some(value) if value == "_first" => key.missing = (0, 0),
             Some(value) => {
-                key.missing_value = read_value(value, &field.kind)
-                    .ok_or_else(|| Error::illegal_argument(format!("[missing] of the sort on [{path}] does not fit")))?;
+                key.missing_value = read_value(value, &field.kind).ok_or_else(|| {
+                    Error::illegal_argument(format!("[missing] of the sort on [{path}] does not fit"))
+                })?;
                 key.missing = key.place_of(&key.missing_value)?;
             }
         }
@@ -151,9 +152,12 @@ fn read_value(value: &Value, kind: &Kind) -> Option<SortValue> {
         Kind::Boolean if value.is_boolean() => SortValue::Integer(i64::from(value == &Value::Bool(true))),
         Kind::Date(format) => {
             let parsed = || format.parse(value.as_str()?, false, &Zone::UTC);
-            SortValue::Integer(value.as_i64().or_else(parsed).or_else(|| {
-                DateFormat::default().parse(value.as_str()?, false, &Zone::UTC)
-            })?)
+            SortValue::Integer(
+                value
+                    .as_i64()
+                    .or_else(parsed)
+                    .or_else(|| DateFormat::default().parse(value.as_str()?, false, &Zone::UTC))?,
+            )
         }
         _ => SortValue::Integer(value.as_i64().or_else(|| value.as_str()?.parse().ok())?),
     })
@@ -216,7 +220,11 @@ impl SegmentKey {
             (SortBy::Field(_), None) => Some(SortValue::Missing),
         };
         let read = read.ok_or_else(|| {
-            Error::illegal_argument(format!("Failed to parse search_after value [{}] for field [{:?}]", text_of(value), self.by))
+            Error::illegal_argument(format!(
+                "Failed to parse search_after value [{}] for field [{:?}]",
+                text_of(value),
+                self.by
+            ))
         })?;
         self.place_of(&read)
     }
@@ -235,7 +243,9 @@ impl SegmentKey {
                 strings.ord_to_str(raw / 2, &mut text)?;
                 SortValue::Text(text)
             }
-            (_, Some(Kind::Double | Kind::Float), _, Some(values)) if place != self.missing => SortValue::Real(values.real(raw)),
+            (_, Some(Kind::Double | Kind::Float), _, Some(values)) if place != self.missing => {
+                SortValue::Real(values.real(raw))
+            }
             (_, _, None, Some(values)) if place != self.missing => SortValue::Integer(values.integer(raw)),
             _ => self.missing_value.clone(),
         })

@@ -29,7 +29,8 @@ impl SourceFilter {
             Value::Bool(true) => Self::All,
             Value::Bool(false) => Self::None,
             Value::Object(members) => {
-                if let Some(unknown) = members.keys().find(|key| !matches!(key.as_str(), "includes" | "excludes" | "include" | "exclude"))
+                if let Some(unknown) =
+                    members.keys().find(|key| !matches!(key.as_str(), "includes" | "excludes" | "include" | "exclude"))
                 {
                     return Err(Error::parsing(format!("Unknown key for a [_source]: [{unknown}]")));
                 }

@@ -15,7 +15,8 @@
 use crate::analysis;
 use crate::mapping::{Document, Number};
 use tantivy::schema::{
-    FAST, Field, IndexRecordOption, JsonObjectOptions, OwnedValue, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
+    FAST, Field, IndexRecordOption, JsonObjectOptions, OwnedValue, STORED, STRING, Schema, TantivyDocument,
+    TextFieldIndexing,
 };
 use tantivy::{SegmentReader, Term};
 
@@ -44,7 +45,8 @@ pub enum ColumnOf {
 impl Layout {
     pub fn new() -> Self {
         let indexing = |tokenizer: &str, record| {
-            let indexing = TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(record).set_fieldnorms(false);
+            let indexing =
+                TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(record).set_fieldnorms(false);
             JsonObjectOptions::default().set_expand_dots_enabled().set_indexing_options(indexing)
         };
         let column = JsonObjectOptions::default().set_expand_dots_enabled().set_fast("raw");
@@ -53,7 +55,8 @@ impl Layout {
         let source = schema.add_bytes_field("source", STORED);
         let seq = schema.add_u64_field("seq", FAST);
         let version = schema.add_u64_field("version", FAST);
-        let text = schema.add_json_field("text", indexing(analysis::STANDARD, IndexRecordOption::WithFreqsAndPositions));
+        let text =
+            schema.add_json_field("text", indexing(analysis::STANDARD, IndexRecordOption::WithFreqsAndPositions));
         let keyword = schema.add_json_field("keyword", indexing("raw", IndexRecordOption::WithFreqs).set_fast("raw"));
         let number = schema.add_json_field("number", column.clone());
         let length = schema.add_json_field("length", column);

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy};
@@ -40,6 +40,8 @@ const WRITER_IDLE_MS: i64 = 30_000;
 const REFRESH_SOON_MS: i64 = 100;
 /// Under steady writing refreshes are at most this far apart (OpenSearch's default `refresh_interval`).
 const REFRESH_LATE_MS: i64 = 1000;
+/// Documents that no search finds yet are kept in memory; with more bytes than this a refresh does not wait.
+const UNREFRESHED_BYTES_MAX: usize = 64 << 20;
 /// So much of the time may go into refreshes under steady writing: one part in this many.
 const REFRESH_SHARE: i64 = 8;
 
@@ -116,7 +118,8 @@ impl Index {
         let at_fault = |error: Error| Error { reason: format!("{}: {}", dir.display(), error.reason), ..error };
         let layout = Layout::new();
         let directory = MmapDirectory::open(dir.join("segments")).map_err(tantivy::TantivyError::from)?;
-        let tantivy = tantivy::Index::open_or_create(directory, layout.schema.clone()).map_err(|e| at_fault(e.into()))?;
+        let tantivy =
+            tantivy::Index::open_or_create(directory, layout.schema.clone()).map_err(|e| at_fault(e.into()))?;
         tantivy.tokenizers().register(analysis::STANDARD, analysis::standard());
         let reader = tantivy.reader_builder().reload_policy(ReloadPolicy::Manual).num_warming_threads(1).try_into()?;
         let committed = committed_seq(&tantivy)?;
@@ -263,10 +266,17 @@ impl Index {
     pub fn wait_for_refresh(&self, next_seq: u64) -> Result<(), Error> {
         let mut refreshed = self.refreshed.lock();
         while *refreshed < next_seq {
-            let timed_out = self.refresh_done.wait_for(&mut refreshed, std::time::Duration::from_millis(50)).timed_out();
-            if timed_out && self.translog.is_poisoned() {
-                return Err(Error::storage(&self.meta.name, "the index failed while it was waited for"));
+            let timed_out = self.refresh_done.wait_for(&mut refreshed, Duration::from_millis(50)).timed_out();
+            if !timed_out {
+                continue;
             }
+            // Nothing may be due: a refresh that failed, or an index that is never refreshed by itself.
+            drop(refreshed);
+            let nothing_is_due = self.state.lock().refresh_due.is_none();
+            if nothing_is_due {
+                self.refresh()?;
+            }
+            refreshed = self.refreshed.lock();
         }
         Ok(())
     }
@@ -282,7 +292,8 @@ impl Index {
         if state.refresh_due.is_some() {
             return;
         }
-        let interval = match self.meta.settings.get("refresh_interval").and_then(Value::as_str).and_then(parse_interval) {
+        let interval = match self.meta.settings.get("refresh_interval").and_then(Value::as_str).and_then(parse_interval)
+        {
             Some(interval) if interval < 0 => return,
             Some(interval) => interval.max(REFRESH_SOON_MS),
             None => (state.refresh_cost_ms * REFRESH_SHARE).clamp(REFRESH_SOON_MS, REFRESH_LATE_MS),
@@ -352,7 +363,9 @@ fn repeat(
 fn committed_seq(index: &tantivy::Index) -> Result<u64, Error> {
     let Some(payload) = index.load_metas()?.payload else { return Ok(0) };
     let value: Value = serde_json::from_str(&payload).unwrap_or_default();
-    value["next_seq"].as_u64().ok_or_else(|| Error::illegal_argument("the commit does not say which operations it holds"))
+    value["next_seq"]
+        .as_u64()
+        .ok_or_else(|| Error::illegal_argument("the commit does not say which operations it holds"))
 }
 
 fn save_meta(disk: &dyn Disk, dir: &Path, meta: &Meta, mappings: &Mappings) -> Result<(), Error> {

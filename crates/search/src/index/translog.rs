@@ -99,7 +99,8 @@ impl Entry {
             _ => return None,
         };
         let id_len = u32::from_le_bytes(body.get(17..BODY_FIXED_BYTES)?.try_into().ok()?) as usize;
-        let id = std::str::from_utf8(body.get(BODY_FIXED_BYTES..BODY_FIXED_BYTES.checked_add(id_len)?)?).ok()?.to_owned();
+        let id =
+            std::str::from_utf8(body.get(BODY_FIXED_BYTES..BODY_FIXED_BYTES.checked_add(id_len)?)?).ok()?.to_owned();
         let source = (!deleted).then(|| body.slice(BODY_FIXED_BYTES + id_len..));
         Some(Self { seq, version, id, source })
     }
@@ -107,11 +108,7 @@ impl Entry {
 
 impl Translog {
     /// Opens the log of a folder; `replay` gets every whole record, in order.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        mut replay: impl FnMut(Entry) -> io::Result<()>,
-    ) -> io::Result<Self> {
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, mut replay: impl FnMut(Entry) -> io::Result<()>) -> io::Result<Self> {
         let mut generations: Vec<u64> = disk.list(dir)?.iter().filter_map(|name| generation_of(name)).collect();
         generations.sort_unstable();
         let newest = generations.last().copied();
@@ -199,11 +196,6 @@ impl Translog {
     /// Bytes in the newest generation.
     pub fn len(&self) -> u64 {
         self.tail.lock().len
-    }
-
-    /// True after a failed write or sync: nothing more is taken.
-    pub fn is_poisoned(&self) -> bool {
-        self.tail.lock().poisoned || self.synced.lock().poisoned
     }
 
     /// Starts a new generation and removes the older ones. To be called only when tantivy's durable commit holds every record.

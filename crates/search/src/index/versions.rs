@@ -23,6 +23,7 @@ pub struct Version {
 pub struct Versions {
     recent: HashMap<String, Version>,
     deleted: HashMap<String, (Version, Millis)>,
+    bytes: usize,
 }
 
 impl Versions {
@@ -33,6 +34,8 @@ impl Versions {
 
     /// Remembers an operation.
     pub fn put(&mut self, id: &str, version: Version, now: Millis) {
+        // A source shares its request's memory, which is held as long as the source is.
+        self.bytes += id.len() + version.source.as_ref().map_or(0, Bytes::len) + size_of::<Version>();
         if version.source.is_none() {
             self.recent.remove(id);
             self.deleted.insert(id.to_owned(), (version, now));
@@ -42,9 +45,15 @@ impl Versions {
         }
     }
 
+    /// About how much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Forgets what searches find now.
     pub fn forget_visible(&mut self, now: Millis) {
         self.recent.clear();
+        self.bytes = 0;
         // A burst's memory is given back.
         self.recent.shrink_to(1024);
         self.deleted.retain(|_, (_, at)| now - *at < TOMBSTONE_MS);

@@ -2,7 +2,7 @@
 
 use super::translog::Entry;
 use super::versions::Version;
-use super::{Index, State, writer};
+use super::{Index, State, UNREFRESHED_BYTES_MAX, writer};
 use crate::error::Error;
 use crate::mapping::Mappings;
 use bytes::Bytes;
@@ -118,6 +118,9 @@ impl Index {
             state.failed = Some(format!("the translog cannot be written: {error}"));
             state.refresh_due = None;
         }
+        if appended.is_ok() && state.versions.bytes() > UNREFRESHED_BYTES_MAX {
+            self.refresh_locked(&mut state)?;
+        }
         drop(state);
         let synced = appended.and_then(|position| self.translog.sync(position));
         synced.map_err(|error| Error::storage(&self.meta.name, format!("the translog cannot be written: {error}")))?;
@@ -126,9 +129,12 @@ impl Index {
 
     fn decide(&self, state: &mut State, batch: &mut Batch, write: &Write, read: Read) -> Result<Done, Error> {
         let id = match &write.id {
-            Some(id) if id.is_empty() => return Err(Error::illegal_argument("if _id is specified it must not be empty")),
+            Some(id) if id.is_empty() => {
+                return Err(Error::illegal_argument("if _id is specified it must not be empty"));
+            }
             Some(id) if id.len() > ID_BYTES_MAX => {
-                let reason = format!("id is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {}", id.len());
+                let reason =
+                    format!("id is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {}", id.len());
                 return Err(Error::illegal_argument(reason));
             }
             Some(id) => id.clone(),
@@ -139,7 +145,11 @@ impl Index {
             None => None,
         };
         let exists = current.as_ref().is_some_and(|current| current.exists);
-        self.check(write.condition, current.as_ref().map(|current| (current.version, current.seq, current.exists)), &id)?;
+        self.check(
+            write.condition,
+            current.as_ref().map(|current| (current.version, current.seq, current.exists)),
+            &id,
+        )?;
         let version = match (write.condition.external_version, &current) {
             (Some(version), _) => version,
             (None, Some(current)) => current.version + 1,
@@ -148,7 +158,11 @@ impl Index {
         match read {
             Read::Put { create: true, .. } if exists => {
                 let version = version - 1;
-                Err(Error::version_conflict(&self.meta.name, &id, &format!("document already exists (current version [{version}])")))
+                Err(Error::version_conflict(
+                    &self.meta.name,
+                    &id,
+                    &format!("document already exists (current version [{version}])"),
+                ))
             }
             Read::Put { source, value, .. } => self.put(state, batch, id, (source, value), version, exists),
             Read::Update(update) => self.update(state, batch, id, *update, version),
@@ -172,9 +186,9 @@ impl Index {
             };
         }
         match (condition.external_version, current) {
-            (Some(wanted), Some((version, _, _))) if wanted <= version => conflict(format!(
-                "current version [{version}] is higher or equal to the one provided [{wanted}]"
-            )),
+            (Some(wanted), Some((version, _, _))) if wanted <= version => {
+                conflict(format!("current version [{version}] is higher or equal to the one provided [{wanted}]"))
+            }
             _ => Ok(()),
         }
     }
@@ -193,7 +207,14 @@ impl Index {
         self.commit_one(state, batch, entry, Some(&value), result)
     }
 
-    fn update(&self, state: &mut State, batch: &mut Batch, id: String, update: Update, version: u64) -> Result<Done, Error> {
+    fn update(
+        &self,
+        state: &mut State,
+        batch: &mut Batch,
+        id: String,
+        update: Update,
+        version: u64,
+    ) -> Result<Done, Error> {
         let existing = self.get_locked(state, &id)?;
         let Some(existing) = existing else {
             let fresh = match (update.upsert, update.doc) {
@@ -204,7 +225,8 @@ impl Index {
             let source = Bytes::from(fresh.to_string());
             return self.put(state, batch, id, (source, fresh), version, false);
         };
-        let mut value: Value = serde_json::from_slice(&existing.source).map_err(|e| Error::mapper_parsing(e.to_string()))?;
+        let mut value: Value =
+            serde_json::from_slice(&existing.source).map_err(|e| Error::mapper_parsing(e.to_string()))?;
         let changed = merge(&mut value, update.doc.unwrap_or_default());
         if !changed && update.detect_noop {
             return Ok(Done { id, result: "noop", version: existing.version, seq: existing.seq });
@@ -285,7 +307,9 @@ fn read_update(body: Value) -> Result<Update, Error> {
             ("doc_as_upsert", Value::Bool(truth)) => update.doc_as_upsert = truth,
             ("detect_noop", Value::Bool(truth)) => update.detect_noop = truth,
             ("script", _) => return Err(Error::not_supported("[script] in an update")),
-            (other, _) => return Err(Error::parsing(format!("[UpdateRequest] unknown field [{other}] or wrong type of it"))),
+            (other, _) => {
+                return Err(Error::parsing(format!("[UpdateRequest] unknown field [{other}] or wrong type of it")));
+            }
         }
     }
     if update.doc.is_none() {

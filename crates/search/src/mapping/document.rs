@@ -125,7 +125,8 @@ impl Walk<'_> {
     /// Maps a field that is new, or does not (`None`).
     fn introduce(&mut self, value: &Value) -> Result<Option<Field>, Error> {
         let below = format!("{}.", self.path);
-        let added_below = self.out.added.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below));
+        let added_below =
+            self.out.added.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below));
         if added_below || self.mappings.is_object(&self.path) {
             return Err(Error::mapper_parsing(format!(
                 "object mapping for [{}] tried to parse field [{}] as object, but found a concrete value",
@@ -133,7 +134,8 @@ impl Walk<'_> {
             )));
         }
         let added_above = self.path.match_indices('.').find(|(at, _)| self.out.added.contains_key(&self.path[..*at]));
-        if let Some(above) = self.mappings.has_leaf_above(&self.path).or(added_above.map(|(at, _)| self.path[..at].to_owned()))
+        if let Some(above) =
+            self.mappings.has_leaf_above(&self.path).or(added_above.map(|(at, _)| self.path[..at].to_owned()))
         {
             return Err(Error::mapper_parsing(format!(
                 "failed to parse field [{above}] in document with id '{}': it has a value of its own, [{}] cannot lie below it",
@@ -240,7 +242,9 @@ fn number(kind: &Kind, value: &Value) -> Result<Number, String> {
                 Value::String(text) => text.trim().parse().ok(),
                 _ => None,
             };
-            let real = real.filter(|real| real.is_finite()).ok_or_else(|| format!("For input string: \"{}\"", plain(value)))?;
+            let real = real
+                .filter(|real| real.is_finite())
+                .ok_or_else(|| format!("For input string: \"{}\"", plain(value)))?;
             Ok(Number::Real(if *kind == Kind::Float { f64::from(real as f32) } else { real }))
         }
         _ => {
@@ -290,7 +294,10 @@ mod tests {
         assert_eq!(mappings.to_json(), expected);
         assert_eq!(document.lengths, vec![("name".into(), 2), ("year".into(), 1), ("a.b".into(), 2)]);
         let error = mappings.take_apart("7", &json!({"n": "abc"})).unwrap_err();
-        assert!(error.reason.starts_with("failed to parse field [n] of type [long] in document with id '7'."), "{error}");
+        assert!(
+            error.reason.starts_with("failed to parse field [n] of type [long] in document with id '7'."),
+            "{error}"
+        );
         assert!(mappings.take_apart("7", &json!({"name": {"first": "x"}})).is_err());
         assert!(mappings.take_apart("7", &json!({"a": 1})).is_err());
     }

@@ -54,7 +54,9 @@ impl Mappings {
         }
         let field = field(path, definition)?;
         if let Some(above) = self.has_leaf_above(path) {
-            return Err(Error::mapper_parsing(format!("[{path}] cannot lie below [{above}], which has a value of its own")));
+            return Err(Error::mapper_parsing(format!(
+                "[{path}] cannot lie below [{above}], which has a value of its own"
+            )));
         }
         if self.is_object(path) {
             let reason = format!("can't merge a non object mapping [{path}] with an object mapping");
@@ -117,7 +119,8 @@ fn field(path: &str, definition: &Map<String, Value>) -> Result<Field, Error> {
             ("type", _) => {}
             ("format", Kind::Date(_)) => {
                 let text = value.as_str().unwrap_or_default();
-                let format = DateFormat::parse_format(text).map_err(|e| Error::mapper_parsing(format!("[{path}]: {e}")))?;
+                let format =
+                    DateFormat::parse_format(text).map_err(|e| Error::mapper_parsing(format!("[{path}]: {e}")))?;
                 field.kind = Kind::Date(format);
             }
             ("ignore_above", Kind::Keyword) => {

@@ -152,12 +152,16 @@ impl Mappings {
     /// True when the path is an object: something lies below it.
     pub fn is_object(&self, path: &str) -> bool {
         let below = format!("{path}.");
-        self.objects.contains(path) || self.fields.range(below.clone()..).next().is_some_and(|(p, _)| p.starts_with(&below))
+        self.objects.contains(path)
+            || self.fields.range(below.clone()..).next().is_some_and(|(p, _)| p.starts_with(&below))
     }
 
     /// True when a path or a part of it is a field with a value, so that nothing can lie below it.
     fn has_leaf_above(&self, path: &str) -> Option<String> {
-        path.match_indices('.').map(|(at, _)| &path[..at]).find(|above| self.fields.contains_key(*above)).map(str::to_owned)
+        path.match_indices('.')
+            .map(|(at, _)| &path[..at])
+            .find(|above| self.fields.contains_key(*above))
+            .map(str::to_owned)
     }
 
     /// The mapping as `GET _mapping` shows it.

@@ -71,7 +71,8 @@ impl Bm25Query {
             };
             if self.lengths {
                 let values = &column.values;
-                tokens += (0..values.num_vals()).map(|row| tantivy::u64_to_i64(values.get_val(row)) as u64).sum::<u64>();
+                tokens +=
+                    (0..values.num_vals()).map(|row| tantivy::u64_to_i64(values.get_val(row)) as u64).sum::<u64>();
             }
         }
         Ok((docs, tokens))
@@ -80,7 +81,8 @@ impl Bm25Query {
 
 impl Weight for Bm25Weight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let postings = reader.inverted_index(self.term.field())?.read_postings(&self.term, IndexRecordOption::WithFreqs)?;
+        let postings =
+            reader.inverted_index(self.term.field())?.read_postings(&self.term, IndexRecordOption::WithFreqs)?;
         let Some(postings) = postings else { return Ok(Box::new(EmptyScorer)) };
         let lengths = match self.average {
             Some(average) => ColumnOf::Length.open(reader, &self.path)?.map(|(column, _)| (column, average)),
@@ -147,7 +149,9 @@ mod tests {
     #[test]
     fn lengths_round_as_lucene_does() {
         // From Lucene's SmallFloat.byte4ToInt(intToByte4(i)).
-        for (length, expected) in [(0, 0), (1, 1), (39, 39), (40, 40), (41, 40), (43, 42), (56, 56), (59, 56), (100, 96)] {
+        for (length, expected) in
+            [(0, 0), (1, 1), (39, 39), (40, 40), (41, 40), (43, 42), (56, 56), (59, 56), (100, 96)]
+        {
             assert_eq!(rounded(length), expected, "{length}");
         }
     }

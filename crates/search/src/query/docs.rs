@@ -31,7 +31,10 @@ pub enum Span {
 }
 
 impl DocsQuery {
-    fn new(name: &'static str, find: impl Fn(&SegmentReader, &mut BitSet) -> tantivy::Result<()> + Send + Sync + 'static) -> Self {
+    fn new(
+        name: &'static str,
+        find: impl Fn(&SegmentReader, &mut BitSet) -> tantivy::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         Self { name, find: Arc::new(find) }
     }
 

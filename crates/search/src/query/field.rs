@@ -87,7 +87,8 @@ impl Context<'_> {
             [] => Ok(Box::new(EmptyQuery)),
             [one] => Ok(self.token(path, field, one)),
             many => {
-                let terms = many.iter().map(|token| self.layout.path_term(self.layout.text, path, token)).enumerate().collect();
+                let terms =
+                    many.iter().map(|token| self.layout.path_term(self.layout.text, path, token)).enumerate().collect();
                 Ok(Box::new(PhraseQuery::new_with_offset_and_slop(terms, slop)))
             }
         }

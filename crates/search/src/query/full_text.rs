@@ -9,8 +9,15 @@ use crate::mapping::Kind;
 use serde_json::Value;
 use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur};
 
-const MATCH_OPTIONS: &[&str] =
-    &["operator", "minimum_should_match", "boost", "lenient", "zero_terms_query", "auto_generate_synonyms_phrase_query", "_name"];
+const MATCH_OPTIONS: &[&str] = &[
+    "operator",
+    "minimum_should_match",
+    "boost",
+    "lenient",
+    "zero_terms_query",
+    "auto_generate_synonyms_phrase_query",
+    "_name",
+];
 
 /// Where and how the words of a query string are looked for.
 struct Scope {
@@ -83,8 +90,17 @@ impl Context<'_> {
 
     pub(super) fn query_string(&self, body: &Value) -> Result<BoxQuery, Error> {
         let allowed = [
-            "default_field", "fields", "default_operator", "lenient", "analyze_wildcard", "boost", "type", "tie_breaker",
-            "allow_leading_wildcard", "time_zone", "_name",
+            "default_field",
+            "fields",
+            "default_operator",
+            "lenient",
+            "analyze_wildcard",
+            "boost",
+            "type",
+            "tie_breaker",
+            "allow_leading_wildcard",
+            "time_zone",
+            "_name",
         ];
         let options = Options::of("query_string", body, "query", &allowed)?;
         let text = text_of(options.main("query_string", "query")?);
@@ -94,7 +110,8 @@ impl Context<'_> {
         let mut fields = names(options.get("fields"))?;
         fields.extend(names(options.get("default_field"))?);
         let scope = self.scope(&fields, is_and(options.get("default_operator"))?, &options)?;
-        let tree = lucene::parse(&text).map_err(|why| Error::query_shard(format!("Failed to parse query [{text}]: {why}")))?;
+        let tree =
+            lucene::parse(&text).map_err(|why| Error::query_shard(format!("Failed to parse query [{text}]: {why}")))?;
         self.boosted(self.tree(&tree, &scope)?, body)
     }
 
@@ -111,7 +128,12 @@ impl Context<'_> {
         let everywhere = fields.is_empty() || fields.iter().any(|field| field == "*");
         let lenient = options.truth("lenient")? || (everywhere && options.get("lenient").is_none());
         let analyze_wildcard = options.truth("analyze_wildcard")?;
-        Ok(Scope { fields: if everywhere { self.expand(&["*".into()]) } else { self.expand(fields) }, all_must_match, lenient, analyze_wildcard })
+        Ok(Scope {
+            fields: if everywhere { self.expand(&["*".into()]) } else { self.expand(fields) },
+            all_must_match,
+            lenient,
+            analyze_wildcard,
+        })
     }
 
     /// Paths and boosts of names like `title^2` and `user.*`.
@@ -196,7 +218,9 @@ impl Context<'_> {
                 self.wildcard(path, &pattern, false)
             }
             Leaf::Range { low, high } => {
-                let bound = |bound: &Option<(String, bool)>| bound.as_ref().map(|(text, inc)| (Value::from(text.as_str()), *inc));
+                let bound = |bound: &Option<(String, bool)>| {
+                    bound.as_ref().map(|(text, inc)| (Value::from(text.as_str()), *inc))
+                };
                 self.range(path, &Range { low: bound(low), high: bound(high), ..Range::default() })
             }
             Leaf::All => Ok(Box::new(AllQuery)),

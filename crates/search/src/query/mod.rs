@@ -70,12 +70,31 @@ impl Context<'_> {
             "prefix" => self.pattern_query(body, "prefix"),
             "wildcard" => self.pattern_query(body, "wildcard"),
             "ids" => self.ids_query(body),
-            known @ ("fuzzy" | "regexp" | "nested" | "has_child" | "has_parent" | "function_score" | "script" | "script_score"
-            | "geo_distance" | "geo_bounding_box" | "geo_shape" | "more_like_this" | "match_phrase_prefix"
-            | "match_bool_prefix" | "terms_set" | "boosting" | "knn" | "neural" | "percolate" | "intervals"
-            | "span_term" | "span_near" | "rank_feature" | "distance_feature" | "wrapper") => {
-                Err(Error::not_supported(format!("the query [{known}]")))
-            }
+            known @ ("fuzzy"
+            | "regexp"
+            | "nested"
+            | "has_child"
+            | "has_parent"
+            | "function_score"
+            | "script"
+            | "script_score"
+            | "geo_distance"
+            | "geo_bounding_box"
+            | "geo_shape"
+            | "more_like_this"
+            | "match_phrase_prefix"
+            | "match_bool_prefix"
+            | "terms_set"
+            | "boosting"
+            | "knn"
+            | "neural"
+            | "percolate"
+            | "intervals"
+            | "span_term"
+            | "span_near"
+            | "rank_feature"
+            | "distance_feature"
+            | "wrapper") => Err(Error::not_supported(format!("the query [{known}]"))),
             unknown => Err(Error::parsing(format!("unknown query [{unknown}]"))),
         }
     }
@@ -111,7 +130,9 @@ impl Context<'_> {
                 (path, Value::Object(_)) => {
                     return Err(Error::not_supported(format!("the terms lookup of [{path}] in another index")));
                 }
-                (path, _) => return Err(Error::parsing(format!("[terms] query needs one field with an array: [{path}]"))),
+                (path, _) => {
+                    return Err(Error::parsing(format!("[terms] query needs one field with an array: [{path}]")));
+                }
             }
         }
         let query = query.ok_or_else(|| Error::parsing("[terms] query requires a field name"))?;
@@ -187,7 +208,9 @@ impl<'a> Options<'a> {
 
     /// The value itself.
     pub fn main(&self, query: &str, place: &str) -> Result<&'a Value, Error> {
-        self.main.ok_or_else(|| Error::illegal_argument(format!("value cannot be null: [{query}] query on [{place}] has none")))
+        self.main.ok_or_else(|| {
+            Error::illegal_argument(format!("value cannot be null: [{query}] query on [{place}] has none"))
+        })
     }
 
     /// An option.
@@ -207,7 +230,8 @@ impl<'a> Options<'a> {
 }
 
 pub(crate) fn object<'a>(query: &str, body: &'a Value) -> Result<&'a Map<String, Value>, Error> {
-    body.as_object().ok_or_else(|| Error::parsing(format!("[{query}] query malformed, no start_object after query name")))
+    body.as_object()
+        .ok_or_else(|| Error::parsing(format!("[{query}] query malformed, no start_object after query name")))
 }
 
 pub(crate) fn single_field<'a>(query: &str, body: &'a Value) -> Result<(&'a str, &'a Value), Error> {

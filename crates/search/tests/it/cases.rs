@@ -14,7 +14,8 @@ fn cases() {
     let mut count = 0;
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(&path).unwrap())
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for case in cases {
             let home = tempfile::tempdir().unwrap();
             let engine = crate::open(home.path());
@@ -42,7 +43,8 @@ fn run(engine: &Engine, step: &Value) -> Result<Value, Error> {
         let (labels, ops): (Vec<_>, Vec<_>) = parse_bulk(&lines.into(), Some(index))?.into_iter().unzip();
         let results = engine.bulk(ops, Refresh::Now)?;
         let errors = results.iter().any(Result::is_err);
-        let items: Vec<_> = labels.iter().zip(&results).map(|(label, result)| render_item(label, result, false)).collect();
+        let items: Vec<_> =
+            labels.iter().zip(&results).map(|(label, result)| render_item(label, result, false)).collect();
         if errors && step.get("expect").is_none() {
             panic!("a bulk failed: {items:?}");
         }
@@ -86,7 +88,9 @@ fn pluck(value: &Value, path: &[String]) -> Value {
     match (first.as_str(), value) {
         ("", _) => value.clone(),
         ("*", Value::Array(items)) => items.iter().map(|item| pluck(item, rest)).collect(),
-        (at, Value::Array(items)) => at.parse::<usize>().ok().and_then(|at| items.get(at)).map_or(Value::Null, |item| pluck(item, rest)),
+        (at, Value::Array(items)) => {
+            at.parse::<usize>().ok().and_then(|at| items.get(at)).map_or(Value::Null, |item| pluck(item, rest))
+        }
         (key, value) => value.get(key).map_or(Value::Null, |value| pluck(value, rest)),
     }
 }

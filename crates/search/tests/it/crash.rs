@@ -94,7 +94,8 @@ fn many_writers_share_syncs_and_lose_nothing() {
     crashed(home.path(), after.path());
     let engine_after = open(after.path());
     assert_eq!(count(&engine_after), 1600);
-    let soon = Write { id: None, action: Action::Index(Bytes::from_static(b"{\"n\":-1}")), condition: Default::default() };
+    let soon =
+        Write { id: None, action: Action::Index(Bytes::from_static(b"{\"n\":-1}")), condition: Default::default() };
     engine.write("t", vec![soon], Refresh::WaitFor).unwrap();
     assert_eq!(count(&engine), 1601);
     engine.close().unwrap();

@@ -26,7 +26,8 @@ fn speed() {
     let home = tempfile::tempdir().unwrap();
     let engine = open(home.path());
     let refresher = engine.start().unwrap();
-    let mappings = json!({"properties": {"at": {"type": "date"}, "carrier": {"type": "keyword"}, "origin": {"type": "keyword"}}});
+    let mappings =
+        json!({"properties": {"at": {"type": "date"}, "carrier": {"type": "keyword"}, "origin": {"type": "keyword"}}});
     engine.create_index("flights", &json!({"mappings": mappings})).unwrap();
     let begun = Instant::now();
     for from in (0..DOCS).step_by(1000) {
@@ -37,8 +38,14 @@ fn speed() {
     engine.refresh("flights").unwrap();
     let searches = [
         ("terms", json!({"size": 0, "aggs": {"a": {"terms": {"field": "carrier"}}}})),
-        ("terms > avg", json!({"size": 0, "aggs": {"a": {"terms": {"field": "carrier"}, "aggs": {"d": {"avg": {"field": "dep_delay"}}}}}})),
-        ("date_histogram", json!({"size": 0, "aggs": {"a": {"date_histogram": {"field": "at", "fixed_interval": "1h"}}}})),
+        (
+            "terms > avg",
+            json!({"size": 0, "aggs": {"a": {"terms": {"field": "carrier"}, "aggs": {"d": {"avg": {"field": "dep_delay"}}}}}}),
+        ),
+        (
+            "date_histogram",
+            json!({"size": 0, "aggs": {"a": {"date_histogram": {"field": "at", "fixed_interval": "1h"}}}}),
+        ),
         ("month", json!({"size": 0, "aggs": {"a": {"date_histogram": {"field": "at", "calendar_interval": "month"}}}})),
         ("percentiles", json!({"size": 0, "aggs": {"a": {"percentiles": {"field": "dep_delay"}}}})),
         ("range", json!({"query": {"range": {"dep_delay": {"gte": 200}}}, "size": 10, "sort": [{"at": "desc"}]})),
@@ -59,5 +66,12 @@ fn speed() {
     engine.close().unwrap();
     refresher.join().unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    println!("{}", status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS")).collect::<Vec<_>>().join(", "));
+    println!(
+        "{}",
+        status
+            .lines()
+            .filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
 }
