@@ -170,8 +170,12 @@ impl Deliveries {
         let old = self.get(scope, name)?;
         let definition = old.definition.updated(update)?;
         let version_id = old.version_id + 1;
-        let stream =
-            DeliveryStream { definition, version_id, last_update_timestamp: Some(self.parts.clock.now()), ..old.clone() };
+        let stream = DeliveryStream {
+            definition,
+            version_id,
+            last_update_timestamp: Some(self.parts.clock.now()),
+            ..old.clone()
+        };
         Applied::of(stream.clone(), scope, &self.parts.tables)?;
         let key = catalog_key(scope, name);
         self.parts.catalog.update(|transaction| {
@@ -266,9 +270,9 @@ impl Applied {
 /// The definition of a delivery stream.
 pub(crate) fn current(catalog: &Catalog, scope: &Scope, name: &str) -> Result<DeliveryStream, DeliverError> {
     let found = catalog.get::<(Scope, DeliveryStream)>(TABLE, &catalog_key(scope, name))?;
-    found.map(|(_, stream)| stream).ok_or_else(|| {
-        DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account))
-    })
+    found
+        .map(|(_, stream)| stream)
+        .ok_or_else(|| DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account)))
 }
 
 /// The stream of the log that a delivery stream reads. Direct puts have one of their own, in a region that no caller can

@@ -48,10 +48,21 @@ fn destination(definition: &DeliveryStreamDefinition) -> Result<Value, DeliverEr
                 defaults(backup);
             }
             defaults(&mut extended);
-            let common = ["RoleARN", "BucketARN", "Prefix", "ErrorOutputPrefix", "BufferingHints", "CompressionFormat",
-                "EncryptionConfiguration", "CloudWatchLoggingOptions"];
-            let plain: Map<_, _> =
-                extended.iter().filter(|(key, _)| common.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+            let common = [
+                "RoleARN",
+                "BucketARN",
+                "Prefix",
+                "ErrorOutputPrefix",
+                "BufferingHints",
+                "CompressionFormat",
+                "EncryptionConfiguration",
+                "CloudWatchLoggingOptions",
+            ];
+            let plain: Map<_, _> = extended
+                .iter()
+                .filter(|(key, _)| common.contains(&key.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
             shown.insert("S3DestinationDescription".to_owned(), Value::Object(plain));
             shown.insert("ExtendedS3DestinationDescription".to_owned(), Value::Object(extended));
         }
@@ -63,7 +74,9 @@ fn destination(definition: &DeliveryStreamDefinition) -> Result<Value, DeliverEr
             }
             members.entry("BufferingHints").or_insert_with(|| json!(BufferingHints::DEFAULT));
             members.entry("RetryOptions").or_insert_with(|| json!({ "DurationInSeconds": search.retry_secs() }));
-            members.entry("DocumentIdOptions").or_insert_with(|| json!({ "DefaultDocumentIdFormat": "FIREHOSE_DEFAULT" }));
+            members
+                .entry("DocumentIdOptions")
+                .or_insert_with(|| json!({ "DefaultDocumentIdFormat": "FIREHOSE_DEFAULT" }));
             shown.insert("AmazonopensearchserviceDestinationDescription".to_owned(), Value::Object(members));
         }
     }

@@ -21,9 +21,11 @@ impl Extractor {
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let arena = Arena::default();
         let program = File { code: query, path: () };
-        let modules = Loader::new(definitions).load(&arena, program).map_err(|_| refuse("it does not parse".to_owned()))?;
+        let modules =
+            Loader::new(definitions).load(&arena, program).map_err(|_| refuse("it does not parse".to_owned()))?;
         let filter = Compiler::default().with_funs(functions).compile(modules).map_err(|errors| {
-            let unknown: Vec<_> = errors.into_iter().flat_map(|(_, errors)| errors).map(|(name, _)| name.to_owned()).collect();
+            let unknown: Vec<_> =
+                errors.into_iter().flat_map(|(_, errors)| errors).map(|(name, _)| name.to_owned()).collect();
             refuse(format!("unknown {}", unknown.join(", ")))
         })?;
         Ok(Self { filter })
@@ -59,7 +61,11 @@ fn key_text(key: &Val, value: &Val) -> Result<String, String> {
         Val::Null | Val::Arr(_) | Val::Obj(_) => String::new(),
         scalar => text(scalar),
     };
-    if found.is_empty() { Err(format!("partitionKeys values must not be null or empty: {}", text(key))) } else { Ok(found) }
+    if found.is_empty() {
+        Err(format!("partitionKeys values must not be null or empty: {}", text(key)))
+    } else {
+        Ok(found)
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,9 @@ impl Prefix {
             }
             let body = &rest[at + 2..];
             let Some(end) = body.find('}') else {
-                return Err(DeliverError::InvalidArgument(format!("The prefix '{text}' has an expression without its }}")));
+                return Err(DeliverError::InvalidArgument(format!(
+                    "The prefix '{text}' has an expression without its }}"
+                )));
             };
             parts.push(Part::parse(&body[..end], text)?);
             rest = &body[end + 1..];
@@ -119,7 +121,9 @@ pub(crate) fn local_time(millis: i64, zone: Tz) -> DateTime<Tz> {
 impl Part {
     fn parse(expression: &str, whole: &str) -> Result<Self, DeliverError> {
         let refuse = |reason: &str| {
-            Err(DeliverError::InvalidArgument(format!("The expression !{{{expression}}} of the prefix '{whole}' {reason}")))
+            Err(DeliverError::InvalidArgument(format!(
+                "The expression !{{{expression}}} of the prefix '{whole}' {reason}"
+            )))
         };
         let Some((namespace, value)) = expression.split_once(':') else {
             return refuse("has no namespace: write !{timestamp:…}, !{firehose:…} or !{partitionKeyFromQuery:…}");

@@ -20,7 +20,9 @@ const DEPTH_MAX: usize = 64;
 /// Reads a Hive type. Names in structs are kept as they are; `timestamp` has milliseconds, as Athena's.
 pub fn parse_type(text: &str) -> Result<SqlType, HiveTypeError> {
     let mut parser = Parser { rest: text };
-    let result = parser.ty(0).and_then(|ty| if parser.skip_space().is_empty() { Ok(ty) } else { Err("the type has ended".into()) });
+    let result = parser
+        .ty(0)
+        .and_then(|ty| if parser.skip_space().is_empty() { Ok(ty) } else { Err("the type has ended".into()) });
     result.map_err(|reason| HiveTypeError { text: text.to_owned(), reason, rest: parser.rest.to_owned() })
 }
 

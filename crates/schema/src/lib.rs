@@ -2,16 +2,16 @@
 
 mod types;
 
+pub mod csv;
 mod error;
 pub mod format;
 pub mod json;
-pub mod csv;
-mod raw;
 mod options;
+mod raw;
 
 mod column;
-mod put;
 pub mod number;
+mod put;
 pub mod temporal;
 
 pub mod hive;

@@ -63,7 +63,9 @@ impl<'a> Options<'a> {
             None => Ok(()),
             Some(key) => Err(FormatError::UnknownOption {
                 key: key.clone(),
-                hint: did_you_mean(key, self.known.iter().map(String::as_str)).map(|hint| format!("; {hint}")).unwrap_or_default(),
+                hint: did_you_mean(key, self.known.iter().map(String::as_str))
+                    .map(|hint| format!("; {hint}"))
+                    .unwrap_or_default(),
                 available: if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") },
             }),
         }

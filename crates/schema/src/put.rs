@@ -1,9 +1,9 @@
 //! Puts a text into a column of any scalar type, with the coercions that Flink's formats make.
 
+use crate::SqlType;
 use crate::column::{Column, Refused, Store};
 use crate::number::{parse_decimal, parse_double};
 use crate::temporal::{Moment, TimestampStandard, parse_date, parse_time, parse_timestamp};
-use crate::SqlType;
 
 /// A value shown in an error is cut to this many characters.
 const EXCERPT_CHARS: usize = 64;

@@ -79,8 +79,11 @@ impl Encoder for RawEncoder {
     fn encode(&mut self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let column = batch.column(0);
         if column.is_valid(row) {
-            let value =
-                if self.text { column.as_string::<i32>().value(row).as_bytes() } else { column.as_binary::<i32>().value(row) };
+            let value = if self.text {
+                column.as_string::<i32>().value(row).as_bytes()
+            } else {
+                column.as_binary::<i32>().value(row)
+            };
             out.extend_from_slice(value);
         }
         Ok(())

@@ -15,7 +15,8 @@ pub use convert::{
 pub use processing::{MetadataExtraction, ProcessingConfiguration, Processor, ProcessorParameter};
 pub use s3::{
     BufferingHints, CloudWatchLoggingOptions, CompressionFormat, DynamicPartitioningConfiguration,
-    EncryptionConfiguration, ExtendedS3DestinationConfiguration, RetryOptions, S3BackupMode, S3DestinationConfiguration,
+    EncryptionConfiguration, ExtendedS3DestinationConfiguration, RetryOptions, S3BackupMode,
+    S3DestinationConfiguration,
 };
 pub use search::{
     AmazonopensearchserviceDestinationConfiguration, DocumentIdOptions, IndexRotationPeriod, SearchBackupMode,
@@ -117,7 +118,9 @@ impl DeliveryStreamDefinition {
     pub fn from_json(mut body: Value) -> Result<Self, DeliverError> {
         if let Some(plain) = body.as_object_mut().and_then(|body| body.remove("S3DestinationConfiguration")) {
             if body.get("ExtendedS3DestinationConfiguration").is_some() {
-                return Err(DeliverError::InvalidArgument("Exactly one destination configuration is supported for a Firehose".into()));
+                return Err(DeliverError::InvalidArgument(
+                    "Exactly one destination configuration is supported for a Firehose".into(),
+                ));
             }
             body["ExtendedS3DestinationConfiguration"] = plain;
         }
@@ -146,7 +149,8 @@ impl DeliveryStreamDefinition {
         let mut body = serde_json::to_value(self).map_err(|error| DeliverError::InvalidArgument(error.to_string()))?;
         for (key, change) in update {
             let key = key.replace("DestinationUpdate", "DestinationConfiguration");
-            let key = if key == "S3DestinationConfiguration" { "ExtendedS3DestinationConfiguration".to_owned() } else { key };
+            let key =
+                if key == "S3DestinationConfiguration" { "ExtendedS3DestinationConfiguration".to_owned() } else { key };
             let Some(old) = body.get_mut(&key) else {
                 return Err(DeliverError::InvalidArgument(format!(
                     "{key} cannot be updated: the delivery stream {} has another type of destination",

@@ -71,7 +71,9 @@ impl ProcessingConfiguration {
                     processor.only(&["MetadataExtractionQuery", "JsonParsingEngine"])?;
                     let engine = processor.parameter("JsonParsingEngine").unwrap_or("JQ-1.6");
                     if engine != "JQ-1.6" {
-                        return Err(DeliverError::InvalidArgument(format!("JsonParsingEngine is JQ-1.6, not {engine}")));
+                        return Err(DeliverError::InvalidArgument(format!(
+                            "JsonParsingEngine is JQ-1.6, not {engine}"
+                        )));
                     }
                     if processor.parameter("MetadataExtractionQuery").is_none() {
                         return Err(DeliverError::InvalidArgument(

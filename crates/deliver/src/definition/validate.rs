@@ -27,7 +27,9 @@ impl DeliveryStreamDefinition {
         }
         match (self.delivery_stream_type, &self.kinesis_stream_source_configuration) {
             (DeliveryStreamType::KinesisStreamAsSource, None) => {
-                return refuse("KinesisStreamSourceConfig cannot be null for KinesisStreamAsSource delivery stream type");
+                return refuse(
+                    "KinesisStreamSourceConfig cannot be null for KinesisStreamAsSource delivery stream type",
+                );
             }
             (DeliveryStreamType::DirectPut, Some(_)) => {
                 return refuse("KinesisStreamSourceConfig should be null for DirectPut delivery stream type");
@@ -142,8 +144,9 @@ fn extended(s3: &ExtendedS3DestinationConfiguration) -> Result<(), DeliverError>
     let processing = s3.processing_configuration.as_ref();
     processing.map_or(Ok(()), |processing| processing.validate())?;
     if let Some(zone) = s3.custom_time_zone.as_deref().filter(|zone| !zone.is_empty()) {
-        let _: chrono_tz::Tz =
-            zone.parse().map_err(|_| DeliverError::InvalidArgument(format!("CustomTimeZone '{zone}' is no time zone")))?;
+        let _: chrono_tz::Tz = zone
+            .parse()
+            .map_err(|_| DeliverError::InvalidArgument(format!("CustomTimeZone '{zone}' is no time zone")))?;
     }
     if let Some(extension) = s3.file_extension.as_deref().filter(|extension| !extension.is_empty()) {
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "!-_.*'()".contains(c);
@@ -194,7 +197,9 @@ fn convert(
     conversion: &DataFormatConversionConfiguration,
 ) -> Result<(), DeliverError> {
     if s3.compression_format != CompressionFormat::Uncompressed {
-        return refuse("CompressionFormat must be UNCOMPRESSED when DataFormatConversion is enabled: Parquet compresses itself");
+        return refuse(
+            "CompressionFormat must be UNCOMPRESSED when DataFormatConversion is enabled: Parquet compresses itself",
+        );
     }
     size_at_least(s3, "DataFormatConversion")?;
     let schema = &conversion.schema_configuration;
@@ -236,7 +241,11 @@ fn opensearch(search: &AmazonopensearchserviceDestinationConfiguration) -> Resul
     }
     let index = &search.index_name;
     let begins_badly = index.starts_with(['_', '-', '+']);
-    if index.is_empty() || index.len() > 80 || begins_badly || index.chars().any(|c| c.is_uppercase() || " \"*\\<|,>/?#:".contains(c)) {
+    if index.is_empty()
+        || index.len() > 80
+        || begins_badly
+        || index.chars().any(|c| c.is_uppercase() || " \"*\\<|,>/?#:".contains(c))
+    {
         return refuse(format!(
             "IndexName '{index}' has to be 1 to 80 characters in lower case, without white space and \"*\\<|,>/?#:"
         ));

@@ -50,7 +50,10 @@ impl Source<'_> {
     fn identity(&self, kind: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         let shape = self.shape;
-        hash.update(format!("{}\n{}\n{}\n{}\n{kind}\n{:?}\n", self.scope, shape.name, shape.created, shape.version, self.lane));
+        hash.update(format!(
+            "{}\n{}\n{}\n{}\n{kind}\n{:?}\n",
+            self.scope, shape.name, shape.created, shape.version, self.lane
+        ));
         for run in self.records.chunk_by(|a, b| a.shard == b.shard) {
             if let (Some(first), Some(last)) = (run.first(), run.last()) {
                 hash.update(format!("{}:{}..={}:{}\n", first.shard, first.index, last.index, run.len()));

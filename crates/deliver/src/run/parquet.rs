@@ -27,8 +27,10 @@ pub(crate) struct Converted<'a> {
 
 /// Converts records in order. A record may hold several objects; it goes in whole or not at all.
 pub(crate) fn convert<'a>(records: &'a [Held], conversion: &Conversion) -> Result<Converted<'a>, DeliverError> {
-    let refuse = |reason: String| DeliverError::InvalidArgument(format!("the table cannot be written as Parquet: {reason}"));
-    let mut decoder = JsonDecoder::new(&conversion.fields, conversion.json.clone()).map_err(|e| refuse(e.to_string()))?;
+    let refuse =
+        |reason: String| DeliverError::InvalidArgument(format!("the table cannot be written as Parquet: {reason}"));
+    let mut decoder =
+        JsonDecoder::new(&conversion.fields, conversion.json.clone()).map_err(|e| refuse(e.to_string()))?;
     let properties = properties(&conversion.parquet);
     let schema = schema_of(&conversion.fields);
     let mut writer =

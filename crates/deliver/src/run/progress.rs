@@ -1,7 +1,7 @@
 //! What of a delivery stream's source is delivered, as the catalog keeps it.
 
-use crate::definition::DeliveryStream;
 use crate::DeliverError;
+use crate::definition::DeliveryStream;
 use millrace_base::{Millis, Scope};
 use millrace_catalog::Catalog;
 use millrace_schema::Field;

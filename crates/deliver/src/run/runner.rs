@@ -6,10 +6,10 @@ use super::object::{Put, Source};
 use super::progress::{Applied, Cut, Lane, Positions, Progress, catalog_key};
 use super::shape::{Shape, Target};
 use super::stats::Stats;
+use crate::DeliverError;
 use crate::deliveries::{current, source_key};
 use crate::index::BulkIndex;
 use crate::store::ObjectStore;
-use crate::DeliverError;
 use futures::FutureExt;
 use millrace_base::{Clock, Millis, Scope};
 use millrace_catalog::Catalog;
@@ -97,8 +97,9 @@ impl Runner {
     /// Opens a delivery stream where its progress stands. `reload` set to true makes it look at its definition again.
     pub fn open(parts: Parts, scope: &Scope, name: &str, reload: Arc<AtomicBool>) -> Result<Self, DeliverError> {
         let key = catalog_key(scope, name);
-        let progress = Progress::load(&parts.catalog, &key)?
-            .ok_or_else(|| DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account)))?;
+        let progress = Progress::load(&parts.catalog, &key)?.ok_or_else(|| {
+            DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account))
+        })?;
         let shape = Shape::of(&progress.applied)?;
         Ok(Self {
             parts,
@@ -154,8 +155,12 @@ impl Runner {
 
     /// Waits until a shard has something to read or ends. Cancel-safe.
     pub async fn wait(&mut self) {
-        let waits: Vec<_> =
-            self.readers.values_mut().filter(|reading| !reading.ended).map(|reading| reading.reader.wait().boxed()).collect();
+        let waits: Vec<_> = self
+            .readers
+            .values_mut()
+            .filter(|reading| !reading.ended)
+            .map(|reading| reading.reader.wait().boxed())
+            .collect();
         if waits.is_empty() {
             return futures::future::pending().await;
         }
@@ -174,9 +179,8 @@ impl Runner {
             other => other?,
         }
         if let Some(cut) = &self.progress.cut {
-            let behind = self.readers.iter().any(|(shard, reading)| {
-                !reading.ended && self.read.get(shard) < cut.to.get(shard)
-            });
+            let behind =
+                self.readers.iter().any(|(shard, reading)| !reading.ended && self.read.get(shard) < cut.to.get(shard));
             let lanes = cut.lanes.clone().into();
             if behind && self.read(now)? {
                 return Ok(worked);
@@ -396,7 +400,11 @@ async fn bulk_documents(
     let indexed = before - bulk.waiting.len() - bulk.failed.len();
     Stats::add(&stats.records_out, indexed);
     done.map_err(|reason| {
-        DeliverError::Store(crate::StoreError::Failed { bucket: documents.index.clone(), key: bulk.index.clone(), reason })
+        DeliverError::Store(crate::StoreError::Failed {
+            bucket: documents.index.clone(),
+            key: bulk.index.clone(),
+            reason,
+        })
     })?;
     Ok(bulk.failures(source))
 }

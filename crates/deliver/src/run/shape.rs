@@ -3,8 +3,8 @@
 use super::progress::{Applied, Lane};
 use crate::DeliverError;
 use crate::definition::{
-    AmazonopensearchserviceDestinationConfiguration, BufferingHints, CompressionFormat, Destination, IndexRotationPeriod,
-    MB, ParquetSerDe, S3BackupMode, S3DestinationConfiguration, SearchBackupMode,
+    AmazonopensearchserviceDestinationConfiguration, BufferingHints, CompressionFormat, Destination,
+    IndexRotationPeriod, MB, ParquetSerDe, S3BackupMode, S3DestinationConfiguration, SearchBackupMode,
 };
 use crate::extract::Extractor;
 use crate::prefix::Prefix;
@@ -129,7 +129,13 @@ fn objects(
     let processing = s3.processing_configuration.as_ref();
     let gzip = s3.compression_format == CompressionFormat::Gzip;
     let conversion = s3.conversion().zip(applied.columns.as_ref());
-    let default_extension = if conversion.is_some() { ".parquet" } else if gzip { ".gz" } else { "" };
+    let default_extension = if conversion.is_some() {
+        ".parquet"
+    } else if gzip {
+        ".gz"
+    } else {
+        ""
+    };
     let extension = s3.file_extension.as_deref().filter(|text| !text.is_empty()).unwrap_or(default_extension);
     let zone = s3.custom_time_zone.as_deref().and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC);
     let place = Place {

@@ -35,7 +35,11 @@ impl Buckets {
         let name = &bucket.name;
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
         let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        if !(3..=63).contains(&name.len()) || !name.chars().all(legal) || !name.starts_with(ends) || !name.ends_with(ends) {
+        if !(3..=63).contains(&name.len())
+            || !name.chars().all(legal)
+            || !name.starts_with(ends)
+            || !name.ends_with(ends)
+        {
             return Err(DeliverError::InvalidArgument(format!(
                 "The specified bucket is not valid: '{name}' has to be 3 to 63 of [a-z0-9.-], beginning and ending with a letter or digit"
             )));

@@ -89,7 +89,8 @@ impl ObjectStore for S3Store {
         let client = self.client(bucket)?;
         // object_store lists by whole folders; the rest of the prefix is compared here.
         let folder = prefix.rsplit_once('/').map(|(folder, _)| path(folder)).transpose()?;
-        let all: Vec<_> = client.list(folder.as_ref()).try_collect().await.map_err(|error| failed(bucket, prefix, error))?;
+        let all: Vec<_> =
+            client.list(folder.as_ref()).try_collect().await.map_err(|error| failed(bucket, prefix, error))?;
         let mut found: Vec<_> = all
             .into_iter()
             .map(|meta| ObjectInfo { key: meta.location.to_string(), size: meta.size })

@@ -12,13 +12,19 @@ fn mistakes_are_refused_by_name() {
         s3(members)
     };
     let cases = [
-        (with(json!({}), json!({ "BufferingHints": { "SizeInMBs": 200, "IntervalInSeconds": 60 } })), "it has to be 1 to 128"),
+        (
+            with(json!({}), json!({ "BufferingHints": { "SizeInMBs": 200, "IntervalInSeconds": 60 } })),
+            "it has to be 1 to 128",
+        ),
         (with(json!({}), json!({ "BufferingHints": { "SizeInMBs": 5 } })), "needs both"),
         (with(json!({}), json!({ "BufferingHints": { "SizeInMBs": 5, "IntervalInSeconds": 901 } })), "0 to 900"),
         (with(json!({}), json!({ "CompressionFormat": "ZIP" })), "CompressionFormat Zip is not supported yet"),
         (with(json!({}), json!({ "CompressionFormat": "zip" })), "unknown variant `zip`"),
         (with(json!({}), json!({ "Prefix": "!{partitionKeyFromQuery:x}/" })), "Dynamic Partitioning is enabled"),
-        (with(json!({}), json!({ "Prefix": "!{timestamp:yyyy}/", "ErrorOutputPrefix": "" })), "ErrorOutputPrefix cannot be null"),
+        (
+            with(json!({}), json!({ "Prefix": "!{timestamp:yyyy}/", "ErrorOutputPrefix": "" })),
+            "ErrorOutputPrefix cannot be null",
+        ),
         (with(json!({}), json!({ "ErrorOutputPrefix": "!{timestamp:yyyy}/" })), "error-output-type"),
         (with(json!({}), json!({ "CustomTimeZone": "Mars/Olympus" })), "is no time zone"),
         (with(json!({}), json!({ "FileExtension": "json" })), "FileExtension"),
@@ -28,13 +34,28 @@ fn mistakes_are_refused_by_name() {
         (with(json!({}), json!({ "BucketARN": "arn:aws:s3:::../x" })), "arn:aws:s3:::bucket"),
         (with(converted(), json!({ "CompressionFormat": "GZIP" })), "must be UNCOMPRESSED"),
         (with(converted(), json!({ "BufferingHints": { "SizeInMBs": 5, "IntervalInSeconds": 60 } })), "at least 64"),
-        (with(partitioned(), json!({ "ProcessingConfiguration": { "Enabled": true, "Processors": [
-            { "Type": "RecordDeAggregation" } ] } })), "RecordDeAggregation is not supported yet"),
-        (with(partitioned(), json!({ "ProcessingConfiguration": { "Enabled": true, "Processors": [
+        (
+            with(
+                partitioned(),
+                json!({ "ProcessingConfiguration": { "Enabled": true, "Processors": [
+            { "Type": "RecordDeAggregation" } ] } }),
+            ),
+            "RecordDeAggregation is not supported yet",
+        ),
+        (
+            with(
+                partitioned(),
+                json!({ "ProcessingConfiguration": { "Enabled": true, "Processors": [
             { "Type": "MetadataExtraction", "Parameters": [
-                { "ParameterName": "MetadataExtractionQuery", "ParameterValue": "{a: " } ] } ] } })), "no jq program"),
+                { "ParameterName": "MetadataExtractionQuery", "ParameterValue": "{a: " } ] } ] } }),
+            ),
+            "no jq program",
+        ),
         (json!({ "DeliveryStreamName": "d" }), "Exactly one destination"),
-        (json!({ "DeliveryStreamName": "d", "HttpEndpointDestinationConfiguration": {} }), "HttpEndpointDestinationConfiguration is not supported"),
+        (
+            json!({ "DeliveryStreamName": "d", "HttpEndpointDestinationConfiguration": {} }),
+            "HttpEndpointDestinationConfiguration is not supported",
+        ),
         (json!({ "DeliveryStreamName": "a b", "S3DestinationConfiguration": {} }), "missing field"),
     ];
     for (body, reason) in cases {
@@ -61,7 +82,10 @@ fn every_property_comes_back_from_a_describe() {
         }
     }
     assert_eq!(extended["DataFormatConversionConfiguration"]["SchemaConfiguration"]["TableName"], "orders");
-    assert_eq!(shown["Source"]["KinesisStreamSourceDescription"]["KinesisStreamARN"], body["KinesisStreamSourceConfiguration"]["KinesisStreamARN"]);
+    assert_eq!(
+        shown["Source"]["KinesisStreamSourceDescription"]["KinesisStreamARN"],
+        body["KinesisStreamSourceConfiguration"]["KinesisStreamARN"]
+    );
     assert_eq!(shown["VersionId"], "1");
 }
 
@@ -72,11 +96,15 @@ fn updates_merge_and_need_the_version() {
     deliveries.create(&world.scope, s3(json!({ "Prefix": "a/" }))).unwrap();
     let id = "destinationId-000000000001";
     let update = |version: &str, update: Value| deliveries.update_destination(&world.scope, "d", version, id, update);
-    let hints = json!({ "ExtendedS3DestinationUpdate": { "BufferingHints": { "SizeInMBs": 2, "IntervalInSeconds": 9 } } });
+    let hints =
+        json!({ "ExtendedS3DestinationUpdate": { "BufferingHints": { "SizeInMBs": 2, "IntervalInSeconds": 9 } } });
     update("1", hints.clone()).unwrap();
     let shown = deliveries.get(&world.scope, "d").unwrap();
     let s3 = shown.definition.extended_s3_destination_configuration.unwrap();
-    assert_eq!((shown.version_id, s3.prefix.as_deref(), s3.buffering_hints.unwrap().size_in_mbs), (2, Some("a/"), Some(2)));
+    assert_eq!(
+        (shown.version_id, s3.prefix.as_deref(), s3.buffering_hints.unwrap().size_in_mbs),
+        (2, Some("a/"), Some(2))
+    );
     assert!(update("1", hints).unwrap_err().to_string().contains("do not match"));
     let other = json!({ "AmazonopensearchserviceDestinationUpdate": { "IndexName": "x" } });
     assert!(update("2", other).unwrap_err().to_string().contains("another type of destination"));

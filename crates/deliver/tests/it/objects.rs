@@ -144,7 +144,8 @@ fn source_records_are_backed_up() {
     create_table(&world.parts.tables, &world.scope);
     let mut more = converted();
     more["S3BackupMode"] = json!("Enabled");
-    more["S3BackupConfiguration"] = json!({ "RoleARN": crate::world::ROLE, "BucketARN": "arn:aws:s3:::lake", "Prefix": "backup/" });
+    more["S3BackupConfiguration"] =
+        json!({ "RoleARN": crate::world::ROLE, "BucketARN": "arn:aws:s3:::lake", "Prefix": "backup/" });
     world.deliveries().create(&world.scope, s3(more)).unwrap();
     let mut runner = world.runner("d");
     world.append(&[order(1, "a"), (0, "broken".to_owned())]);

@@ -107,7 +107,11 @@ fn restart(world: World, runner: Option<Runner>, power: bool) -> (World, Option<
     let (disk, clock) = (world.disk.clone(), world.clock.clone());
     disk.die_after(1);
     drop((world, runner));
-    if power { disk.crash() } else { disk.kill() }
+    if power {
+        disk.crash()
+    } else {
+        disk.kill()
+    }
     let world = World::open(disk, clock, Arc::<FakeIndex>::default());
     let runner = world.runner("d");
     (world, Some(runner))
@@ -141,7 +145,10 @@ fn audit(seed: u64, kind: Kind, world: &World, appended: &Appended) {
         let (here, elsewhere) = if *is_good { (&good, &bad) } else { (&bad, &good) };
         let found = here.get(id).copied().unwrap_or(0);
         // A record that was not acknowledged may be there, but not twice.
-        assert!(found == 1 || (found == 0 && !acknowledged), "seed {seed}, {kind:?}: record {id} was delivered {found} times");
+        assert!(
+            found == 1 || (found == 0 && !acknowledged),
+            "seed {seed}, {kind:?}: record {id} was delivered {found} times"
+        );
         assert!(!elsewhere.contains_key(id), "seed {seed}: record {id} is in the wrong place");
     }
 }

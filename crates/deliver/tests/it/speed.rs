@@ -14,7 +14,9 @@ fn speed_of_plain_and_converted_records() {
         world.deliveries().create(&world.scope, s3(more)).unwrap();
         let note = "x".repeat(120);
         let batch = |n: u64| -> Vec<_> {
-            let record = |id| (u128::from(id % 2) * 200, format!(r#"{{"id":{id},"c":"customer-{}","note":"{note}"}}"#, id % 999));
+            let record = |id| {
+                (u128::from(id % 2) * 200, format!(r#"{{"id":{id},"c":"customer-{}","note":"{note}"}}"#, id % 999))
+            };
             (n * 500..(n + 1) * 500).map(record).collect()
         };
         let mut bytes = 0;

@@ -6,8 +6,8 @@ use flate2::read::GzDecoder;
 use millrace_base::{Disk, Scope};
 use millrace_catalog::Catalog;
 use millrace_deliver::{
-    BulkError, BulkIndex, Bucket, Buckets, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectInfo, ObjectStore,
-    Parts, Runner, StoreError,
+    Bucket, Buckets, BulkError, BulkIndex, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectInfo,
+    ObjectStore, Parts, Runner, StoreError,
 };
 use millrace_log::{Commit, LocalLog, LogOptions, LogParts, NewRecord, StreamKey, StreamMode, StreamSpec};
 use millrace_schema::tables::Tables;

@@ -36,7 +36,11 @@ impl CsvEncoder {
         let mut cell = std::mem::take(&mut self.cell);
         cell.clear();
         let text = print(&self.types[at], array, row, &self.options, &mut cell);
-        if text { self.quote(&cell, out) } else { out.extend_from_slice(&cell) }
+        if text {
+            self.quote(&cell, out)
+        } else {
+            out.extend_from_slice(&cell)
+        }
         self.cell = cell;
     }
 
@@ -78,7 +82,9 @@ fn print(ty: &SqlType, array: &ArrayRef, row: usize, options: &CsvOptions, out: 
     match ty {
         SqlType::Char(_) | SqlType::Varchar(_) => out.extend_from_slice(array.as_string::<i32>().value(row).as_bytes()),
         SqlType::Binary(_) | SqlType::Varbinary(_) => {
-            out.extend_from_slice(base64_simd::STANDARD.encode_to_string(array.as_binary::<i32>().value(row)).as_bytes());
+            out.extend_from_slice(
+                base64_simd::STANDARD.encode_to_string(array.as_binary::<i32>().value(row)).as_bytes(),
+            );
         }
         SqlType::Date => print_date(value::<Date32Type>(array, row), out),
         SqlType::Time(_) => {

@@ -54,7 +54,9 @@ impl CsvOptions {
         let disable_quote = options.flag("disable-quote-character", false)?;
         let quote = options.character("quote-character")?;
         if disable_quote && quote.is_some() {
-            return Err(options.refuse("quote-character", "quotes are off by disable-quote-character: keep one of the two"));
+            return Err(
+                options.refuse("quote-character", "quotes are off by disable-quote-character: keep one of the two")
+            );
         }
         let read = Self {
             delimiter,

@@ -7,8 +7,8 @@ use crate::temporal::{Moment, print_date, print_time, print_timestamp};
 use crate::{Field, FormatError, SqlType, Typed};
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::datatypes::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 use arrow::record_batch::RecordBatch;
 use std::io::Write;
@@ -53,7 +53,13 @@ impl Row {
         fields.iter().map(one).collect::<Result<_, _>>().map(Self)
     }
 
-    fn write(&self, columns: &[ArrayRef], row: usize, options: &JsonOptions, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    fn write(
+        &self,
+        columns: &[ArrayRef],
+        row: usize,
+        options: &JsonOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
         out.push(b'{');
         let start = out.len();
         for ((key, node), column) in self.0.iter().zip(columns) {
@@ -161,7 +167,12 @@ fn print_leaf(ty: &SqlType, array: &ArrayRef, row: usize, options: &JsonOptions,
     let standard = options.timestamps;
     let quoted = matches!(
         ty,
-        SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::TimestampLtz(_) | SqlType::Binary(_) | SqlType::Varbinary(_)
+        SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::Timestamp(_)
+            | SqlType::TimestampLtz(_)
+            | SqlType::Binary(_)
+            | SqlType::Varbinary(_)
     );
     if quoted {
         out.push(b'"');
@@ -169,7 +180,9 @@ fn print_leaf(ty: &SqlType, array: &ArrayRef, row: usize, options: &JsonOptions,
     match ty {
         SqlType::Char(_) | SqlType::Varchar(_) => print_string(array.as_string::<i32>().value(row), out),
         SqlType::Binary(_) | SqlType::Varbinary(_) => {
-            out.extend_from_slice(base64_simd::STANDARD.encode_to_string(array.as_binary::<i32>().value(row)).as_bytes());
+            out.extend_from_slice(
+                base64_simd::STANDARD.encode_to_string(array.as_binary::<i32>().value(row)).as_bytes(),
+            );
         }
         SqlType::Decimal(_, scale) => {
             let print = if options.decimal_as_plain_number { print_decimal } else { print_short_decimal };

@@ -57,7 +57,8 @@ impl Node {
                         format: "json",
                         field: field.to_owned(),
                         ty: ty.to_string(),
-                        reason: "the keys of a JSON object are texts, so the MAP's key must be CHAR or VARCHAR".to_owned(),
+                        reason: "the keys of a JSON object are texts, so the MAP's key must be CHAR or VARCHAR"
+                            .to_owned(),
                     });
                 }
                 Self::Map(Box::new(Self::of(field, &value.ty, rules)?))
@@ -94,7 +95,12 @@ impl Node {
     }
 
     #[inline]
-    fn strict_value(&mut self, column: &mut Column, cursor: &mut Cursor<'_>, context: &mut Context) -> Result<(), Fail> {
+    fn strict_value(
+        &mut self,
+        column: &mut Column,
+        cursor: &mut Cursor<'_>,
+        context: &mut Context,
+    ) -> Result<(), Fail> {
         match (cursor.peek(), self) {
             (b'"', Self::Leaf) => put_string(column, cursor.string()?, context),
             (b'-' | b'0'..=b'9', Self::Leaf) => put_number(column, cursor.number()?, context),
@@ -203,7 +209,12 @@ impl Row {
 
     /// Goes past the next key and returns its field; None when no field has it.
     #[inline]
-    fn next_key(&mut self, place: usize, cursor: &mut Cursor<'_>, context: &mut Context) -> Result<Option<usize>, Fail> {
+    fn next_key(
+        &mut self,
+        place: usize,
+        cursor: &mut Cursor<'_>,
+        context: &mut Context,
+    ) -> Result<Option<usize>, Fail> {
         if let Some(guess) = self.guesses.get(place)
             && cursor.take(&guess.raw)
         {
@@ -214,7 +225,12 @@ impl Row {
     }
 
     #[cold]
-    fn learn_key(&mut self, place: usize, cursor: &mut Cursor<'_>, context: &mut Context) -> Result<Option<usize>, Fail> {
+    fn learn_key(
+        &mut self,
+        place: usize,
+        cursor: &mut Cursor<'_>,
+        context: &mut Context,
+    ) -> Result<Option<usize>, Fail> {
         let start = cursor.at;
         let key = cursor.key()?;
         let rules = &context.options.keys;
@@ -264,11 +280,8 @@ impl Fail {
 
 /// A key as it is compared.
 fn normal(key: &[u8], rules: &KeyRules) -> Vec<u8> {
-    let mut key = if rules.case_insensitive {
-        String::from_utf8_lossy(key).to_lowercase().into_bytes()
-    } else {
-        key.to_vec()
-    };
+    let mut key =
+        if rules.case_insensitive { String::from_utf8_lossy(key).to_lowercase().into_bytes() } else { key.to_vec() };
     if rules.dots_to_underscores {
         key.iter_mut().filter(|byte| **byte == b'.').for_each(|byte| *byte = b'_');
     }
@@ -293,7 +306,9 @@ fn put_bool(column: &mut Column, value: bool) -> Result<(), Fail> {
         return Ok(());
     }
     match column.ty {
-        SqlType::Char(_) | SqlType::Varchar(_) => column.bytes(if value { b"true" } else { b"false" }).map_err(Fail::value),
+        SqlType::Char(_) | SqlType::Varchar(_) => {
+            column.bytes(if value { b"true" } else { b"false" }).map_err(Fail::value)
+        }
         _ => Err(Fail::value(refusal(column, if value { "true" } else { "false" }))),
     }
 }

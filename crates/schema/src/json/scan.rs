@@ -152,7 +152,8 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn digits(&mut self, mantissa: &mut u64) {
-        while let Some(digit) = self.bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        while let Some(digit) = self.bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
             *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
             self.at += 1;
         }

@@ -27,7 +27,8 @@ fn space(random: &mut Random) -> &'static str {
 }
 
 fn string(random: &mut Random) -> String {
-    let parts = ["a", "longer text with spaces ", "é", "日本", "😀", "\\n", "\\\"", "\\\\", "\\u0041", "\\ud83d\\ude00", "/"];
+    let parts =
+        ["a", "longer text with spaces ", "é", "日本", "😀", "\\n", "\\\"", "\\\\", "\\u0041", "\\ud83d\\ude00", "/"];
     (0..random.below(6)).map(|_| random.pick(&parts)).collect()
 }
 

@@ -94,7 +94,10 @@ fn what_is_no_json_is_refused_with_its_place() {
         ("[1]", "! the record is no valid JSON at byte 0: a JSON object was expected"),
         (r#"{"v":1"#, "! the record is no valid JSON at byte 6: the text ends too early"),
         (r#"{"v":1,}"#, "! the record is no valid JSON at byte 7: a key in double quotes was expected"),
-        (r#"{"v":007}"#, "! the record is no valid JSON at byte 8: a number begins with a digit, and with 0 only before a point"),
+        (
+            r#"{"v":007}"#,
+            "! the record is no valid JSON at byte 8: a number begins with a digit, and with 0 only before a point",
+        ),
         (r#"{"v" 1}"#, "! the record is no valid JSON at byte 5: a colon was expected"),
         (r#"{"v":1 "w":2}"#, "! the record is no valid JSON at byte 7: a comma or the end was expected"),
         (r#"{"w":"\x"}"#, "! the record is no valid JSON at byte 7: there is no such escape"),
