@@ -13,34 +13,181 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Every service with the operations that Millrace serves.
-const SERVICES: &[(&str, &[&str])] = &[(
-    "kinesis",
-    &[
-        "AddTagsToStream",
-        "CreateStream",
-        "DecreaseStreamRetentionPeriod",
-        "DeleteStream",
-        "DescribeLimits",
-        "DescribeStream",
-        "DescribeStreamSummary",
-        "GetRecords",
-        "GetShardIterator",
-        "IncreaseStreamRetentionPeriod",
-        "ListShards",
-        "ListStreams",
-        "ListTagsForResource",
-        "ListTagsForStream",
-        "PutRecord",
-        "PutRecords",
-        "RemoveTagsFromStream",
-        "TagResource",
-        "UntagResource",
-    ],
-)];
+/// A service whose model is read.
+struct Service {
+    /// Its folder in botocore.
+    model: &'static str,
+    /// The operations that Millrace serves.
+    operations: &'static [&'static str],
+    /// Members that Millrace does not serve: refused in inputs unless they say nothing, left out of outputs.
+    unsupported: &'static [(&'static str, &'static [&'static str])],
+}
 
-/// Patterns that Rust's regular expressions cannot say as they are (look-around), with what says the same.
-const PATTERNS: &[(&str, &str)] = &[];
+/// Every service.
+const SERVICES: &[Service] = &[
+    Service {
+        model: "kinesis",
+        operations: &[
+            "AddTagsToStream",
+            "CreateStream",
+            "DecreaseStreamRetentionPeriod",
+            "DeleteStream",
+            "DescribeLimits",
+            "DescribeStream",
+            "DescribeStreamSummary",
+            "GetRecords",
+            "GetShardIterator",
+            "IncreaseStreamRetentionPeriod",
+            "ListShards",
+            "ListStreams",
+            "ListTagsForResource",
+            "ListTagsForStream",
+            "PutRecord",
+            "PutRecords",
+            "RemoveTagsFromStream",
+            "TagResource",
+            "UntagResource",
+        ],
+        unsupported: &[("CreateStreamInput", &["WarmThroughputMiBps"])],
+    },
+    Service {
+        model: "glue",
+        operations: &[
+            "CreateDatabase",
+            "CreateTable",
+            "DeleteDatabase",
+            "DeleteTable",
+            "GetDatabase",
+            "GetDatabases",
+            "GetTable",
+            "GetTables",
+        ],
+        unsupported: &[
+            ("CreateDatabaseRequest", &["Tags"]),
+            ("CreateTableRequest", &["Name", "OpenTableFormatInput", "PartitionIndexes", "TransactionId"]),
+            ("DatabaseInput", &["CreateTableDefaultPermissions", "FederatedDatabase", "TargetDatabase"]),
+            ("Database", &["CreateTableDefaultPermissions", "FederatedDatabase", "TargetDatabase"]),
+            ("DeleteTableRequest", &["TransactionId"]),
+            ("GetDatabasesRequest", &["AttributesToGet", "ResourceShareType"]),
+            (
+                "GetTableRequest",
+                &["AttributesToGet", "AuditContext", "IncludeStatusDetails", "QueryAsOfTime", "TransactionId"],
+            ),
+            (
+                "GetTablesRequest",
+                &[
+                    "AttributesToGet",
+                    "AuditContext",
+                    "IncludeStatusDetails",
+                    "QueryAsOfTime",
+                    "ResourceShareType",
+                    "TransactionId",
+                ],
+            ),
+            ("Column", &["Parameters"]),
+            (
+                "StorageDescriptor",
+                &[
+                    "AdditionalLocations",
+                    "BucketColumns",
+                    "NumberOfBuckets",
+                    "SchemaReference",
+                    "SkewedInfo",
+                    "SortColumns",
+                    "StoredAsSubDirectories",
+                ],
+            ),
+            (
+                "TableInput",
+                &[
+                    "FederatedTable",
+                    "LastAccessTime",
+                    "LastAnalyzedTime",
+                    "TargetTable",
+                    "ViewDefinition",
+                    "ViewExpandedText",
+                    "ViewOriginalText",
+                ],
+            ),
+            (
+                "Table",
+                &[
+                    "FederatedTable",
+                    "IcebergTableMetadata",
+                    "LastAccessTime",
+                    "LastAnalyzedTime",
+                    "RLSProperties",
+                    "Status",
+                    "TargetTable",
+                    "ViewDefinition",
+                    "ViewExpandedText",
+                    "ViewOriginalText",
+                ],
+            ),
+        ],
+    },
+    Service {
+        model: "firehose",
+        operations: &[
+            "CreateDeliveryStream",
+            "DeleteDeliveryStream",
+            "DescribeDeliveryStream",
+            "ListDeliveryStreams",
+            "PutRecord",
+            "PutRecordBatch",
+            "UpdateDestination",
+        ],
+        unsupported: &[
+            (
+                "CreateDeliveryStreamInput",
+                &[
+                    "AmazonOpenSearchServerlessDestinationConfiguration",
+                    "DatabaseSourceConfiguration",
+                    "DeliveryStreamEncryptionConfigurationInput",
+                    "DirectPutSourceConfiguration",
+                    "ElasticsearchDestinationConfiguration",
+                    "HttpEndpointDestinationConfiguration",
+                    "IcebergDestinationConfiguration",
+                    "MSKSourceConfiguration",
+                    "RedshiftDestinationConfiguration",
+                    "SnowflakeDestinationConfiguration",
+                    "SplunkDestinationConfiguration",
+                ],
+            ),
+            (
+                "UpdateDestinationInput",
+                &[
+                    "AmazonOpenSearchServerlessDestinationUpdate",
+                    "ElasticsearchDestinationUpdate",
+                    "HttpEndpointDestinationUpdate",
+                    "IcebergDestinationUpdate",
+                    "RedshiftDestinationUpdate",
+                    "SnowflakeDestinationUpdate",
+                    "SplunkDestinationUpdate",
+                ],
+            ),
+            (
+                "DestinationDescription",
+                &[
+                    "AmazonOpenSearchServerlessDestinationDescription",
+                    "ElasticsearchDestinationDescription",
+                    "HttpEndpointDestinationDescription",
+                    "IcebergDestinationDescription",
+                    "RedshiftDestinationDescription",
+                    "S3DestinationDescription",
+                    "SnowflakeDestinationDescription",
+                    "SplunkDestinationDescription",
+                ],
+            ),
+            ("SourceDescription", &["DatabaseSourceDescription", "DirectPutSourceDescription", "MSKSourceDescription"]),
+        ],
+    },
+];
+
+/// Patterns that Rust's regular expressions cannot say as they are (look-around), with what says the same, or nearly: the
+/// reserved prefix `aws:` of tag keys is the one thing that is not said.
+const PATTERNS: &[(&str, &str)] =
+    &[(r"^(?!aws:)[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$", r"[\p{L}\p{Z}\p{N}_.:/=+\-@%]*"), (r"^(?!\s*$).+", r"\s*\S.*")];
 
 /// Longer documentation is cut: the model's pages are AWS's, ours only remind.
 const DOC_CHARS_MAX: usize = 110;
@@ -54,11 +201,11 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     };
     let version = version(&botocore)?;
     let folder = shell::root().join("crates/api/src/models");
-    for (service, operations) in SERVICES {
-        let (date, model) = load(&botocore, service)?;
-        let source = format!("botocore {version}, {service} {date}");
-        let text = rustfmt(&Generator::new(&model)?.file(&source, operations)?)?;
-        let path = folder.join(format!("{service}.rs"));
+    for service in SERVICES {
+        let (date, model) = load(&botocore, service.model)?;
+        let source = format!("botocore {version}, {} {date}", service.model);
+        let text = rustfmt(&Generator::new(&model, service)?.file(&source)?)?;
+        let path = folder.join(format!("{}.rs", service.model));
         if !check {
             std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
             println!("{}", path.display());
@@ -124,6 +271,7 @@ fn rustfmt(text: &str) -> Result<String, String> {
 }
 
 struct Generator<'a> {
+    service: &'static Service,
     model: &'a Value,
     shapes: &'a Map<String, Value>,
     /// Structures in order of first use.
@@ -135,15 +283,27 @@ struct Generator<'a> {
 }
 
 impl<'a> Generator<'a> {
-    fn new(model: &'a Value) -> Result<Self, String> {
+    fn new(model: &'a Value, service: &'static Service) -> Result<Self, String> {
         let shapes = model["shapes"].as_object().ok_or("the model has no shapes")?;
-        Ok(Self { model, shapes, structures: Vec::new(), inputs: BTreeSet::new(), rules: BTreeMap::new() })
+        for (shape, members) in service.unsupported {
+            let known =
+                |member: &&&str| shapes.get(*shape).is_some_and(|shape| shape["members"].get(**member).is_some());
+            if let Some(member) = members.iter().find(|member| !known(member)) {
+                return Err(format!("{} has no {shape}.{member}, which is listed as unsupported", service.model));
+            }
+        }
+        let (structures, inputs, rules) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        Ok(Self { service, model, shapes, structures, inputs, rules })
     }
 
-    fn file(mut self, source: &str, operations: &[&str]) -> Result<String, String> {
+    fn unsupported(&self, shape: &str, member: &str) -> bool {
+        self.service.unsupported.iter().any(|(name, members)| *name == shape && members.contains(&member))
+    }
+
+    fn file(mut self, source: &str) -> Result<String, String> {
         let all = self.model["operations"].as_object().ok_or("the model has no operations")?;
         for side in ["input", "output"] {
-            for operation in operations {
+            for operation in self.service.operations {
                 let found = all.get(*operation).ok_or(format!("{source} has no operation {operation}"))?;
                 if let Some(shape) = found[side]["shape"].as_str() {
                     self.reach(shape, side == "input", &mut Vec::new())?;
@@ -156,14 +316,14 @@ impl<'a> Generator<'a> {
         let mut text = format!(
             "//! {name}: shapes of the operations that Millrace serves.\n//!\n\
              //! Generated by `cargo xtask models` from {source}. Do not edit.\n\n\
-             use crate::wire::{{Rule, Text, Timestamp, structures}};\nuse bytes::Bytes;\nuse std::collections::BTreeMap;\n\n\
+             use crate::wire::{{Rule, Text, Timestamp, Unsupported, structures}};\nuse bytes::Bytes;\nuse std::collections::BTreeMap;\n\n\
              /// What `X-Amz-Target` begins with, before the dot and the operation.\n\
              pub const TARGET_PREFIX: &str = {prefix:?};\n\n\
              /// Every operation of the service, served or not.\npub const OPERATIONS: &[&str] = &{:?};\n\n",
             all.keys().collect::<Vec<_>>()
         );
         let body = self.structures()?;
-        for import in ["Text", "Timestamp"] {
+        for import in ["Text", "Timestamp", "Unsupported"] {
             if !body.contains(import) {
                 text = text.replacen(&format!("{import}, "), "", 1);
             }
@@ -206,7 +366,8 @@ impl<'a> Generator<'a> {
             return Ok(());
         }
         path.push(name);
-        let members = shape["members"].as_object().into_iter().flat_map(|members| members.values());
+        let members = shape["members"].as_object().into_iter().flatten();
+        let members = members.filter(|(member, _)| !self.unsupported(name, member)).map(|(_, member)| member);
         let parts =
             members.filter(|member| !reserved(member)).chain(["member", "key", "value"].map(|part| &shape[part]));
         let names: Vec<&str> = parts.filter_map(|part| part["shape"].as_str()).collect();
@@ -223,18 +384,33 @@ impl<'a> Generator<'a> {
             let shape = self.shape(name)?;
             let required: Vec<&str> =
                 shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let fallback = format!("AWS's `{name}`.");
-            let _ = writeln!(text, "    /// {}\n    {name} {{", doc(shape, &fallback));
+            // The macro documents a structure by its name; what AWS says of it comes before.
+            let said = doc(shape, "");
+            if !said.is_empty() {
+                let _ = writeln!(text, "    /// {said}");
+            }
+            let _ = writeln!(text, "    {name} {{");
             let members = shape["members"].as_object().ok_or(format!("{name} has no members"))?;
             for (wire, member) in members.iter().filter(|(_, member)| !reserved(member)) {
                 let inner = member["shape"].as_str().ok_or(format!("{name}.{wire} has no shape"))?;
+                if self.unsupported(name, wire) {
+                    if self.inputs.contains(name) {
+                        let _ = writeln!(text, "        optional {} {wire:?} Unsupported, ANY;", field(wire));
+                    }
+                    continue;
+                }
                 let need = if required.contains(&wire.as_str()) { "required" } else { "optional" };
                 let rule = if self.inputs.contains(name) { self.rule(inner)? } else { "ANY".to_owned() };
-                let fallback = format!("AWS's `{wire}`.");
-                let _ = writeln!(text, "        /// {}", doc(member, &fallback));
+                // The macro documents a member by its name; what AWS says of it comes before.
+                match doc(member, "") {
+                    said if said.is_empty() => {}
+                    said => {
+                        let _ = writeln!(text, "        /// {said}");
+                    }
+                }
                 let _ = writeln!(text, "        {need} {} {wire:?} {}, {rule};", field(wire), self.type_of(inner)?);
             }
-            text.push_str("    }\n\n");
+            text.push_str("    }\n");
         }
         text.truncate(text.trim_end().len());
         text.push_str("\n}\n");

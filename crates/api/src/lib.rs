@@ -6,10 +6,13 @@
 //!
 //! Shapes and their rules are generated from AWS's own service models; no handler touches untyped input.
 
+pub mod firehose;
+pub mod glue;
 pub mod http;
 pub mod kinesis;
 pub mod models;
 pub mod opensearch;
+pub mod sts;
 pub mod wire;
 
 pub use http::{Call, Caller, Doors, Service, serve};

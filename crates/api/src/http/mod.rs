@@ -12,5 +12,5 @@ mod serve;
 
 pub use body::{BODY_BYTES_MAX, read_body};
 pub use caller::Caller;
-pub use rpc::{Call, Service};
+pub use rpc::{Call, Service, blocking};
 pub use serve::{Doors, serve};

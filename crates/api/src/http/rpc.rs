@@ -2,7 +2,7 @@
 
 use super::body::read_body;
 use super::caller::Caller;
-use crate::wire::{CborWriter, Fault, FaultKind, Format, JsonWriter, Writer, kinds};
+use crate::wire::{CborWriter, Fault, FaultKind, Format, JsonWriter, Shape, Writer, kinds};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -34,6 +34,24 @@ pub trait Service: Send + Sync + 'static {
     fn knows(&self, operation: &str) -> bool;
     /// Carries a call out and returns the encoded output.
     async fn call(&self, call: Call) -> Result<Vec<u8>, Fault>;
+}
+
+/// Reads a call's input, runs the operation on a thread that may wait for the disk, and encodes its output.
+pub async fn blocking<S, I, O>(
+    service: &S,
+    call: Call,
+    operation: fn(&S, &Caller, I) -> Result<O, Fault>,
+) -> Result<Vec<u8>, Fault>
+where
+    S: Clone + Send + 'static,
+    I: Shape + Send + 'static,
+    O: Shape + Send + 'static,
+{
+    let input: I = call.format.decode(call.body)?;
+    let service = service.clone();
+    let work = move || operation(&service, &call.caller, input).map(|output| call.format.encode(&output));
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|stopped| Err(kinds::INTERNAL_FAILURE.because(format!("the operation stopped: {stopped}"))))
 }
 
 /// All services, by their target prefix.

@@ -1,7 +1,9 @@
 //! The port: accepts connections, tells HTTP/1.1 from HTTP/2, and closes in order.
 
 use super::rpc::{Rpc, Service, stamp};
+use crate::glue::Glue;
 use crate::kinesis::Kinesis;
+use crate::sts;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, Uri};
@@ -35,7 +37,7 @@ const H2_CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 pub struct Doors {
     /// The log that Kinesis's operations act on.
     pub log: Arc<dyn Log>,
-    /// Where tags are kept.
+    /// Where tags, databases and tables are kept.
     pub catalog: Catalog,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -43,7 +45,7 @@ pub struct Doors {
     pub dice: Arc<dyn Dice>,
     /// Signs shard iterators and page tokens. Keep it: with another key those handed out before are refused.
     pub iterator_key: [u8; 32],
-    /// RPC services beside Kinesis.
+    /// RPC services beside Kinesis and Glue.
     pub services: Vec<Arc<dyn Service>>,
     /// Routes for requests without `X-Amz-Target`: REST services, and the server's own under `/_millrace/`.
     pub router: Router,
@@ -54,8 +56,9 @@ pub struct Doors {
 /// Fails only when the listener itself cannot be used.
 pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Doors { log, catalog, clock, dice, iterator_key, mut services, router } = doors;
+    services.push(Arc::new(Glue::new(catalog.clone(), clock.clone())));
     services.push(Arc::new(Kinesis::new(log, catalog, clock, &iterator_key)));
-    let router = router.fallback(no_route);
+    let router = router.merge(sts::router()).fallback(no_route);
     let door = Arc::new(Door { rpc: Rpc::new(services, dice.clone()), router: TowerToHyperService::new(router), dice });
     listener.local_addr()?;
 

@@ -28,9 +28,6 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: CreateStreamInput) -> Res
 }
 
 fn refuse_what_is_not_there(input: &CreateStreamInput) -> Result<(), Fault> {
-    if input.warm_throughput_mibps.is_some() {
-        return Err(faults::unsupported_parameter("CreateStream", "WarmThroughputMiBps"));
-    }
     if input.record_distribution_strategy.as_deref() == Some("AUTO") {
         return Err(faults::unsupported_parameter("CreateStream", "RecordDistributionStrategy AUTO"));
     }

@@ -25,9 +25,9 @@ mod tag_resource;
 mod tags;
 mod untag_resource;
 
-use crate::http::{Call, Caller, Service};
+use crate::http::{Call, Caller, Service, blocking};
 use crate::models::kinesis::{OPERATIONS, TARGET_PREFIX};
-use crate::wire::{Fault, Shape, Text, kinds};
+use crate::wire::{Fault, Text};
 use async_trait::async_trait;
 use millrace_base::{Arn, Clock};
 use millrace_catalog::Catalog;
@@ -70,23 +70,6 @@ impl Kinesis {
     fn stream(&self, caller: &Caller, name: Option<&Text>, arn: Option<&Text>) -> Result<Arc<StreamInfo>, Fault> {
         self.log.stream(&self.key(caller, name, arn)?).map_err(faults::of_log)
     }
-
-    /// Runs an operation that may wait for the disk on a thread that may wait.
-    async fn blocking<I, O>(
-        &self,
-        call: Call,
-        operation: fn(&Self, &Caller, I) -> Result<O, Fault>,
-    ) -> Result<Vec<u8>, Fault>
-    where
-        I: Shape + Send + 'static,
-        O: Shape + Send + 'static,
-    {
-        let input: I = call.format.decode(call.body)?;
-        let kinesis = self.clone();
-        let work = move || operation(&kinesis, &call.caller, input).map(|output| call.format.encode(&output));
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|stopped| Err(kinds::INTERNAL_FAILURE.because(format!("the operation stopped: {stopped}"))))
-    }
 }
 
 #[async_trait]
@@ -103,23 +86,23 @@ impl Service for Kinesis {
         match call.operation.as_str() {
             "PutRecords" => put_records::call(self, call).await,
             "PutRecord" => put_record::call(self, call).await,
-            "GetRecords" => self.blocking(call, get_records::call).await,
-            "GetShardIterator" => self.blocking(call, get_shard_iterator::call).await,
-            "ListShards" => self.blocking(call, list_shards::call).await,
-            "DescribeStream" => self.blocking(call, describe_stream::call).await,
-            "DescribeStreamSummary" => self.blocking(call, describe_stream_summary::call).await,
-            "ListStreams" => self.blocking(call, list_streams::call).await,
-            "CreateStream" => self.blocking(call, create_stream::call).await,
-            "DeleteStream" => self.blocking(call, delete_stream::call).await,
-            "IncreaseStreamRetentionPeriod" => self.blocking(call, increase_stream_retention_period::call).await,
-            "DecreaseStreamRetentionPeriod" => self.blocking(call, decrease_stream_retention_period::call).await,
-            "DescribeLimits" => self.blocking(call, describe_limits::call).await,
-            "AddTagsToStream" => self.blocking(call, add_tags_to_stream::call).await,
-            "RemoveTagsFromStream" => self.blocking(call, remove_tags_from_stream::call).await,
-            "ListTagsForStream" => self.blocking(call, list_tags_for_stream::call).await,
-            "TagResource" => self.blocking(call, tag_resource::call).await,
-            "UntagResource" => self.blocking(call, untag_resource::call).await,
-            "ListTagsForResource" => self.blocking(call, list_tags_for_resource::call).await,
+            "GetRecords" => blocking(self, call, get_records::call).await,
+            "GetShardIterator" => blocking(self, call, get_shard_iterator::call).await,
+            "ListShards" => blocking(self, call, list_shards::call).await,
+            "DescribeStream" => blocking(self, call, describe_stream::call).await,
+            "DescribeStreamSummary" => blocking(self, call, describe_stream_summary::call).await,
+            "ListStreams" => blocking(self, call, list_streams::call).await,
+            "CreateStream" => blocking(self, call, create_stream::call).await,
+            "DeleteStream" => blocking(self, call, delete_stream::call).await,
+            "IncreaseStreamRetentionPeriod" => blocking(self, call, increase_stream_retention_period::call).await,
+            "DecreaseStreamRetentionPeriod" => blocking(self, call, decrease_stream_retention_period::call).await,
+            "DescribeLimits" => blocking(self, call, describe_limits::call).await,
+            "AddTagsToStream" => blocking(self, call, add_tags_to_stream::call).await,
+            "RemoveTagsFromStream" => blocking(self, call, remove_tags_from_stream::call).await,
+            "ListTagsForStream" => blocking(self, call, list_tags_for_stream::call).await,
+            "TagResource" => blocking(self, call, tag_resource::call).await,
+            "UntagResource" => blocking(self, call, untag_resource::call).await,
+            "ListTagsForResource" => blocking(self, call, list_tags_for_resource::call).await,
             other => Err(faults::unsupported(other)),
         }
     }

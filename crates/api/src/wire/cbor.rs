@@ -67,7 +67,7 @@ impl CborReader {
     }
 
     /// What is next, tags passed over.
-    fn kind(&mut self) -> Result<Kind, Malformed> {
+    fn next_kind(&mut self) -> Result<Kind, Malformed> {
         let mut first = self.peek()?;
         while first >> 5 == TAG {
             self.head()?;
@@ -86,7 +86,7 @@ impl CborReader {
     }
 
     fn expect_kind(&mut self, wanted: Kind, expected: &str) -> Result<(), Malformed> {
-        match self.kind()? {
+        match self.next_kind()? {
             found if found == wanted => Ok(()),
             found => Err(Malformed::mismatch(found, expected)),
         }
@@ -176,6 +176,10 @@ fn half(bits: u16) -> f64 {
 }
 
 impl Reader for CborReader {
+    fn kind(&mut self) -> Result<Kind, Malformed> {
+        self.next_kind()
+    }
+
     fn null(&mut self) -> Result<bool, Malformed> {
         let null = matches!(self.peek()?, NULL | UNDEFINED);
         self.at += usize::from(null);
@@ -224,7 +228,7 @@ impl Reader for CborReader {
     }
 
     fn open_map(&mut self) -> Result<(), Malformed> {
-        match self.kind()? {
+        match self.next_kind()? {
             Kind::Map => self.open(),
             Kind::Other => Err(broken()),
             _ => Err(Malformed("Unexpected field type".to_owned())),
@@ -236,7 +240,7 @@ impl Reader for CborReader {
     }
 
     fn open_list(&mut self) -> Result<(), Malformed> {
-        match self.kind()? {
+        match self.next_kind()? {
             Kind::List => self.open(),
             Kind::Other => Err(broken()),
             Kind::Map => Err(Malformed("Start of structure or map found where not expected.".to_owned())),
@@ -249,7 +253,7 @@ impl Reader for CborReader {
     }
 
     fn skip(&mut self) -> Result<(), Malformed> {
-        match self.kind()? {
+        match self.next_kind()? {
             Kind::Number => self.number().map(drop),
             Kind::Boolean => self.boolean().map(drop),
             Kind::Text | Kind::Bytes => self.string().map(drop),

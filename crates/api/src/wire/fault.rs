@@ -28,8 +28,14 @@ pub mod kinds {
 
     /// The caller may not do this, or the resource belongs to somebody else.
     pub const ACCESS_DENIED: FaultKind = FaultKind::new("AccessDeniedException", 400);
+    /// Glue has this database or table already.
+    pub const ALREADY_EXISTS: FaultKind = FaultKind::new("AlreadyExistsException", 400);
     /// `DryRun` was given and the request would have been carried out.
     pub const DRY_RUN: FaultKind = FaultKind::new("DryRunOperationException", 400);
+    /// Somebody else changed the resource meanwhile: describe it and try again.
+    pub const CONCURRENT_MODIFICATION: FaultKind = FaultKind::new("ConcurrentModificationException", 400);
+    /// Glue has no such database or table.
+    pub const ENTITY_NOT_FOUND: FaultKind = FaultKind::new("EntityNotFoundException", 400);
     /// A shard iterator is older than five minutes.
     pub const EXPIRED_ITERATOR: FaultKind = FaultKind::new("ExpiredIteratorException", 400);
     /// A page's token is older than five minutes.
@@ -40,6 +46,8 @@ pub mod kinds {
     pub const INTERNAL_FAILURE: FaultKind = FaultKind::new("InternalFailureException", 500);
     /// A parameter breaks a rule that the model does not know.
     pub const INVALID_ARGUMENT: FaultKind = FaultKind::new("InvalidArgumentException", 400);
+    /// Glue's word for a parameter that breaks a rule.
+    pub const INVALID_INPUT: FaultKind = FaultKind::new("InvalidInputException", 400);
     /// The request is signed in two ways at once.
     pub const INVALID_SIGNATURE: FaultKind = FaultKind::new("InvalidSignatureException", 400);
     /// A quota is used up.
@@ -54,6 +62,8 @@ pub mod kinds {
     pub const RESOURCE_NOT_FOUND: FaultKind = FaultKind::new("ResourceNotFoundException", 400);
     /// The body cannot be read as what the operation takes.
     pub const SERIALIZATION: FaultKind = FaultKind::new("SerializationException", 400);
+    /// Firehose's word for a failure of ours; the same call may succeed later.
+    pub const SERVICE_UNAVAILABLE: FaultKind = FaultKind::new("ServiceUnavailableException", 503);
     /// AWS has this operation or option, Millrace does not yet.
     pub const UNSUPPORTED: FaultKind = FaultKind::new("UnsupportedOperationException", 400);
     /// Nobody has this operation.
@@ -74,9 +84,11 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The name of the message's member: AWS writes it with a capital in serialization errors only.
+    /// The name of the message's member: AWS writes it with a capital in serialization errors and in Glue's.
     pub fn message_member(&self) -> &'static str {
-        if self.kind == kinds::SERIALIZATION { "Message" } else { "message" }
+        let capital = [kinds::SERIALIZATION, kinds::ENTITY_NOT_FOUND, kinds::ALREADY_EXISTS, kinds::INVALID_INPUT]
+            .contains(&self.kind);
+        if capital { "Message" } else { "message" }
     }
 }
 

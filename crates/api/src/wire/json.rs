@@ -36,7 +36,7 @@ impl JsonReader {
         None
     }
 
-    fn kind(&mut self) -> Kind {
+    fn next_kind(&mut self) -> Kind {
         match self.peek() {
             Some(b'"') => Kind::Text,
             Some(b'{') => Kind::Map,
@@ -48,7 +48,7 @@ impl JsonReader {
     }
 
     fn expect_kind(&mut self, wanted: Kind, expected: &str) -> Result<(), Malformed> {
-        match self.kind() {
+        match self.next_kind() {
             found if found == wanted => Ok(()),
             found => Err(Malformed::mismatch(found, expected)),
         }
@@ -172,6 +172,10 @@ fn unescape_unicode(rest: &[u8]) -> Result<(char, usize), Malformed> {
 }
 
 impl Reader for JsonReader {
+    fn kind(&mut self) -> Result<Kind, Malformed> {
+        Ok(self.next_kind())
+    }
+
     fn null(&mut self) -> Result<bool, Malformed> {
         Ok(self.peek() == Some(b'n') && self.take(b"null"))
     }
@@ -235,7 +239,7 @@ impl Reader for JsonReader {
     }
 
     fn open_map(&mut self) -> Result<(), Malformed> {
-        match self.kind() {
+        match self.next_kind() {
             Kind::Map => self.open(),
             Kind::Other => Err(broken()),
             _ => Err(Malformed("Unexpected field type".to_owned())),
@@ -258,7 +262,7 @@ impl Reader for JsonReader {
     }
 
     fn open_list(&mut self) -> Result<(), Malformed> {
-        match self.kind() {
+        match self.next_kind() {
             Kind::List => self.open(),
             Kind::Other => Err(broken()),
             Kind::Map => Err(Malformed("Start of structure or map found where not expected.".to_owned())),
@@ -271,7 +275,7 @@ impl Reader for JsonReader {
     }
 
     fn skip(&mut self) -> Result<(), Malformed> {
-        match self.kind() {
+        match self.next_kind() {
             Kind::Text => self.string().map(drop),
             Kind::Number => self.double().map(drop),
             Kind::Boolean => self.boolean().map(drop),

@@ -20,7 +20,7 @@ pub use cbor::{CborReader, CborWriter};
 pub use fault::{Fault, FaultKind, kinds};
 pub use json::{JsonReader, JsonWriter};
 pub use rule::{Checks, Rule};
-pub use shape::{DEPTH_MAX, Kind, Malformed, Reader, Shape, Writer};
+pub use shape::{DEPTH_MAX, Kind, Malformed, Reader, Shape, Unsupported, Writer};
 pub(crate) use structure::structures;
 pub use values::{Text, Timestamp};
 

@@ -166,6 +166,7 @@ impl Rule {
 pub struct Checks {
     path: Vec<Step>,
     broken: Vec<Broken>,
+    unsupported: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -204,6 +205,12 @@ impl Checks {
         self.note(text);
     }
 
+    /// Notes that the member here is one that Millrace does not serve yet.
+    pub fn unsupported(&mut self) {
+        let place = self.place();
+        self.unsupported.get_or_insert(place);
+    }
+
     fn broken(&mut self, value: &str, constraint: String) {
         let shown = match value.char_indices().nth(SHOWN_CHARS_MAX) {
             Some((end, _)) => format!("{}…", &value[..end]),
@@ -235,7 +242,12 @@ impl Checks {
     /// The error that names every broken rule; `Ok` when all were kept.
     pub fn finish(mut self) -> Result<(), Fault> {
         if self.broken.is_empty() {
-            return Ok(());
+            return match self.unsupported {
+                Some(place) => {
+                    Err(kinds::UNSUPPORTED.because(format!("Millrace does not support '{place}' yet: leave it out.")))
+                }
+                None => Ok(()),
+            };
         }
         self.broken.sort_by(|a, b| a.order.cmp(&b.order));
         self.broken.truncate(REPORTED_MAX);

@@ -50,6 +50,8 @@ impl Malformed {
 
 /// A pull parser of one format. Every method reads exactly one token or fails.
 pub trait Reader {
+    /// What is next; nothing is taken.
+    fn kind(&mut self) -> Result<Kind, Malformed>;
     /// Takes a null, if one is next.
     fn null(&mut self) -> Result<bool, Malformed>;
     /// A string.
@@ -127,6 +129,45 @@ impl Shape for () {
     }
 
     fn write(&self, _: &mut dyn Writer) {}
+}
+
+/// A member that Millrace does not serve yet: refused by its place, unless it says nothing (null, false, empty, a number
+/// not above zero), which is what many clients send for members that their users never set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unsupported;
+
+impl Shape for Unsupported {
+    fn read(reader: &mut dyn Reader, checks: &mut Checks) -> Result<Self, Malformed> {
+        if !says_nothing(reader)? {
+            checks.unsupported();
+        }
+        Ok(Self)
+    }
+
+    fn write(&self, _: &mut dyn Writer) {}
+}
+
+fn says_nothing(reader: &mut dyn Reader) -> Result<bool, Malformed> {
+    let mut nothing = true;
+    match reader.kind()? {
+        Kind::Boolean => nothing = !reader.boolean()?,
+        Kind::Number => nothing = reader.double()? <= 0.0,
+        Kind::Text => nothing = reader.text()?.is_empty(),
+        Kind::List => {
+            reader.open_list()?;
+            while reader.next_item()? {
+                nothing &= says_nothing(reader)?;
+            }
+        }
+        Kind::Map => {
+            reader.open_map()?;
+            while reader.next_key()?.is_some() {
+                nothing &= says_nothing(reader)?;
+            }
+        }
+        Kind::Bytes | Kind::Other => reader.skip()?,
+    }
+    Ok(nothing)
 }
 
 impl Shape for Text {

@@ -9,9 +9,10 @@ macro_rules! structures {
         $($(#[$member_doc:meta])* $need:ident $field:ident $wire:literal $type:ty, $rule:expr;)*
     })*) => {$(
         $(#[$doc])*
+        #[doc = concat!("AWS's `", stringify!($name), "`.")]
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct $name {
-            $($(#[$member_doc])* pub $field: $crate::wire::structures!(@type $need $type),)*
+            $($(#[$member_doc])* #[doc = concat!("On the wire: `", $wire, "`.")] pub $field: $crate::wire::structures!(@type $need $type),)*
         }
 
         impl $name {
