@@ -113,6 +113,6 @@ mod tests {
             generated_name: "long-stack-name-Search-1BCDEFGHIJKL".to_owned(),
             resuming: false,
         };
-        assert_eq!(name(&ctx, &json!({})), "ck-name-search-1bcdefghijkl");
+        assert_eq!(name(&ctx, &json!({})), "ack-name-search-1bcdefghijkl");
     }
 }
