@@ -68,7 +68,7 @@ impl CheckpointStore {
         file.extend_from_slice(&checkpoint.body);
         file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());
         let write = || -> io::Result<()> {
-            self.disk.create_dir(&self.dir)?;
+            crate::durable::create_dir(&*self.disk, &self.dir)?;
             self.disk.replace(&self.path(checkpoint.epoch), &file)?;
             let names = self.names()?;
             names.iter().rev().skip(KEPT).try_for_each(|(_, name)| self.disk.remove(&self.dir.join(name)))

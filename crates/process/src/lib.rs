@@ -25,6 +25,7 @@ mod state;
 
 mod checkpoint;
 mod codec;
+mod durable;
 mod job;
 
 pub use cast::is_castable;

@@ -130,7 +130,7 @@ impl FolderSink {
 impl Part {
     fn create(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
         let dir = path.parent().unwrap_or(Path::new("."));
-        disk.create_dir(dir)?;
+        crate::durable::create_dir(disk, dir)?;
         let file = disk.open(path, true)?;
         file.set_len(0)?;
         Ok(Self { file, written: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
