@@ -253,6 +253,10 @@ impl Stateful {
                     let reason = "a window over updates is not supported yet: window the rows before they change";
                     return Err(JobError::Graph(reason.to_owned()));
                 }
+                if aggregate.allowed_lateness_ms > 0 && matches!(aggregate.window, Window::Session { .. }) {
+                    let reason = "table.exec.emit.allow-lateness is not supported yet for SESSION windows: reset it";
+                    return Err(JobError::Graph(reason.to_owned()));
+                }
                 let parts = shared.window(id, aggregate).map_err(failed)?;
                 match aggregate.window {
                     Window::Session { gap_ms } => {

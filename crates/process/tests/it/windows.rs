@@ -1,7 +1,10 @@
 //! Windows: what fires, what is late, and that parallel runs give what sequential ones give.
 
 use crate::support::{rows, windowed, World};
-use millrace_process::graph::Window;
+use millrace_process::connect::Collect;
+use millrace_process::graph::{Operator, Window};
+use millrace_process::{Job, Progress};
+use std::sync::Arc;
 
 const TUMBLE: Window = Window::Tumble { size_ms: 10_000, offset_ms: 0 };
 
@@ -64,6 +67,32 @@ fn sessions_join_over_the_gap() {
             r#"{"k":"a","n":1,"total":1,"most":1,"window_start":"00:40","window_end":"00:45"}"#,
         ]
     );
+    assert_eq!(world.lines("/out/late").len(), 1);
+}
+
+#[test]
+fn allowed_lateness_fires_again() {
+    let world = World::new(1);
+    // The third row is behind its window, which is kept for 20 s; the fifth comes after that.
+    world.write("/in/orders/1", &rows(&[(0, "a", 1), (15, "a", 2), (1, "a", 4), (60, "a", 8), (2, "a", 16)]));
+    let mut graph = windowed(TUMBLE, 0, 20_000);
+    for node in &mut graph.nodes {
+        if let Operator::Sink(spec) = &mut node.operator {
+            if spec.table == "out" {
+                spec.connector = "collect".to_owned();
+            }
+        }
+    }
+    let mut parts = world.parts();
+    let (collect, collected) = Collect::pair();
+    parts.connectors.add_sink("collect", Arc::new(collect));
+    let mut job = Job::open(&graph, parts, None).unwrap();
+    while job.step().unwrap() != Progress::Finished {}
+    drop(job);
+    let shown: Vec<String> =
+        collected.flat_map(|rows| (0..rows.batch.num_rows()).map(|row| rows.render(row)).collect::<Vec<_>>()).collect();
+    let shown: Vec<&str> = shown.iter().map(|row| &row[..row.find(", 20").unwrap()]).collect();
+    assert_eq!(shown, ["+I[a, 1, 1, 1", "-U[a, 1, 1, 1", "+U[a, 2, 5, 4", "+I[a, 1, 2, 2", "+I[a, 1, 8, 8"]);
     assert_eq!(world.lines("/out/late").len(), 1);
 }
 
