@@ -5,7 +5,8 @@
 //! file := magic "MILLCHK1"(8) epoch(8) len(8) body(len) crc32c of all before(4)
 //! ```
 //! Files are named `chk-EPOCH` with twenty digits, written to a temporary name and renamed, so that a crash leaves either
-//! the whole file or none. The last [`KEPT`] are kept: a damaged file is passed over for the one before it.
+//! the whole file or none. The last [`KEPT`] are kept. A damaged newest one is reported, not passed over: its commits may
+//! have been made, and the one before it would make them again, otherwise cut.
 //!
 //! # Limits
 //! A body is at most [`BODY_BYTES_MAX`].
@@ -76,25 +77,18 @@ impl CheckpointStore {
         write().map_err(|error| self.failed(error))
     }
 
-    /// The newest whole checkpoint; none when there is none.
+    /// The newest checkpoint; none when there is none.
     ///
     /// # Errors
-    /// The disk's, or that there are checkpoints but all are damaged.
+    /// The disk's, or that it is damaged.
     pub fn latest(&self) -> Result<Option<Checkpoint>, CheckpointError> {
         let names = self.names().map_err(|error| self.failed(error))?;
-        for (_, name) in names.iter().rev() {
-            let content = self.disk.read(&self.dir.join(name)).map_err(|error| self.failed(error))?;
-            if let Some(checkpoint) = decode(&content) {
-                return Ok(Some(checkpoint));
-            }
-        }
-        match names.last() {
-            None => Ok(None),
-            Some((_, name)) => Err(self.failed(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("all are damaged, the newest is {name}; remove the folder to start the job from the beginning"),
-            ))),
-        }
+        let Some((_, name)) = names.last() else { return Ok(None) };
+        let content = self.disk.read(&self.dir.join(name)).map_err(|error| self.failed(error))?;
+        decode(&content).map(Some).ok_or_else(|| {
+            let reason = format!("{name} is damaged; remove the folder to start the job from where its sources say");
+            self.failed(io::Error::new(io::ErrorKind::InvalidData, reason))
+        })
     }
 
     /// Removes all checkpoints: the job starts from the beginning.

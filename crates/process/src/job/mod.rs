@@ -8,9 +8,14 @@
 //! saved before the sinks commit, and a restored job repeats the commit of the checkpoint that it starts from. So a crash
 //! before the save undoes everything since the last checkpoint, and a crash after it undoes nothing.
 //!
+//! A job takes its first checkpoint when it is opened, so that its first positions are known after a crash, and saves again
+//! the one it starts from: a process whose sync failed may have left a checkpoint that shows but is not on disk, and a commit
+//! must not get ahead of its checkpoint. A job that starts from nothing is a new incarnation, whose sinks have names of their
+//! own: what an earlier one wrote is never taken for its output.
+//!
 //! # Saved state (version 1)
 //! ```text
-//! body := version(4) graph hash(8) finished(1) positions trunk prepared
+//! body := version(4) graph hash(8) incarnation(8) finished(1) positions trunk prepared
 //! positions := list of source(8) split id, position(8), watermark progress
 //! ```
 
@@ -50,6 +55,7 @@ pub struct Job {
     trunk: Trunk,
     store: Option<CheckpointStore>,
     graph_hash: u64,
+    incarnation: u64,
     bounded: bool,
     interval_ms: Option<i64>,
     epoch: u64,
@@ -142,6 +148,7 @@ impl JobError {
 
 /// A checkpoint's content, taken apart.
 struct Saved {
+    incarnation: u64,
     finished: bool,
     positions: BTreeMap<NodeId, BTreeMap<String, Position>>,
     progress: BTreeMap<(NodeId, String), Vec<u8>>,
@@ -155,7 +162,7 @@ impl Job {
     /// # Errors
     /// The graph, its tables or the checkpoint; each names the cure.
     pub fn open(graph: &JobGraph, parts: Parts, store: Option<CheckpointStore>) -> Result<Self, JobError> {
-        let Parts { environment, connectors } = parts;
+        let Parts { mut environment, connectors } = parts;
         let shared = Shared::new(graph, environment.clock.clone())?;
         let graph_hash = hash(graph)?;
         let restored = match &store {
@@ -163,6 +170,8 @@ impl Job {
             None => None,
         };
         let saved = restored.as_ref().map(|checkpoint| read_saved(&checkpoint.body, graph_hash, store.as_ref())).transpose()?;
+        let incarnation = saved.as_ref().map_or_else(|| environment.dice.roll(), |saved| saved.incarnation);
+        environment.job = format!("{}-{incarnation:016x}", environment.job).into();
         let mut lanes = Vec::new();
         let mut bounded = true;
         for (id, node) in graph.nodes.iter().enumerate() {
@@ -186,6 +195,7 @@ impl Job {
             trunk,
             store,
             graph_hash,
+            incarnation,
             bounded,
             interval_ms,
             epoch: 1,
@@ -193,8 +203,13 @@ impl Job {
             checkpoints: 0,
             environment,
         };
-        if let (Some(saved), Some(checkpoint)) = (saved, restored) {
-            job.restore(saved, checkpoint.epoch)?;
+        match (saved, restored, &job.store) {
+            (Some(saved), Some(checkpoint), Some(store)) => {
+                store.save(&checkpoint)?;
+                job.restore(saved, checkpoint.epoch)?;
+            }
+            (_, _, Some(_)) => job.checkpoint()?,
+            (_, _, None) => {}
         }
         Ok(job)
     }
@@ -253,7 +268,7 @@ impl Job {
         let epoch = self.epoch;
         let prepared = self.trunk.prepare(epoch)?;
         if let Some(store) = &self.store {
-            let body = write_saved(self.graph_hash, finished, &positions, &self.trunk, &prepared);
+            let body = write_saved((self.graph_hash, self.incarnation), finished, &positions, &self.trunk, &prepared);
             store.save(&Checkpoint { epoch, body })?;
         }
         self.trunk.commit(epoch, &prepared)?;
@@ -302,10 +317,11 @@ fn hash(graph: &JobGraph) -> Result<u64, JobError> {
     Ok(digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte)))
 }
 
-fn write_saved(hash: u64, finished: bool, positions: &[Place], trunk: &Trunk, prepared: &[Vec<u8>]) -> Vec<u8> {
+fn write_saved((hash, incarnation): (u64, u64), finished: bool, positions: &[Place], trunk: &Trunk, prepared: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Writer::default();
     out.u32(STATE_VERSION);
     out.u64(hash);
+    out.u64(incarnation);
     out.u8(u8::from(finished));
     out.list(positions.iter(), |out, (source, split, position, progress)| {
         out.u64(*source as u64);
@@ -329,6 +345,7 @@ fn read_saved(body: &[u8], hash: u64, store: Option<&CheckpointStore>) -> Result
         if from.u64()? != hash {
             return Ok(None);
         }
+        let incarnation = from.u64()?;
         let finished = from.u8()? == 1;
         let places =
             from.list(|from| Ok((from.u64()? as NodeId, from.text()?, from.u64()?, from.bytes()?.to_vec())))?;
@@ -340,7 +357,7 @@ fn read_saved(body: &[u8], hash: u64, store: Option<&CheckpointStore>) -> Result
         }
         let trunk = from.bytes()?.to_vec();
         let prepared = from.list(|from| Ok(from.bytes()?.to_vec()))?;
-        Ok(Some(Saved { finished, positions, progress, trunk, prepared }))
+        Ok(Some(Saved { incarnation, finished, positions, progress, trunk, prepared }))
     };
     let dir = store.map(|store| store.dir().display().to_string()).unwrap_or_default();
     read().map_err(JobError::State)?.ok_or(JobError::OtherGraph { dir })
