@@ -190,6 +190,11 @@ pub trait Log: Send + Sync + 'static {
     /// are validated by the caller; an unknown stream is the only refusal that comes early. Dropping the future does not
     /// take the append back.
     fn append(&self, key: &StreamKey, records: Vec<NewRecord>, producer: Option<Producer>) -> Appended;
+    /// Waits until there is room for another append. `append` itself never holds back: a door calls this before it takes a
+    /// request apart, so that waiting appends stay within bounds.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
     /// A reader that stands before `index`. An index below `trim` is moved up to it; above `tail` it waits.
     fn reader(&self, key: &StreamKey, shard: ShardId, index: u64) -> Result<Box<dyn ShardReader>, LogError>;
     /// What is readable of a shard.

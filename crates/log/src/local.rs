@@ -15,7 +15,9 @@ use millrace_base::{Clock, Disk, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -51,7 +53,7 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Memory for the newest frames of all streams, in bytes: readers within it do not touch the disk.
     pub cache_bytes: usize,
-    /// Bytes of waiting appends from which on [`LocalLog::room`] holds back.
+    /// Bytes of waiting appends from which on [`Log::room`] holds back.
     pub queue_bytes: usize,
 }
 
@@ -128,14 +130,6 @@ impl LocalLog {
         damaged.collect()
     }
 
-    /// Waits until less than [`LogOptions::queue_bytes`] wait to be written. `append` itself never holds back: a server
-    /// calls this before it takes in another request.
-    pub async fn room(&self) {
-        if let Driver::Thread { queue, .. } = &self.driver {
-            queue.room(self.env.options.queue_bytes).await;
-        }
-    }
-
     /// Bytes of memory that hold indexes of segments; bounded, but for about a hundred bytes a segment.
     pub fn index_bytes(&self) -> usize {
         let streams = self.streams.read();
@@ -187,6 +181,13 @@ impl Drop for LocalLog {
 }
 
 impl Log for LocalLog {
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        match &self.driver {
+            Driver::Inline(_) => Box::pin(std::future::ready(())),
+            Driver::Thread { queue, .. } => Box::pin(queue.room(self.env.options.queue_bytes)),
+        }
+    }
+
     fn create_stream(&self, key: &StreamKey, spec: StreamSpec) -> Result<Arc<StreamInfo>, LogError> {
         self.env.healthy()?;
         let name = key.to_string();

@@ -11,6 +11,7 @@ use crate::lake::LakeBuckets;
 use crate::lock::{DataLock, LockError};
 use crate::resources::{Rooms, resource_types};
 use crate::settings::Settings;
+use millrace_api::firehose::Firehose;
 use millrace_api::{Doors, serve};
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
@@ -138,7 +139,7 @@ impl Server {
             iterator_key: iterator_key(&catalog, &*dice).map_err(room::<CatalogError>("catalog"))?,
             clock,
             dice,
-            services: Vec::new(),
+            services: vec![Arc::new(Firehose::new(deliveries.clone()))],
             router: door::router(door::Own { jobs, deployer: deployer.clone() }),
         };
         let doors = vec![
@@ -180,6 +181,9 @@ fn open_log(
         dir: settings.data.join("log"),
     };
     let log = LocalLog::open(parts, LogOptions::default()).map_err(room::<LogError>("log"))?;
+    for (stream, error) in log.damaged() {
+        eprintln!("stream {stream} cannot be used, the others can: {error}");
+    }
     Ok(log)
 }
 

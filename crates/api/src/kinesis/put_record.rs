@@ -9,6 +9,7 @@ use millrace_base::{Millis, SequenceNumber};
 use millrace_log::StreamKey;
 
 pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Vec<u8>, Fault> {
+    kinesis.log.room().await;
     let input: PutRecordInput = call.format.decode(call.body)?;
     let stream = kinesis.stream(&call.caller, input.stream_name.as_ref(), input.stream_arn.as_ref())?;
     let PutRecordInput { partition_key, explicit_hash_key, data, .. } = input;

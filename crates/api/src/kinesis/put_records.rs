@@ -15,6 +15,7 @@ use millrace_log::{NewRecord, Placed};
 const REQUEST_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Vec<u8>, Fault> {
+    kinesis.log.room().await;
     let input: PutRecordsInput = call.format.decode(call.body)?;
     let stream = kinesis.stream(&call.caller, input.stream_name.as_ref(), input.stream_arn.as_ref())?;
     let mut records = Vec::with_capacity(input.records.len());

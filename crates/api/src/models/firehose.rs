@@ -676,25 +676,6 @@ structures! {
         optional amazonopensearchservice_destination_description "AmazonopensearchserviceDestinationDescription" AmazonopensearchserviceDestinationDescription, ANY;
     }
     /// Describes a destination in Amazon S3.
-    S3DestinationDescription {
-        /// The Amazon Resource Name (ARN) of the Amazon Web Services credentials.
-        required role_arn "RoleARN" Text, ANY;
-        /// The ARN of the S3 bucket.
-        required bucket_arn "BucketARN" Text, ANY;
-        /// The "YYYY/MM/DD/HH" time format prefix is automatically used for delivered Amazon S3 files.
-        optional prefix "Prefix" Text, ANY;
-        /// A prefix that Firehose evaluates and adds to failed records before writing them to S3.
-        optional error_output_prefix "ErrorOutputPrefix" Text, ANY;
-        /// The buffering option.
-        required buffering_hints "BufferingHints" BufferingHints, ANY;
-        /// The compression format.
-        required compression_format "CompressionFormat" Text, ANY;
-        /// The encryption configuration.
-        required encryption_configuration "EncryptionConfiguration" EncryptionConfiguration, ANY;
-        /// The Amazon CloudWatch logging options for your Firehose stream.
-        optional cloud_watch_logging_options "CloudWatchLoggingOptions" CloudWatchLoggingOptions, ANY;
-    }
-    /// Describes a destination in Amazon S3.
     ExtendedS3DestinationDescription {
         /// The Amazon Resource Name (ARN) of the Amazon Web Services credentials.
         required role_arn "RoleARN" Text, ANY;
@@ -726,6 +707,25 @@ structures! {
         optional file_extension "FileExtension" Text, ANY;
         /// The time zone you prefer.
         optional custom_time_zone "CustomTimeZone" Text, ANY;
+    }
+    /// Describes a destination in Amazon S3.
+    S3DestinationDescription {
+        /// The Amazon Resource Name (ARN) of the Amazon Web Services credentials.
+        required role_arn "RoleARN" Text, ANY;
+        /// The ARN of the S3 bucket.
+        required bucket_arn "BucketARN" Text, ANY;
+        /// The "YYYY/MM/DD/HH" time format prefix is automatically used for delivered Amazon S3 files.
+        optional prefix "Prefix" Text, ANY;
+        /// A prefix that Firehose evaluates and adds to failed records before writing them to S3.
+        optional error_output_prefix "ErrorOutputPrefix" Text, ANY;
+        /// The buffering option.
+        required buffering_hints "BufferingHints" BufferingHints, ANY;
+        /// The compression format.
+        required compression_format "CompressionFormat" Text, ANY;
+        /// The encryption configuration.
+        required encryption_configuration "EncryptionConfiguration" EncryptionConfiguration, ANY;
+        /// The Amazon CloudWatch logging options for your Firehose stream.
+        optional cloud_watch_logging_options "CloudWatchLoggingOptions" CloudWatchLoggingOptions, ANY;
     }
     /// The destination description in Amazon OpenSearch Service.
     AmazonopensearchserviceDestinationDescription {
