@@ -25,7 +25,8 @@ fn distance(a: &str, b: &str) -> usize {
     for i in 0..a.len() {
         let mut row = vec![i + 1];
         for j in 0..b.len() {
-            let swap = if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] { before[j - 1] + 1 } else { usize::MAX };
+            let swap =
+                if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] { before[j - 1] + 1 } else { usize::MAX };
             let change = last[j] + usize::from(a[i] != b[j]);
             row.push(change.min(last[j + 1] + 1).min(row[j] + 1).min(swap));
         }

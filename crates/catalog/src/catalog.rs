@@ -112,10 +112,9 @@ impl Transaction<'_> {
     /// Writes one fact, replacing what was there.
     pub fn put<T: Serialize>(&mut self, table: &str, key: &str, value: &T) -> Result<(), CatalogError> {
         let json = serde_json::to_vec(value).map_err(|e| self.store(e))?;
-        self.facts.insert((table, key), json.as_slice()).map_err(|e| CatalogError::Store {
-            path: self.path.to_owned(),
-            reason: e.to_string(),
-        })?;
+        self.facts
+            .insert((table, key), json.as_slice())
+            .map_err(|e| CatalogError::Store { path: self.path.to_owned(), reason: e.to_string() })?;
         Ok(())
     }
 

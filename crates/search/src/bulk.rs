@@ -116,7 +116,9 @@ fn read_meta(meta: &Map<String, Value>, line: usize) -> Result<(Option<String>, 
         (Some(version), true) => condition.external_version = Some(version),
         (None, false) => {}
         _ => {
-            return Err(Error::illegal_argument("[version] goes with [version_type] external, and the other way round"));
+            return Err(Error::illegal_argument(
+                "[version] goes with [version_type] external, and the other way round",
+            ));
         }
     }
     Ok((index, id, condition))

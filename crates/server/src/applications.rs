@@ -200,7 +200,9 @@ fn plan(definition: &ApplicationDefinition) -> Result<Vec<JobGraph>, PortError> 
         }
     }
     if graphs.is_empty() {
-        return Err(PortError::Invalid(format!("application {name}: the script has no INSERT, so there is nothing to run")));
+        return Err(PortError::Invalid(format!(
+            "application {name}: the script has no INSERT, so there is nothing to run"
+        )));
     }
     Ok(graphs)
 }

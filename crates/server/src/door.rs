@@ -10,12 +10,12 @@
 
 use crate::jobs::{Jobs, Stopper};
 use crate::script::{Audience, Event, Interpreter};
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Json, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::Router;
 use millrace_base::Scope;
 use millrace_stack::{Deployer, Progress, Status, Template};
 use parking_lot::Mutex;

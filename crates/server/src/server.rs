@@ -147,7 +147,18 @@ impl Server {
             tokio::spawn(millrace_api::opensearch::serve(search_listener, engine.clone(), stopping(stopped.clone()))),
         ];
         tokio::spawn(trim(log, stopped));
-        Ok(Self { address, search_address, deployer, store, applications, deliveries, engine, stop, doors, _lock: lock })
+        Ok(Self {
+            address,
+            search_address,
+            deployer,
+            store,
+            applications,
+            deliveries,
+            engine,
+            stop,
+            doors,
+            _lock: lock,
+        })
     }
 
     /// Stops in order: doors, jobs (each with a last checkpoint), deliveries, index.
@@ -174,12 +185,8 @@ fn open_log(
     disk: &Arc<dyn Disk>,
     catalog: &Catalog,
 ) -> Result<Arc<dyn Log>, StartError> {
-    let parts = LogParts {
-        clock: clock.clone(),
-        disk: disk.clone(),
-        catalog: catalog.clone(),
-        dir: settings.data.join("log"),
-    };
+    let parts =
+        LogParts { clock: clock.clone(), disk: disk.clone(), catalog: catalog.clone(), dir: settings.data.join("log") };
     let log = LocalLog::open(parts, LogOptions::default()).map_err(room::<LogError>("log"))?;
     for (stream, error) in log.damaged() {
         eprintln!("stream {stream} cannot be used, the others can: {error}");

@@ -2,7 +2,7 @@
 //!
 //! A script that touches streams runs in a server, because that is where they live; any other runs right here.
 
-use super::client::{Client, CliError, EndpointArgs};
+use super::client::{CliError, Client, EndpointArgs};
 use crate::jobs::{Jobs, Stopper};
 use crate::script::{Audience, Event, Interpreter};
 use clap::Args;
@@ -124,10 +124,8 @@ async fn stream(client: &Client, body: &serde_json::Value) -> Result<bool, CliEr
     let mut lines = client.lines("/_millrace/sql", body).await?;
     let mut shown = Shown::default();
     while let Some(line) = lines.next().await {
-        let event = serde_json::from_str(&line?).map_err(|error| CliError::Answer {
-            endpoint: client.endpoint().to_owned(),
-            reason: error.to_string(),
-        })?;
+        let event = serde_json::from_str(&line?)
+            .map_err(|error| CliError::Answer { endpoint: client.endpoint().to_owned(), reason: error.to_string() })?;
         shown.show(&event);
     }
     Ok(!shown.failed)

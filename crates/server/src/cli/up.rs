@@ -26,7 +26,8 @@ pub async fn run(args: UpArgs) -> Result<(), CliError> {
     // Templates are read first: a mistyped path should not start anything.
     let requests = requests(&args.deploy)?;
     let server = Server::start(&settings).await.map_err(|error| CliError::Input(error.to_string()))?;
-    let scope = Scope::new(&variable("AWS_ACCOUNT_ID", Scope::DEFAULT_ACCOUNT), &variable("AWS_REGION", Scope::DEFAULT_REGION));
+    let scope =
+        Scope::new(&variable("AWS_ACCOUNT_ID", Scope::DEFAULT_ACCOUNT), &variable("AWS_REGION", Scope::DEFAULT_REGION));
     println!("AWS APIs   http://{}   export AWS_ENDPOINT_URL=http://{}", server.address, server.address);
     println!("OpenSearch http://{}", server.search_address);
     println!("data       {}", settings.data.display());

@@ -208,7 +208,11 @@ impl World {
         let (disk, clock, dice, graph) = (self.disk.clone(), self.clock.clone(), self.dice.clone(), self.graph.clone());
         disk.die_after(1);
         drop(self);
-        if power { disk.crash() } else { disk.kill() }
+        if power {
+            disk.crash()
+        } else {
+            disk.kill()
+        }
         Self::open(disk, clock, dice, graph, true)
     }
 

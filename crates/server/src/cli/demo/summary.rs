@@ -74,8 +74,14 @@ async fn settled(server: &Server, index: &Index<'_>, bucket: &str, events: u64) 
 async fn windows(index: &Index<'_>) -> Result<(), CliError> {
     let body = json!({ "size": TOP, "sort": [{ "departures": "desc" }, { "window_start": "asc" }] });
     let answer = index.ask("departures/_search", &body).await?;
-    println!("\n   Flink SQL: departures per airport and hour, the busiest of {} windows", answer["hits"]["total"]["value"]);
-    println!("   {:<18} {:<7} {:>10} {:>10} {:>10} {:>10}", "hour", "airport", "departures", "cancelled", "avg delay", "max delay");
+    println!(
+        "\n   Flink SQL: departures per airport and hour, the busiest of {} windows",
+        answer["hits"]["total"]["value"]
+    );
+    println!(
+        "   {:<18} {:<7} {:>10} {:>10} {:>10} {:>10}",
+        "hour", "airport", "departures", "cancelled", "avg delay", "max delay"
+    );
     for hit in answer["hits"]["hits"].as_array().into_iter().flatten() {
         let row = &hit["_source"];
         let hour = row["window_start"].as_str().unwrap_or_default().get(..16).unwrap_or_default().replace('T', " ");
@@ -83,7 +89,10 @@ async fn windows(index: &Index<'_>) -> Result<(), CliError> {
         let minutes = |name: &str| row[name].as_i64().map_or_else(String::new, |minutes| format!("{minutes} min"));
         println!(
             "   {hour:<18} {airport:<7} {:>10} {:>10} {:>10} {:>10}",
-            row["departures"], row["cancelled"], minutes("delay_avg_min"), minutes("delay_max_min")
+            row["departures"],
+            row["cancelled"],
+            minutes("delay_avg_min"),
+            minutes("delay_max_min")
         );
     }
     Ok(())
@@ -120,7 +129,8 @@ fn size(bytes: u64) -> String {
 
 async fn searches(index: &Index<'_>) -> Result<(), CliError> {
     let query = "dest:LAX AND dep_delay_min:>120";
-    let body = json!({ "size": 3, "query": { "query_string": { "query": query } }, "sort": [{ "dep_delay_min": "desc" }] });
+    let body =
+        json!({ "size": 3, "query": { "query_string": { "query": query } }, "sort": [{ "dep_delay_min": "desc" }] });
     let answer = index.ask("flights/_search", &body).await?;
     println!("\n   Search: {query}  →  {} hits, the longest first", answer["hits"]["total"]["value"]);
     for hit in answer["hits"]["hits"].as_array().into_iter().flatten() {
@@ -128,7 +138,12 @@ async fn searches(index: &Index<'_>) -> Result<(), CliError> {
         let text = |name: &str| flight[name].as_str().unwrap_or_default().to_owned();
         println!(
             "   {}{} {} → {}, scheduled {}, {} minutes late",
-            text("carrier"), flight["flight"], text("origin"), text("dest"), text("scheduled_at"), flight["dep_delay_min"]
+            text("carrier"),
+            flight["flight"],
+            text("origin"),
+            text("dest"),
+            text("scheduled_at"),
+            flight["dep_delay_min"]
         );
     }
     let body = json!({ "size": 0, "aggs": { "carriers": {
@@ -151,7 +166,12 @@ async fn late(client: &Client) -> Result<(), CliError> {
     if let Some(first) = first {
         let event: Value = serde_json::from_str(&first).unwrap_or_default();
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-        println!("   for example {}, scheduled {}, departed {}", text("event_id"), text("scheduled_at"), text("departed_at"));
+        println!(
+            "   for example {}, scheduled {}, departed {}",
+            text("event_id"),
+            text("scheduled_at"),
+            text("departed_at")
+        );
     }
     Ok(())
 }
@@ -185,14 +205,25 @@ fn speed(replayed: &Replayed) {
         let place = ((replayed.delays.len() as f64 * part) as usize).min(replayed.delays.len().saturating_sub(1));
         replayed.delays.get(place).map_or(0.0, |delay| delay.as_secs_f64() * 1000.0)
     };
-    println!("\n   Speed: {} events, {:.0} events/s through the HTTP door, each on disk before it was acknowledged", replayed.events, replayed.rate);
-    println!("   Put → searchable: p50 {:.0} ms, p99 {:.0} ms ({} events timed)", at(0.5), at(0.99), replayed.delays.len());
+    println!(
+        "\n   Speed: {} events, {:.0} events/s through the HTTP door, each on disk before it was acknowledged",
+        replayed.events, replayed.rate
+    );
+    println!(
+        "   Put → searchable: p50 {:.0} ms, p99 {:.0} ms ({} events timed)",
+        at(0.5),
+        at(0.99),
+        replayed.delays.len()
+    );
 }
 
 /// The commands to look further.
 pub fn look_further(server: &Server, data: &Path, search: &str) {
     println!("\n4. Look further, in another terminal");
-    println!("   export AWS_ENDPOINT_URL=http://{} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any", server.address);
+    println!(
+        "   export AWS_ENDPOINT_URL=http://{} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any",
+        server.address
+    );
     println!("   aws kinesis list-streams");
     println!("   millrace tail departures --from-start");
     println!("   millrace sql");
