@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, Option<&[&str]>)] = &[
     ("server", None),
 ];
 
-/// The doors import every stage, and `stack` for CloudFormation's own API.
+/// The doors import every stage.
 const API: &[&str] = &[
     "base",
     "catalog",
@@ -37,7 +37,6 @@ const API: &[&str] = &[
     "queue",
     "watch",
     "access",
-    "stack",
 ];
 
 /// Adds what is wrong with one manifest.
