@@ -33,11 +33,15 @@ pub fn parse_double(text: &str) -> Option<f64> {
     if numeric { bare.parse().ok() } else { None }
 }
 
+/// A text is no number. Whoever reads it knows its place and makes the error for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotANumber;
+
 /// A decimal text as the unscaled value of `DECIMAL(precision, scale)`, rounded half up as Flink does. `Ok(None)` when it
-/// has too many digits for the type (Flink makes that NULL), `Err(())` when it is no number.
-pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<Option<i128>, ()> {
+/// has too many digits for the type (Flink makes that NULL).
+pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<Option<i128>, NotANumber> {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
-        Some(at) => (&text[..at], text[at + 1..].parse::<i32>().map_err(drop)?),
+        Some(at) => (&text[..at], text[at + 1..].parse::<i32>().map_err(|_| NotANumber)?),
         None => (text, 0),
     };
     let (negative, digits) = match mantissa.as_bytes() {
@@ -48,7 +52,7 @@ pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<Option<i128
     let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
     let all = || whole.bytes().chain(places.bytes());
     if whole.len() + places.len() == 0 || !all().all(|b| b.is_ascii_digit()) {
-        return Err(());
+        return Err(NotANumber);
     }
     // The number of leading digits that stay before rounding.
     let kept = whole.len() as i64 + i64::from(exponent) + i64::from(scale);
@@ -218,9 +222,9 @@ mod tests {
             ("5e-4", 10, 2, Ok(Some(0))),
             ("0e999999", 10, 2, Ok(Some(0))),
             ("1e999999", 10, 2, Ok(None)),
-            ("x", 10, 2, Err(())),
-            ("", 10, 2, Err(())),
-            (".", 10, 2, Err(())),
+            ("x", 10, 2, Err(NotANumber)),
+            ("", 10, 2, Err(NotANumber)),
+            (".", 10, 2, Err(NotANumber)),
             (".5", 10, 2, Ok(Some(50))),
         ];
         for (text, precision, scale, expected) in cases {

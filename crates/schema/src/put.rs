@@ -2,7 +2,7 @@
 
 use crate::SqlType;
 use crate::column::{Column, Refused, Store};
-use crate::number::{parse_decimal, parse_double};
+use crate::number::{NotANumber, parse_decimal, parse_double};
 use crate::temporal::{Moment, TimestampStandard, parse_date, parse_time, parse_timestamp};
 
 /// A value shown in an error is cut to this many characters.
@@ -19,7 +19,7 @@ pub(crate) fn put_text(column: &mut Column, text: &str, standard: TimestampStand
         SqlType::Decimal(precision, scale) => {
             return match parse_decimal(text.trim(), precision, scale) {
                 Ok(value) => put_decimal(column, value),
-                Err(()) => Err(refusal(column, text)),
+                Err(NotANumber) => Err(refusal(column, text)),
             };
         }
         SqlType::Timestamp(precision) => {
