@@ -38,7 +38,7 @@ pub struct Parts {
 /// When a write is to be found by searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Refresh {
-    /// Soon: within 0.1 to 1 s.
+    /// Soon: within 0.05 to 1 s.
     #[default]
     Soon,
     /// Before the answer, by waiting for the next refresh.
@@ -128,12 +128,12 @@ impl Engine {
         }
     }
 
-    /// Stops the thread and refreshes every index, so that the next start has nothing to repeat.
+    /// Stops the thread and makes every index durable in segments, so that the next start has nothing to repeat.
     pub fn close(&self) -> Result<(), Error> {
         self.signal.lock().stopped = true;
         self.wake.notify_all();
         let indices: Vec<_> = self.indices.read().values().cloned().collect();
-        indices.iter().try_for_each(|index| index.refresh())
+        indices.iter().try_for_each(|index| index.close())
     }
 
     /// Refreshes what is due; when to come again, if nothing is written meanwhile.
@@ -280,7 +280,7 @@ impl Engine {
     pub fn search(&self, expression: &str, body: &Value, ignore_unavailable: bool) -> Result<Value, Error> {
         let now = self.world.clock.now();
         let request = SearchRequest::read(body, now)?;
-        find::search(&self.targets(expression, ignore_unavailable)?, &request, now)
+        find::search(&self.targets(expression, ignore_unavailable)?, &request, now, &*self.world.clock)
     }
 
     /// Counts what a query (`{"query": …}`, or nothing for all) finds.

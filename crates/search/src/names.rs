@@ -30,9 +30,9 @@ pub fn check(name: &str) -> Result<(), Error> {
 }
 
 /// The names that an expression selects, in order and once each.
-pub fn resolve<'a>(
+pub fn resolve(
     expression: &str,
-    names: &mut dyn Iterator<Item = &'a str>,
+    names: &mut dyn Iterator<Item = &str>,
     ignore_unavailable: bool,
 ) -> Result<Vec<String>, Error> {
     let names: Vec<&str> = names.collect();

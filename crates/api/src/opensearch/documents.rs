@@ -1,12 +1,11 @@
 //! Single documents and bulks of them.
 
 use super::request::Request;
-use super::response::Answer;
+use super::response::{Answer, took};
 use millrace_search::{
     Action, Condition, Engine, Error, Found, Refresh, SourceFilter, Write, parse_bulk, render_done, render_item,
 };
 use serde_json::{Value, json};
-use std::time::Instant;
 
 const SOURCE_PARAMS: [&str; 3] = ["_source", "_source_includes", "_source_excludes"];
 
@@ -14,14 +13,14 @@ const SOURCE_PARAMS: [&str; 3] = ["_source", "_source_includes", "_source_exclud
 pub fn bulk(engine: &Engine, request: &Request, index: Option<&str>) -> Result<Answer, Error> {
     request.allow(&["refresh"])?;
     let refresh = request.refresh()?;
-    let begun = Instant::now();
+    let begun = engine.now();
     let (labels, ops): (Vec<_>, Vec<_>) = parse_bulk(&request.body, index)?.into_iter().unzip();
     let results = engine.bulk(ops, refresh)?;
     let errors = results.iter().any(Result::is_err);
     let forced = refresh == Refresh::Now;
     let items: Vec<Value> =
         labels.iter().zip(&results).map(|(label, result)| render_item(label, result, forced)).collect();
-    Ok(Answer::ok(json!({"took": begun.elapsed().as_millis() as u64, "errors": errors, "items": items})))
+    Ok(Answer::ok(json!({"took": took(engine, begun), "errors": errors, "items": items})))
 }
 
 /// `PUT /{index}/_doc/{id}`, `POST /{index}/_doc`, `PUT /{index}/_create/{id}`

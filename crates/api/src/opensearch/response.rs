@@ -1,10 +1,16 @@
 //! Answers, and the parts of them that were asked for.
 
-use millrace_search::Error;
+use millrace_base::Millis;
+use millrace_search::{Engine, Error};
 use serde_json::{Map, Value, json};
 
 const JSON: &str = "application/json; charset=UTF-8";
 const TEXT: &str = "text/plain; charset=UTF-8";
+
+/// The milliseconds since a request began, by the engine's clock: what OpenSearch calls `took`.
+pub fn took(engine: &Engine, begun: Millis) -> Millis {
+    (engine.now() - begun).max(0)
+}
 
 /// What a client gets.
 pub struct Answer {

@@ -1,10 +1,9 @@
 //! Searches and counts.
 
 use super::request::Request;
-use super::response::Answer;
+use super::response::{Answer, took};
 use millrace_search::{Engine, Error};
 use serde_json::{Map, Value, json};
-use std::time::Instant;
 
 /// Parameters that make a query of `?q=`.
 const QUERY_PARAMS: [&str; 5] = ["q", "df", "default_operator", "analyze_wildcard", "lenient"];
@@ -111,7 +110,7 @@ pub fn count(engine: &Engine, request: &Request, expression: &str) -> Result<Ans
 /// `_msearch`: lines of JSON, a header and a search by turns; each has its own answer or error.
 pub fn msearch(engine: &Engine, request: &Request, index: Option<&str>) -> Result<Answer, Error> {
     request.allow(&["max_concurrent_searches", "ccs_minimize_roundtrips"])?;
-    let begun = Instant::now();
+    let begun = engine.now();
     let parse = |line: &[u8]| -> Result<Value, Error> {
         let trimmed = line.trim_ascii();
         if trimmed.is_empty() {
@@ -122,7 +121,7 @@ pub fn msearch(engine: &Engine, request: &Request, index: Option<&str>) -> Resul
     };
     let body = request.body.strip_suffix(b"\n").unwrap_or(&request.body);
     let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
-    if body.is_empty() || lines.len() % 2 != 0 {
+    if body.is_empty() || !lines.len().is_multiple_of(2) {
         return Err(Error::validation("a multi search is pairs of lines: a header and a search"));
     }
     let mut responses = Vec::with_capacity(lines.len() / 2);
@@ -142,5 +141,5 @@ pub fn msearch(engine: &Engine, request: &Request, index: Option<&str>) -> Resul
             Err(error) => error.body(),
         });
     }
-    Ok(Answer::ok(json!({"took": begun.elapsed().as_millis() as u64, "responses": responses})))
+    Ok(Answer::ok(json!({"took": took(engine, begun), "responses": responses})))
 }

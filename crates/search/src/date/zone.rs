@@ -27,9 +27,9 @@ impl Zone {
     }
 
     /// How far ahead of UTC it is at a moment, in milliseconds.
-    pub fn offset_ms(&self, utc: i64) -> i64 {
+    pub fn offset_ms(self, utc: i64) -> i64 {
         match self {
-            Self::Fixed(offset) => *offset,
+            Self::Fixed(offset) => offset,
             Self::Named(zone) => chrono::DateTime::from_timestamp_millis(utc).map_or(0, |at| {
                 i64::from(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()) * 1000
             }),
@@ -37,13 +37,13 @@ impl Zone {
     }
 
     /// The clock on the wall, as milliseconds.
-    pub fn to_local(&self, utc: i64) -> i64 {
+    pub fn to_local(self, utc: i64) -> i64 {
         utc + self.offset_ms(utc)
     }
 
     /// The moment at which the clock on the wall shows `local`; a time that a change of the clock skips is the moment of
     /// the change, one that it repeats is the first.
-    pub fn to_utc(&self, local: i64) -> i64 {
+    pub fn to_utc(self, local: i64) -> i64 {
         match self {
             Self::Fixed(offset) => local - offset,
             Self::Named(_) => {

@@ -8,11 +8,11 @@ use crate::index::Index;
 use crate::mapping::Mappings;
 use crate::query::Context;
 use crate::values::BLOCK_DOCS;
+use millrace_base::Clock;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::time::Instant;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{DocAddress, DocId, Score, Searcher, SegmentReader};
 
@@ -64,9 +64,8 @@ impl Ord for Candidate {
     }
 }
 
-/// Answers a search over some indices in OpenSearch's form.
-pub fn search(targets: &[Target], request: &SearchRequest, now: i64) -> Result<Value, Error> {
-    let begun = Instant::now();
+/// Answers a search over some indices, begun at `now`, in OpenSearch's form.
+pub fn search(targets: &[Target], request: &SearchRequest, now: i64, clock: &dyn Clock) -> Result<Value, Error> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut total = 0;
     let mut best = None;
@@ -123,8 +122,7 @@ pub fn search(targets: &[Target], request: &SearchRequest, now: i64) -> Result<V
     let hits = page.map(|hit| shown(&targets[hit.target], request, &hit)).collect::<Result<Vec<_>, _>>()?;
     let scored = request.size > 0 && (request.sort.is_empty() || request.track_scores);
     let max_score = best.filter(|_| scored);
-    let mut answer =
-        json!({"took": begun.elapsed().as_millis() as u64, "timed_out": false, "_shards": shards(targets.len())});
+    let mut answer = json!({"took": (clock.now() - now).max(0), "timed_out": false, "_shards": shards(targets.len())});
     answer["hits"] = hits_json(request.total, total, max_score, hits);
     if !request.aggs.is_empty() {
         let mappings: Vec<&Mappings> = targets.iter().map(|target| &*target.mappings).collect();

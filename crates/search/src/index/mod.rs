@@ -2,10 +2,11 @@
 //!
 //! A write is decided under the index's lock (version, sequence number, mapping), goes to the translog and to tantivy's
 //! writer, and is acknowledged once the translog is synced. A refresh commits tantivy, after which the write is found by
-//! searches and the translog may forget it. Reads never wait for the lock.
+//! searches; a flush syncs that commit, after which the translog may forget it. Reads never wait for the lock.
 
 mod layout;
 mod read;
+mod segments;
 mod translog;
 mod versions;
 mod write;
@@ -19,12 +20,12 @@ use crate::error::Error;
 use crate::mapping::Mappings;
 use millrace_base::{Clock, Dice, Disk, Millis};
 use parking_lot::{Condvar, Mutex, RwLock};
+use segments::Segments;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tantivy::directory::MmapDirectory;
+use std::time::Duration;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy};
 use translog::{Entry, ROLL_BYTES, Translog};
@@ -36,8 +37,8 @@ pub const META_FILE: &str = "index.json";
 const WRITER_BYTES: usize = 32 << 20;
 /// An index that is not written to gives its writer's memory and threads back after this long.
 const WRITER_IDLE_MS: i64 = 30_000;
-/// The first write after a pause is found this much later.
-const REFRESH_SOON_MS: i64 = 100;
+/// A write is found this much later when refreshes are cheap.
+const REFRESH_SOON_MS: i64 = 50;
 /// Under steady writing refreshes are at most this far apart (OpenSearch's default `refresh_interval`).
 const REFRESH_LATE_MS: i64 = 1000;
 /// Documents that no search finds yet are kept in memory; with more bytes than this a refresh does not wait.
@@ -72,6 +73,7 @@ pub struct Index {
     pub layout: Layout,
     world: World,
     dir: PathBuf,
+    segments: Segments,
     tantivy: tantivy::Index,
     reader: IndexReader,
     translog: Translog,
@@ -89,7 +91,7 @@ pub(crate) struct State {
     writer: Option<IndexWriter>,
     versions: Versions,
     next_seq: u64,
-    /// Sequence numbers below this are in tantivy's last commit.
+    /// Sequence numbers below this are in tantivy's last commit, durable or not.
     committed: u64,
     /// When a refresh is due; `None` when everything written is found.
     refresh_due: Option<Millis>,
@@ -117,9 +119,11 @@ impl Index {
         let (meta, mut mappings) = load_meta(&world.disk.read(&dir.join(META_FILE))?)?;
         let at_fault = |error: Error| Error { reason: format!("{}: {}", dir.display(), error.reason), ..error };
         let layout = Layout::new();
-        let directory = MmapDirectory::open(dir.join("segments")).map_err(tantivy::TantivyError::from)?;
+        let directory = Segments::open(world.disk.clone(), &dir.join("segments"));
+        let segments = directory.map_err(tantivy::TantivyError::from)?;
         let tantivy =
-            tantivy::Index::open_or_create(directory, layout.schema.clone()).map_err(|e| at_fault(e.into()))?;
+            tantivy::Index::open_or_create(segments.clone(), layout.schema.clone()).map_err(|e| at_fault(e.into()))?;
+        segments.tidy(&tantivy.load_metas()?.list_segment_files())?;
         tantivy.tokenizers().register(analysis::STANDARD, analysis::standard());
         let reader = tantivy.reader_builder().reload_policy(ReloadPolicy::Manual).num_warming_threads(1).try_into()?;
         let committed = committed_seq(&tantivy)?;
@@ -150,6 +154,7 @@ impl Index {
             meta,
             layout,
             dir: dir.to_owned(),
+            segments,
             tantivy,
             reader,
             translog,
@@ -192,10 +197,26 @@ impl Index {
         self.reader.searcher().segment_readers().iter().map(|reader| u64::from(reader.num_deleted_docs())).sum()
     }
 
-    /// Makes everything written so far visible to searches, and durable in segments.
+    /// Makes everything written so far visible to searches.
     pub fn refresh(&self) -> Result<(), Error> {
         let mut state = self.state.lock();
         self.refresh_locked(&mut state)
+    }
+
+    /// Makes everything written so far visible to searches, and durable in segments, so that the next start repeats nothing.
+    pub fn close(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        self.refresh_locked(&mut state)?;
+        self.flush(&mut state)
+    }
+
+    /// Makes tantivy's last commit durable.
+    fn flush(&self, state: &mut State) -> Result<(), Error> {
+        self.segments.flush().map_err(|error| {
+            let error = Error::from(error);
+            state.failed = Some(format!("a flush failed: {}; restart Millrace once the disk is well", error.reason));
+            error
+        })
     }
 
     fn refresh_locked(&self, state: &mut State) -> Result<(), Error> {
@@ -205,7 +226,7 @@ impl Index {
         if let Some(why) = &state.failed {
             return Err(Error::storage(&self.meta.name, why.clone()));
         }
-        let begun = Instant::now();
+        let begun = self.world.clock.now();
         let result = self.commit(state);
         if let Err(error) = &result {
             state.failed = Some(format!("a refresh failed: {}; restart Millrace once the disk is well", error.reason));
@@ -213,12 +234,13 @@ impl Index {
         }
         self.refresh_done.notify_all();
         result?;
-        state.refresh_cost_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
         state.last_refresh = self.world.clock.now();
+        state.refresh_cost_ms = (state.last_refresh - begun).max(0);
         state.refresh_due = None;
         *self.refreshed.lock() = state.next_seq;
         self.refresh_done.notify_all();
         if self.translog.len() > ROLL_BYTES {
+            self.flush(state)?;
             self.translog.roll()?;
         }
         Ok(())
@@ -257,6 +279,8 @@ impl Index {
                 && writer.wait_merging_threads().is_ok()
             {
                 let _ = self.reader.reload();
+                // A failure is kept in the state, as above.
+                let _ = self.flush(&mut state);
             }
         }
         state.refresh_due

@@ -269,7 +269,7 @@ mod tests {
     use millrace_base::SystemDisk;
 
     fn entry(seq: u64) -> Entry {
-        let source = (seq % 3 != 0).then(|| Bytes::from(format!("{{\"n\":{seq}}}")));
+        let source = (!seq.is_multiple_of(3)).then(|| Bytes::from(format!("{{\"n\":{seq}}}")));
         Entry { seq, version: 1, id: format!("id-{seq}"), source }
     }
 

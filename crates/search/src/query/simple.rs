@@ -49,10 +49,10 @@ impl Parser {
             }
             let joined = operator.take().unwrap_or(if self.all { Occurs::Must } else { Occurs::Should });
             // An operator joins what stands on both its sides.
-            if let Some(before) = clauses.last_mut().filter(|before| before.occurs != Occurs::MustNot) {
-                if clauses_first(joined, before.occurs) {
-                    before.occurs = joined;
-                }
+            if let Some(before) = clauses.last_mut().filter(|before| before.occurs != Occurs::MustNot)
+                && clauses_first(joined, before.occurs)
+            {
+                before.occurs = joined;
             }
             let occurs = if std::mem::take(&mut not) { Occurs::MustNot } else { joined };
             clauses.push(Clause { occurs, node });

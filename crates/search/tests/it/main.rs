@@ -1,4 +1,9 @@
 //! Tests of the engine at its public edge: cases in files, crashes, and how fast it is.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests of the real disk and clock; a helper that fails is a test that fails"
+)]
 
 mod cases;
 mod crash;
