@@ -34,17 +34,6 @@ pub struct Application {
     pub updated: Millis,
 }
 
-/// How an application is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApplicationStatus {
-    /// Its jobs run.
-    Running,
-    /// Its jobs have come to an end of their input.
-    Finished,
-    /// A job failed and is about to start again.
-    Restarting(String),
-}
-
 /// All applications of a server, running.
 pub struct Applications {
     catalog: Catalog,
@@ -80,23 +69,6 @@ impl Applications {
     /// An application, if there is one of the name.
     pub fn get(&self, scope: &Scope, name: &str) -> Result<Option<Application>, PortError> {
         Ok(self.catalog.get(TABLE, &key(scope, name))?)
-    }
-
-    /// A scope's applications, in order of name.
-    pub fn list(&self, scope: &Scope) -> Result<Vec<Application>, PortError> {
-        let found = self.catalog.list::<Application>(TABLE, &key(scope, ""))?;
-        Ok(found.into_iter().map(|(_, application)| application).collect())
-    }
-
-    /// How an application is doing; none when it does not run here.
-    pub fn status(&self, scope: &Scope, name: &str) -> Option<ApplicationStatus> {
-        let running = self.running.lock();
-        let jobs = running.get(&key(scope, name))?;
-        if let Some(reason) = jobs.iter().find_map(RunningJob::failure) {
-            return Some(ApplicationStatus::Restarting(reason));
-        }
-        let finished = jobs.iter().all(RunningJob::is_finished);
-        Some(if finished { ApplicationStatus::Finished } else { ApplicationStatus::Running })
     }
 
     /// Stops every job in order; each takes a last checkpoint. What is stopped resumes at the next start.

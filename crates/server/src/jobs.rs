@@ -39,7 +39,6 @@ pub struct RunningJob {
 struct State {
     counters: Counters,
     failure: Option<String>,
-    finished: bool,
 }
 
 /// Ends a job from elsewhere.
@@ -149,9 +148,7 @@ fn drive(job: Job, stop: &Stop, state: &Mutex<State>) -> Result<(), JobError> {
         state.failure = None;
     };
     let counters = run_job(job, RunOptions { stop: stop.clone(), report: &mut report })?;
-    let mut state = state.lock();
-    state.counters = counters;
-    state.finished = !stop.is_stopped();
+    state.lock().counters = counters;
     Ok(())
 }
 
@@ -167,16 +164,6 @@ fn slept(pause: Duration, stop: &Stop) -> bool {
 }
 
 impl RunningJob {
-    /// Why the last run failed, until the next one makes progress.
-    pub fn failure(&self) -> Option<String> {
-        self.state.lock().failure.clone()
-    }
-
-    /// True when the job came to the end of its input.
-    pub fn is_finished(&self) -> bool {
-        self.state.lock().finished
-    }
-
     /// Ends it and waits for its last checkpoint.
     pub fn stop(self) {
         self.stop.stop();

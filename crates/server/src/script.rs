@@ -51,11 +51,6 @@ impl Interpreter {
         Self { session: Session::new(SessionOptions::default()), jobs, scope }
     }
 
-    /// What is declared.
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
     /// Runs all statements of a script, called `name` in errors, until one fails. Errors are shown; true when there was none.
     pub fn run(&mut self, name: &str, script: &str, audience: &mut dyn Audience) -> bool {
         let statements = match millrace_sql::parse(script) {
