@@ -315,7 +315,7 @@ pub(crate) fn extract(unit: Unit, at: Local) -> i64 {
         Unit::Century => (year + 99) / 100,
         Unit::Decade => year / 10,
         Unit::Year => year,
-        Unit::Quarter => i64::from((month + 2) / 3),
+        Unit::Quarter => i64::from(month.div_ceil(3)),
         Unit::Month => i64::from(month),
         Unit::Week => iso_week(day).1,
         Unit::IsoYear => iso_week(day).0,

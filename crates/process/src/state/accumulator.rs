@@ -200,10 +200,10 @@ impl Accumulator {
             if !counts(row as usize) {
                 continue;
             }
-            if let (Some(seen), Some(packed)) = (&mut self.seen, &packed) {
-                if !seen.insert((group, packed.row(row as usize).data().into())) {
-                    continue;
-                }
+            if let (Some(seen), Some(packed)) = (&mut self.seen, &packed)
+                && !seen.insert((group, packed.row(row as usize).data().into()))
+            {
+                continue;
             }
             some_rows.push(row);
             some_groups.push(group);

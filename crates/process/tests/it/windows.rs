@@ -77,10 +77,10 @@ fn allowed_lateness_fires_again() {
     world.write("/in/orders/1", &rows(&[(0, "a", 1), (15, "a", 2), (1, "a", 4), (60, "a", 8), (2, "a", 16)]));
     let mut graph = windowed(TUMBLE, 0, 20_000);
     for node in &mut graph.nodes {
-        if let Operator::Sink(spec) = &mut node.operator {
-            if spec.table == "out" {
-                spec.connector = "collect".to_owned();
-            }
+        if let Operator::Sink(spec) = &mut node.operator
+            && spec.table == "out"
+        {
+            spec.connector = "collect".to_owned();
         }
     }
     let mut parts = world.parts();
