@@ -75,3 +75,37 @@ fn speed() {
             .join(", ")
     );
 }
+
+/// How long single documents, one every 10 ms, take until a search finds them.
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_single_documents() {
+    let home = tempfile::tempdir_in(std::env::var("MILLRACE_SPEED_DIR").unwrap_or("/tmp".into())).unwrap();
+    let engine = open(home.path());
+    let refresher = engine.start().unwrap();
+    engine.create_index("flights", &json!({})).unwrap();
+    engine.index_docs("flights", (0..20_000).map(flight)).unwrap();
+    let mut waiting = std::collections::VecDeque::new();
+    let mut delays = Vec::new();
+    let mut writes = Vec::new();
+    for n in 20_000..21_000 {
+        let begun = Instant::now();
+        engine.index_docs("flights", [flight(n)]).unwrap();
+        writes.push(begun.elapsed().as_secs_f64() * 1000.0);
+        waiting.push_back((n, begun));
+        while begun.elapsed().as_millis() < 10 {
+            let found = engine.count("flights", &json!({}), false).unwrap()["count"].as_u64().unwrap();
+            while let Some((_, put)) = waiting.pop_front_if(|(n, _)| *n < found) {
+                delays.push(put.elapsed().as_secs_f64() * 1000.0);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    for (what, mut times) in [("write", writes), ("write to found", delays)] {
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| times[(times.len() as f64 * share) as usize];
+        println!("{what}: p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms", at(0.5), at(0.99), at(0.9999));
+    }
+    engine.close().unwrap();
+    refresher.join().unwrap();
+}
