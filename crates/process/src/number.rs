@@ -157,15 +157,14 @@ pub(crate) fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<Opti
 
 /// A DOUBLE as Java prints it: `1.0`, `1.0E10`, `NaN`, `-Infinity`.
 pub(crate) fn double_text(value: f64) -> String {
-    java_float(value, value.is_nan(), value.is_infinite(), value.abs() < 1e-3 || value.abs() >= 1e7, || {
+    java_float(value, value.is_nan(), value.is_infinite(), !(1e-3..1e7).contains(&value.abs()), || {
         (format!("{value}"), format!("{value:e}"))
     })
 }
 
 /// A FLOAT as Java prints it.
 pub(crate) fn float_text(value: f32) -> String {
-    let size = value.abs();
-    java_float(f64::from(value), value.is_nan(), value.is_infinite(), size < 1e-3 || size >= 1e7, || {
+    java_float(f64::from(value), value.is_nan(), value.is_infinite(), !(1e-3..1e7).contains(&value.abs()), || {
         (format!("{value}"), format!("{value:e}"))
     })
 }
@@ -193,7 +192,15 @@ fn java_float(value: f64, nan: bool, infinite: bool, extreme: bool, texts: impl 
 
 /// Rounds a DOUBLE to `digits` after the point, HALF_UP on its shortest decimal form, as `BigDecimal.valueOf` does.
 pub(crate) fn round_double(value: f64, digits: i32, truncate: bool) -> f64 {
-    if !value.is_finite() || digits > 20 {
+    if !value.is_finite() {
+        return value;
+    }
+    // Java rounds by way of BigDecimal, which has no -0.0: adding 0.0 takes the sign off a zero.
+    round_finite(value, digits, truncate) + 0.0
+}
+
+fn round_finite(value: f64, digits: i32, truncate: bool) -> f64 {
+    if digits > 20 {
         return value;
     }
     let text = format!("{}", value.abs());
@@ -228,7 +235,8 @@ pub(crate) fn round_double(value: f64, digits: i32, truncate: bool) -> f64 {
     }
     let exponent = dropped as i32 - part.len() as i32;
     let digits: String = number.iter().map(|digit| char::from(*digit)).collect();
-    let rounded = format!("{}e{exponent}", if digits.is_empty() { "0" } else { &digits }).parse().unwrap_or(value.abs());
+    let rounded =
+        format!("{}e{exponent}", if digits.is_empty() { "0" } else { &digits }).parse().unwrap_or(value.abs());
     f64::copysign(rounded, value)
 }
 

@@ -3,10 +3,10 @@
 //! Behaviour on empty and on error is the default: NULL (FALSE for `JSON_EXISTS`).
 
 use super::signature::{Args, Call, Entry, Param, Signature};
-use super::text::{texts_of, Texts};
+use super::text::{Texts, texts_of};
 use crate::eval::EvalError;
 use arrow::array::{ArrayRef, BooleanArray};
-use millrace_schema::SqlType;
+use millrace_schema::{SqlType, Typed};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ fn sign_exists(args: &Args<'_>) -> Result<Signature, String> {
 }
 
 fn sign_is(args: &Args<'_>) -> Result<Signature, String> {
-    args.fixed(args.takes(&[Param::Str], &[], None)?, SqlType::Boolean)
+    let args = args.takes(&[Param::Str], &[], None)?;
+    Ok(Signature { args, result: Typed { ty: SqlType::Boolean, nullable: false } })
 }
 
 impl Args<'_> {
@@ -133,7 +134,9 @@ fn exists(call: &Call<'_>) -> Result<ArrayRef, EvalError> {
     let mut out = Vec::with_capacity(call.rows);
     each(call, |pair| {
         out.push(pair.map(|(document, path)| {
-            serde_json::from_str::<Json>(document).is_ok_and(|root| path.find(&root).is_some())
+            // A null is a value of JSON, but none of SQL: it does not exist.
+            serde_json::from_str::<Json>(document)
+                .is_ok_and(|root| path.find(&root).is_some_and(|found| !found.is_null()))
         }));
     })?;
     Ok(Arc::new(BooleanArray::from(out)))
@@ -141,6 +144,6 @@ fn exists(call: &Call<'_>) -> Result<ArrayRef, EvalError> {
 
 fn is_json(call: &Call<'_>) -> Result<ArrayRef, EvalError> {
     let documents = Texts::new(&call.args[0]);
-    let values = (0..call.rows).map(|row| documents.get(row).map(|text| serde_json::from_str::<Json>(text).is_ok()));
-    Ok(Arc::new(values.collect::<BooleanArray>()))
+    let is_json = |row| documents.get(row).is_some_and(|text| serde_json::from_str::<Json>(text).is_ok());
+    Ok(Arc::new(BooleanArray::from((0..call.rows).map(is_json).collect::<Vec<bool>>())))
 }

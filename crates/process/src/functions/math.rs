@@ -1,15 +1,17 @@
 //! Arithmetic and mathematics.
 
-use super::signature::{all, as_decimal, is_approximate, is_integer, is_numeric, is_text, Args, Call, Entry, Param, Signature};
+use super::signature::{
+    Args, Call, Entry, Param, Signature, all, as_decimal, is_approximate, is_integer, is_numeric, is_text,
+};
 use super::time as clock;
 use crate::eval::EvalError;
-use crate::number::{adjusted, decimal_binary, rescale, round_double, TEN};
+use crate::number::{TEN, adjusted, decimal_binary, rescale, round_double};
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array, Float64Array, PrimitiveArray, PrimitiveBuilder,
 };
 use arrow::datatypes::{
-    ArrowNativeTypeOp, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Int8Type, IntervalYearMonthType,
+    ArrowNativeTypeOp, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType,
 };
 use millrace_schema::{SqlType, Typed};
 use std::sync::Arc;
@@ -127,7 +129,9 @@ fn sign_arithmetic(args: &Args<'_>) -> Result<Signature, String> {
         {
             args.fixed(keep, left.ty.clone())
         }
-        (T::IntervalMillis | T::IntervalMonths, T::Timestamp(_) | T::TimestampLtz(_) | T::Time(_) | T::Date) if op == "+" => {
+        (T::IntervalMillis | T::IntervalMonths, T::Timestamp(_) | T::TimestampLtz(_) | T::Time(_) | T::Date)
+            if op == "+" =>
+        {
             args.fixed(keep, right.ty.clone())
         }
         (T::IntervalMillis, T::IntervalMillis) | (T::IntervalMonths, T::IntervalMonths) if matches!(op, "+" | "-") => {
@@ -177,7 +181,11 @@ fn sign_numbers(args: &Args<'_>, left: SqlType, right: SqlType) -> Result<Signat
         return args.maybe(types.to_vec(), SqlType::Decimal(precision, scale));
     }
     let pair = [Typed { ty: left, nullable: false }, Typed { ty: right, nullable: false }];
-    let common = args.common(&pair)?;
+    let common = match &pair[0].ty {
+        // Flink's rule, narrower as it may be: of FLOAT and DOUBLE the first operand's type is that of the result.
+        first if is_approximate(first) && is_approximate(&pair[1].ty) => first.clone(),
+        _ => args.common(&pair)?,
+    };
     let result = if is_mod && is_integer(&common) { pair[1].ty.clone() } else { common.clone() };
     args.fixed(all(args.types, &common), result)
 }
@@ -314,7 +322,13 @@ fn unary(call: &Call<'_>, op: Unary) -> Result<ArrayRef, EvalError> {
         ($ty:ty) => {
             map::<$ty>(array, |v| match op {
                 Unary::Abs => v.abs(),
-                Unary::Sign => if v == 0.0 || v.is_nan() { v } else { v.signum() },
+                Unary::Sign => {
+                    if v == 0.0 || v.is_nan() {
+                        v
+                    } else {
+                        v.signum()
+                    }
+                }
                 Unary::Negate => -v,
                 Unary::Floor => v.floor(),
                 Unary::Ceil => v.ceil(),
@@ -373,9 +387,10 @@ fn round(call: &Call<'_>, truncate: bool) -> Result<ArrayRef, EvalError> {
         let array = value.array().as_primitive::<Decimal128Type>();
         let rounded = (0..call.rows).map(|row| {
             let (at, digits) = (value.at(row), digits(row)?);
-            array.is_valid(at).then(|| round_unscaled(array.value(at), *scale, digits, truncate))?.and_then(|v| {
-                rescale(v, *scale, *to, *precision)
-            })
+            array
+                .is_valid(at)
+                .then(|| round_unscaled(array.value(at), *scale, digits, truncate))?
+                .and_then(|v| rescale(v, *scale, *to, *precision))
         });
         let rounded: Decimal128Array = rounded.collect();
         return Ok(Arc::new(rounded.with_precision_and_scale(*precision, *to)?));
