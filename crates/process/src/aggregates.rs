@@ -1,4 +1,4 @@
-//! Aggregate functions: which there are, what they take and what they give. They are computed in [`crate::state`].
+//! Aggregate functions: which there are, what they take and what they give. They are computed in `crate::state`.
 //!
 //! Types follow Flink: `SUM(INT)` is INT and wraps, `AVG` of an integer is that integer type and truncates, `SUM` of
 //! `DECIMAL(p, s)` is `DECIMAL(38, s)`, `AVG` of it `DECIMAL(38, max(6, s))`.

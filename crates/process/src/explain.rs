@@ -7,9 +7,8 @@ use std::fmt;
 
 impl fmt::Display for JobGraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let roots: Vec<NodeId> = (0..self.nodes.len())
-            .filter(|id| !self.nodes.iter().any(|node| node.inputs.contains(id)))
-            .collect();
+        let roots: Vec<NodeId> =
+            (0..self.nodes.len()).filter(|id| !self.nodes.iter().any(|node| node.inputs.contains(id))).collect();
         for (nth, &root) in roots.iter().enumerate() {
             if nth > 0 {
                 writeln!(f)?;
@@ -43,7 +42,13 @@ impl JobGraph {
 fn describe(f: &mut fmt::Formatter<'_>, operator: &Operator, names: &[&str], output: &[Field]) -> fmt::Result {
     match operator {
         Operator::Source(spec) => {
-            write!(f, "TableSourceScan(table=[{}], connector=[{}], fields=[{}])", spec.table, spec.connector, fields(spec))
+            write!(
+                f,
+                "TableSourceScan(table=[{}], connector=[{}], fields=[{}])",
+                spec.table,
+                spec.connector,
+                fields(spec)
+            )
         }
         Operator::Sink(spec) => {
             write!(f, "Sink(table=[{}], connector=[{}], fields=[{}])", spec.table, spec.connector, fields(spec))
@@ -79,6 +84,7 @@ fn describe(f: &mut fmt::Formatter<'_>, operator: &Operator, names: &[&str], out
         }
         Operator::Union => f.write_str("Union(all=[true])"),
         Operator::Late => f.write_str("LateEvents()"),
+        Operator::Limit { rows } => write!(f, "Limit(fetch=[{rows}])"),
     }
 }
 
@@ -163,7 +169,8 @@ impl fmt::Display for Shown<'_> {
             ExprKind::Literal(value) => show_literal(f, value, &self.expr.typed.ty),
             ExprKind::Call { function, args } => {
                 let is_word = function.starts_with(|c: char| c.is_ascii_alphabetic());
-                let infix = args.len() == 2 && (!is_word || matches!(function.as_str(), "AND" | "OR" | "LIKE" | "SIMILAR TO"));
+                let infix =
+                    args.len() == 2 && (!is_word || matches!(function.as_str(), "AND" | "OR" | "LIKE" | "SIMILAR TO"));
                 if infix {
                     return write!(f, "({} {function} {})", show(&args[0]), show(&args[1]));
                 }

@@ -7,7 +7,7 @@
 //! # Column layout
 //! - `Source`: the connector's physical fields with the metadata columns in their places ([`ConnectorSpec::fields`]).
 //! - `Calc`: one column an expression of `project`.
-//! - `Watermark`, `Union`, `Late`: as the input.
+//! - `Watermark`, `Union`, `Late`, `Limit`: as the input.
 //! - `WindowAssign`: the input's columns, then `window_start`, `window_end` (TIMESTAMP(3)), `window_time`.
 //! - `WindowAggregate`: the keys, the aggregates, then the asked-for window properties.
 //! - `GroupAggregate`: the keys, then the aggregates.
@@ -110,6 +110,11 @@ pub enum Operator {
     Union,
     /// The rows that its one input, a `WindowAggregate`, dropped as late; with the columns that came into that.
     Late,
+    /// The first rows of its one input; the job ends when they are there.
+    Limit {
+        /// How many.
+        rows: u64,
+    },
     /// Writes a table. One input.
     Sink(ConnectorSpec),
 }

@@ -176,7 +176,7 @@ impl Session {
     fn query_graph(&self, query: &Query) -> Result<(JobGraph, crate::plan::Rel), SqlError> {
         let context = self.context();
         let rel = QueryBinder::new(&context).top_query(query)?;
-        let mut graph = plan_query(&rel, self.settings.plan(&self.objects), query.span)?;
+        let mut graph = plan_query(&rel, query.limit, self.settings.plan(&self.objects), query.span)?;
         graph.settings = self.settings.job(&self.job_name());
         Ok((graph, rel))
     }

@@ -5,7 +5,7 @@ mod query;
 mod statement;
 
 pub use expr::{CallOptions, Expr, ExprKind, TimeUnit};
-pub use query::{Body, Cte, Hint, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue};
+pub use query::{Body, Cte, Hint, Limit, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue};
 pub use statement::{
     Column, ColumnKind, CreateTable, CreateView, Insert, LikeClause, ObjectKind, Statement, StatementKind, Watermark,
 };

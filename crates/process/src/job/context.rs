@@ -1,7 +1,7 @@
 //! What all parts of a job share.
 
-use super::plan::Cut;
 use super::JobError;
+use super::plan::Cut;
 use crate::eval::{EvalContext, EvalError};
 use crate::graph::{JobGraph, Operator, Window, WindowAggregate};
 use crate::operators::{Properties, Spans};
@@ -22,7 +22,9 @@ impl Shared {
     pub fn new(graph: &JobGraph, clock: Arc<dyn Clock>) -> Result<Arc<Self>, JobError> {
         let name = &graph.settings.time_zone;
         let zone = name.parse().map_err(|_| {
-            JobError::Graph(format!("table.local-time-zone '{name}' is not a time zone; write for example 'Europe/Berlin'"))
+            JobError::Graph(format!(
+                "table.local-time-zone '{name}' is not a time zone; write for example 'Europe/Berlin'"
+            ))
         })?;
         Ok(Arc::new(Self { graph: graph.clone(), cut: Cut::new(graph), clock, zone }))
     }
@@ -61,6 +63,7 @@ impl Shared {
             Operator::GroupAggregate { .. } => "GROUP BY".to_owned(),
             Operator::Union => "UNION".to_owned(),
             Operator::Late => "the late output".to_owned(),
+            Operator::Limit { .. } => "LIMIT".to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One lane: a subtask of a source with all that runs beside it.
 
-use super::context::Shared;
 use super::JobError;
+use super::context::Shared;
 use crate::chunk::{Chunk, Flow};
 use crate::codec::{Reader, Writer};
 use crate::connect::Split;
@@ -10,6 +10,7 @@ use crate::operators::{Assign, Calc, Event, LocalWindow, Spans, SplitProgress, W
 use arrow::array::new_empty_array;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rows decoded in one step: few enough to stay in the cache, many enough to pay for a step.
 const STEP_ROWS: usize = 4096;
@@ -67,9 +68,7 @@ impl Lane {
         for (id, node) in graph.nodes.iter().enumerate().filter(|(id, _)| shared.cut.in_lane[*id] && reaches(*id)) {
             let failed = |error| JobError::eval(&shared.name(id), error);
             let step = match &node.operator {
-                Operator::Calc { filter, project } => {
-                    Step::Calc(Calc::new(filter.as_ref(), project).map_err(failed)?)
-                }
+                Operator::Calc { filter, project } => Step::Calc(Calc::new(filter.as_ref(), project).map_err(failed)?),
                 Operator::Watermark { column, expr, idle_timeout_ms } => {
                     let interval = graph.settings.auto_watermark_interval_ms;
                     let watermark = Watermark::new(*column, expr, interval, *idle_timeout_ms).map_err(failed)?;
@@ -89,7 +88,8 @@ impl Lane {
             else {
                 continue;
             };
-            let parts = shared.window(edge.to, aggregate).map_err(|error| JobError::eval(&shared.name(edge.to), error))?;
+            let parts =
+                shared.window(edge.to, aggregate).map_err(|error| JobError::eval(&shared.name(edge.to), error))?;
             let exact = aggregate.allowed_lateness_ms > 0;
             locals.insert(nth, LocalWindow::new(parts.spans, parts.grouping, parts.time, parts.start, exact));
         }
@@ -109,9 +109,16 @@ impl Lane {
         self.finished
     }
 
-    /// Whether time alone can change something.
-    pub fn has_timeout(&self) -> bool {
-        self.nodes.iter().any(|(_, step)| matches!(step, Step::Watermark(watermark, _) if watermark.has_timeout()))
+    /// How long until time alone changes something; none when it never does.
+    pub fn until_timeout(&self) -> Option<Duration> {
+        let now = self.shared.clock.now();
+        let due = |step: &Step| match step {
+            Step::Watermark(watermark, progress) => watermark.idle_at(progress),
+            _ => None,
+        };
+        let first = self.nodes.iter().filter_map(|(_, step)| due(step)).min()?;
+        // A millisecond at least: the clock may show whole ones only.
+        Some(Duration::from_millis((first - now).max(1) as u64))
     }
 
     /// Reads once and sends what came of it.

@@ -25,7 +25,7 @@ mod plan;
 mod run;
 mod trunk;
 
-pub use run::{run_job, RunOptions, Stop};
+pub use run::{RunOptions, Stop, run_job};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
 use crate::codec::{CodecError, Reader, Writer};
@@ -61,6 +61,8 @@ pub struct Job {
     epoch: u64,
     finished: bool,
     checkpoints: u64,
+    /// What the last checkpoint of this process holds.
+    places: Vec<Place>,
     environment: Environment,
 }
 
@@ -169,7 +171,8 @@ impl Job {
             Some(store) => store.latest()?,
             None => None,
         };
-        let saved = restored.as_ref().map(|checkpoint| read_saved(&checkpoint.body, graph_hash, store.as_ref())).transpose()?;
+        let saved =
+            restored.as_ref().map(|checkpoint| read_saved(&checkpoint.body, graph_hash, store.as_ref())).transpose()?;
         let incarnation = saved.as_ref().map_or_else(|| environment.dice.roll(), |saved| saved.incarnation);
         environment.job = format!("{}-{incarnation:016x}", environment.job).into();
         let mut lanes = Vec::new();
@@ -201,6 +204,7 @@ impl Job {
             epoch: 1,
             finished: false,
             checkpoints: 0,
+            places: Vec::new(),
             environment,
         };
         match (saved, restored, &job.store) {
@@ -242,7 +246,7 @@ impl Job {
             }
             self.trunk.take(nth, sent)?;
         }
-        if self.lanes.iter().all(Lane::is_finished) {
+        if self.lanes.iter().all(Lane::is_finished) || self.trunk.is_full() {
             self.checkpoint()?;
             return Ok(Progress::Finished);
         }
@@ -260,7 +264,7 @@ impl Job {
             self.trunk.take(nth, sent)?;
         }
         let positions = self.lanes.iter().flat_map(Lane::save).collect();
-        let finished = self.lanes.iter().all(Lane::is_finished);
+        let finished = self.lanes.iter().all(Lane::is_finished) || self.trunk.is_full();
         self.save(positions, finished)
     }
 
@@ -272,10 +276,18 @@ impl Job {
             store.save(&Checkpoint { epoch, body })?;
         }
         self.trunk.commit(epoch, &prepared)?;
+        self.trunk.is_changed = false;
+        self.places = positions;
         self.epoch += 1;
         self.checkpoints += 1;
         self.finished = finished;
         Ok(())
+    }
+
+    /// Whether a checkpoint would hold what the last one of this process held: nothing was read, nothing reached the trunk,
+    /// so no sink has anything to commit either.
+    fn is_unchanged(&self, places: &[Place]) -> bool {
+        self.checkpoints > 0 && !self.trunk.is_changed && self.places == places
     }
 
     /// Figures.
@@ -312,12 +324,19 @@ type Place = (NodeId, String, Position, Vec<u8>);
 /// A hash of all that state depends on: the operators, and the parallelism, by which files are cut.
 fn hash(graph: &JobGraph) -> Result<u64, JobError> {
     use sha2::Digest;
-    let text = serde_json::to_vec(&(&graph.nodes, graph.settings.parallelism)).map_err(|error| JobError::Graph(error.to_string()))?;
+    let text = serde_json::to_vec(&(&graph.nodes, graph.settings.parallelism))
+        .map_err(|error| JobError::Graph(error.to_string()))?;
     let digest = sha2::Sha256::digest(&text);
     Ok(digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte)))
 }
 
-fn write_saved((hash, incarnation): (u64, u64), finished: bool, positions: &[Place], trunk: &Trunk, prepared: &[Vec<u8>]) -> Vec<u8> {
+fn write_saved(
+    (hash, incarnation): (u64, u64),
+    finished: bool,
+    positions: &[Place],
+    trunk: &Trunk,
+    prepared: &[Vec<u8>],
+) -> Vec<u8> {
     let mut out = Writer::default();
     out.u32(STATE_VERSION);
     out.u64(hash);

@@ -2,32 +2,40 @@
 //!
 //! Lanes send what they make over one bounded channel. For a checkpoint the trunk asks all lanes; each flushes, sends its
 //! positions as a barrier behind its rows, and waits until the trunk has taken the barriers of all: nothing is under way
-//! then. A lane without rows sleeps until its source wakes it.
+//! then. A lane without rows sleeps until its source wakes it or an idle timeout is due. A checkpoint that would hold what
+//! the last one holds is not taken, so that a job without input leaves the disk alone.
 #![allow(clippy::disallowed_methods, reason = "the driver is where real time and threads are")]
 
 use super::lane::{Lane, Sent, Went};
 use super::{Counters, Job, JobError, Place};
-use futures::future::{select, select_all, Either};
+use futures::future::{Either, select, select_all};
 use parking_lot::{Condvar, Mutex};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How often a streaming job without a configured interval commits.
 const DEFAULT_INTERVAL_MS: i64 = 1000;
 /// Messages between lanes and trunk; a full channel holds the lanes back.
 const MESSAGES_MAX: usize = 16;
-/// How often the trunk looks at the clock and at [`Stop`] when no rows come.
-const TICK_MS: u64 = 20;
+/// The longest that the trunk sleeps without a look at the clock, which may have been set.
+const LOOK_MS: i64 = 1000;
 
 /// Asks a running job to end: it takes a last checkpoint, so that it can go on later, and returns. Windows are not fired.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Stopping>);
+
+#[derive(Debug, Default)]
+struct Stopping {
+    is_stopped: AtomicBool,
+    /// The way to the trunk of the running job. Weak, so that the trunk sees when its lanes are gone.
+    trunk: Mutex<Weak<SyncSender<Message>>>,
+}
 
 impl Stop {
     /// Not stopped yet.
@@ -37,12 +45,16 @@ impl Stop {
 
     /// Stops the job.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_stopped.store(true, Ordering::Release);
+        if let Some(trunk) = self.0.trunk.lock().upgrade() {
+            // A full channel means that the trunk is awake; it looks after every message.
+            let _ = trunk.try_send(Message::Look);
+        }
     }
 
     /// Whether it was asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.is_stopped.load(Ordering::Acquire)
     }
 }
 
@@ -58,6 +70,8 @@ enum Message {
     Sent(usize, Vec<Sent>, u64),
     Barrier(usize, Vec<Sent>, Vec<Place>),
     Ended(usize),
+    /// To the trunk: look at [`Stop`].
+    Look,
     Failed(JobError),
 }
 
@@ -108,21 +122,23 @@ pub fn run_job(mut job: Job, options: RunOptions<'_>) -> Result<Counters, JobErr
         changed: Condvar::new(),
         wake: lanes.iter().map(|_| Notify::new()).collect(),
     };
-    let ticks = lanes.iter().any(Lane::has_timeout);
     let ended = vec![false; lanes.len()];
     let (to, from) = sync_channel(MESSAGES_MAX);
+    let to = Arc::new(to);
+    *options.stop.0.trunk.lock() = Arc::downgrade(&to);
     std::thread::scope(|scope| {
         for (nth, lane) in lanes.into_iter().enumerate() {
             let (to, control) = (to.clone(), &control);
             let name = format!("lane-{}-{}", lane.source(), lane.subtask());
-            let started = std::thread::Builder::new().name(name).spawn_scoped(scope, move || drive(nth, lane, &to, control));
+            let started =
+                std::thread::Builder::new().name(name).spawn_scoped(scope, move || drive(nth, lane, &to, control));
             if let Err(error) = started {
                 control.ask(|wanted| wanted.quit = true);
                 return Err(JobError::Died(error.to_string()));
             }
         }
         drop(to);
-        let result = Driver { job, from, control: &control, ticks, rows_in: vec![0; ended.len()], ended }.run(options);
+        let result = Driver { job, from, control: &control, rows_in: vec![0; ended.len()], ended }.run(options);
         control.ask(|wanted| wanted.quit = true);
         result
     })
@@ -132,7 +148,6 @@ struct Driver<'a> {
     job: Job,
     from: Receiver<Message>,
     control: &'a Control,
-    ticks: bool,
     rows_in: Vec<u64>,
     ended: Vec<bool>,
 }
@@ -143,24 +158,24 @@ impl Driver<'_> {
         // A bounded job without a configured interval commits once, at its end.
         let interval = self.job.interval_ms.or((!self.job.bounded).then_some(DEFAULT_INTERVAL_MS));
         let mut due = interval.map(|interval| clock.now() + interval);
-        let mut ticked = clock.now();
         loop {
-            match self.from.recv_timeout(Duration::from_millis(TICK_MS)) {
+            let asleep = due.map_or(LOOK_MS, |due| (due - clock.now()).clamp(0, LOOK_MS));
+            // Asked to stop before its channel was known, it must not wait for a word.
+            let asleep = if options.stop.is_stopped() || self.is_over() { 0 } else { asleep };
+            match self.from.recv_timeout(Duration::from_millis(asleep as u64)) {
                 Ok(Message::Barrier(..)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(message) => drop(self.take(message)?),
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             }
             let now = clock.now();
-            if self.ticks && now - ticked >= TICK_MS as i64 {
-                ticked = now;
-                self.control.wake.iter().for_each(Notify::notify_one);
-            }
-            let ended = self.ended.iter().all(|ended| *ended);
+            let ended = self.is_over();
             let stopped = options.stop.is_stopped();
             if ended || stopped || due.is_some_and(|due| now >= due) {
                 let positions = self.align()?;
-                let ended = self.ended.iter().all(|ended| *ended);
-                self.job.save(positions, ended)?;
+                let ended = self.is_over();
+                if ended || !self.job.is_unchanged(&positions) {
+                    self.job.save(positions, ended)?;
+                }
                 let counters = self.job.counters_with(self.rows_in.iter().sum());
                 (options.report)(&counters);
                 if stopped || ended {
@@ -169,6 +184,11 @@ impl Driver<'_> {
                 due = interval.map(|interval| clock.now() + interval);
             }
         }
+    }
+
+    /// Whether the sources have ended, or a LIMIT has all its rows.
+    fn is_over(&self) -> bool {
+        self.ended.iter().all(|ended| *ended) || self.job.trunk.is_full()
     }
 
     /// Takes what a lane sent; gives the positions when it is a barrier.
@@ -187,6 +207,7 @@ impl Driver<'_> {
                 self.ended[lane] = true;
                 Ok(None)
             }
+            Message::Look => Ok(None),
             Message::Failed(error) => Err(error),
         }
     }
@@ -229,7 +250,8 @@ fn drive(nth: usize, mut lane: Lane, to: &SyncSender<Message>, control: &Control
             answered = barrier;
             let mut sent = Vec::new();
             lane.flush(&mut sent);
-            to.send(Message::Barrier(nth, sent, lane.save())).is_ok() && control.wait(|wanted| wanted.resumed >= barrier)
+            to.send(Message::Barrier(nth, sent, lane.save())).is_ok()
+                && control.wait(|wanted| wanted.resumed >= barrier)
         } else if lane.is_finished() {
             control.wait(|wanted| wanted.barrier > answered)
         } else {
@@ -257,9 +279,9 @@ fn work(nth: usize, lane: &mut Lane, to: &SyncSender<Message>, control: &Control
     match went {
         Went::Worked => true,
         Went::Finished => to.send(Message::Ended(nth)).is_ok(),
-        Went::Idle => match block_on(sleep(lane, &control.wake[nth])) {
-            Ok(()) => true,
-            Err(error) => {
+        Went::Idle => match block_on(lane.until_timeout(), sleep(lane, &control.wake[nth])) {
+            None | Some(Ok(())) => true,
+            Some(Err(error)) => {
                 let _ = to.send(Message::Failed(error));
                 false
             }
@@ -289,15 +311,21 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs a future on this thread; the thread sleeps in between.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// Runs a future on this thread; the thread sleeps in between. None when it takes longer than `timeout`.
+fn block_on<T>(timeout: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+    let until = timeout.map(|timeout| Instant::now() + timeout);
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
         match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
+            Poll::Ready(value) => return Some(value),
+            Poll::Pending => {}
+        }
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            None => std::thread::park(),
+            Some(Duration::ZERO) => return None,
+            Some(left) => std::thread::park_timeout(left),
         }
     }
 }

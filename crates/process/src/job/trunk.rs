@@ -1,13 +1,13 @@
 //! The trunk: operators with keyed state, what follows them, and the sinks.
 
-use super::context::Shared;
 use super::JobError;
+use super::context::Shared;
 use crate::chunk::{Chunk, Flow};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::connect::{Connectors, Environment, Rows, Sink};
 use crate::graph::{ConnectorSpec, NodeId, Operator, Window};
-use crate::operators::{Assign, Calc, Event, GlobalWindow, Group, Session, Spans, Valve, Watermark};
 use crate::operators::SplitProgress;
+use crate::operators::{Assign, Calc, Event, GlobalWindow, Group, Session, Spans, Valve, Watermark};
 use crate::state::Grouping;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -26,6 +26,8 @@ pub(crate) struct Trunk {
     pub rows_out: u64,
     /// Rows dropped as late by windows.
     pub late: u64,
+    /// Whether anything came since the last checkpoint.
+    pub is_changed: bool,
 }
 
 struct Stage {
@@ -41,6 +43,8 @@ enum Stateful {
     Window(Box<GlobalWindow>),
     Session(Box<Session>),
     Group(Box<Group>),
+    /// How many rows are still let through.
+    Limit(u64),
     Sink(Box<SinkStage>),
 }
 
@@ -78,11 +82,20 @@ impl Trunk {
             let operator = Stateful::new(shared, id, connectors, environment)?;
             nodes.insert(id, Stage { valve: Valve::new(count), operator });
         }
-        Ok(Self { shared: shared.clone(), nodes, inputs, queue: VecDeque::new(), rows_out: 0, late: 0 })
+        Ok(Self {
+            shared: shared.clone(),
+            nodes,
+            inputs,
+            queue: VecDeque::new(),
+            rows_out: 0,
+            late: 0,
+            is_changed: false,
+        })
     }
 
     /// Takes what a lane sent and works until nothing is left to do.
     pub fn take(&mut self, lane: usize, sent: Vec<(usize, Event)>) -> Result<(), JobError> {
+        self.is_changed |= !sent.is_empty();
         for (edge, event) in sent {
             let input = self.inputs[&(edge, lane)];
             self.queue.push_back((self.shared.cut.edges[edge].to, input, event));
@@ -164,6 +177,11 @@ impl Trunk {
         }
     }
 
+    /// Whether a LIMIT has all its rows, so that the job is to end.
+    pub fn is_full(&self) -> bool {
+        self.nodes.values().any(|stage| matches!(stage.operator, Stateful::Limit(0)))
+    }
+
     /// The least watermark of all sinks' inputs.
     pub fn watermark(&self) -> i64 {
         let sinks = self.nodes.values().filter(|stage| matches!(stage.operator, Stateful::Sink(_)));
@@ -183,6 +201,7 @@ impl Trunk {
                 Stateful::Session(session) => session.save(&mut state),
                 Stateful::Group(group) => group.save(&mut state),
                 Stateful::Watermark(_, progress) => progress.save(0, &mut state),
+                Stateful::Limit(left) => state.u64(*left),
                 _ => {}
             }
             out.bytes(&state.0);
@@ -202,6 +221,7 @@ impl Trunk {
                 Stateful::Session(session) => session.load(&mut state)?,
                 Stateful::Group(group) => group.load(&mut state)?,
                 Stateful::Watermark(_, progress) => progress.load(0, &mut state)?,
+                Stateful::Limit(left) => *left = state.u64()?,
                 _ => {}
             }
         }
@@ -275,6 +295,13 @@ impl Stateful {
             Operator::GroupAggregate { keys, aggs } => {
                 Self::Group(Box::new(Group::new(Grouping::new(keys, aggs, input).map_err(failed)?)))
             }
+            Operator::Limit { rows } => {
+                if node.inputs.iter().any(|&input| graph.is_changelog(input)) {
+                    let reason = "LIMIT over updates is not supported yet: read the table without it";
+                    return Err(JobError::Graph(reason.to_owned()));
+                }
+                Self::Limit(*rows)
+            }
             Operator::Sink(spec) => Self::Sink(Box::new(SinkStage::new(shared, id, spec, connectors, environment)?)),
             Operator::Source(_) | Operator::Union | Operator::Late => Self::Pass,
         })
@@ -313,6 +340,11 @@ impl Stage {
             Stateful::Window(window) => return window.rows(&chunk, out).map_err(failed),
             Stateful::Session(session) => return session.rows(&chunk).map_err(failed),
             Stateful::Group(group) => group.rows(&chunk, out).map_err(failed)?,
+            Stateful::Limit(left) => {
+                let taken = (*left).min(chunk.rows as u64);
+                *left -= taken;
+                out.extend((taken > 0).then(|| Event::Rows(chunk.slice(0, taken as usize))));
+            }
             Stateful::Sink(stage) => {
                 *written += chunk.rows as u64;
                 stage.write(chunk)?;
@@ -356,9 +388,8 @@ impl SinkStage {
 
     fn write(&mut self, chunk: Chunk) -> Result<(), JobError> {
         let options = RecordBatchOptions::new().with_row_count(Some(chunk.rows));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), chunk.columns, &options).map_err(|error| {
-            JobError::Data { place: format!("table '{}'", self.table), reason: error.to_string() }
-        })?;
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), chunk.columns, &options)
+            .map_err(|error| JobError::Data { place: format!("table '{}'", self.table), reason: error.to_string() })?;
         self.sink.write(&Rows { batch, kinds: chunk.kinds }).map_err(JobError::Connect)
     }
 }

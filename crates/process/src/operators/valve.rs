@@ -25,6 +25,11 @@ impl Valve {
         self.inputs.iter().all(|(_, idle)| *idle)
     }
 
+    /// Whether one input is not waited for.
+    pub fn is_idle_input(&self, input: usize) -> bool {
+        self.inputs[input].1
+    }
+
     /// An input's new watermark; gives the output's, if it moves.
     pub fn advance(&mut self, input: usize, watermark: i64) -> Option<i64> {
         let held = &mut self.inputs[input];

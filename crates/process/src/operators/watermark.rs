@@ -115,9 +115,11 @@ impl Watermark {
         (moved, progress.valve.is_idle())
     }
 
-    /// Whether time alone can move it.
-    pub fn has_timeout(&self) -> bool {
-        self.idle_timeout_ms.is_some()
+    /// When the next split falls idle if no rows come; none when none can.
+    pub fn idle_at(&self, progress: &SplitProgress) -> Option<Millis> {
+        let timeout = self.idle_timeout_ms?;
+        let awake = progress.splits.iter().enumerate().filter(|(split, _)| !progress.valve.is_idle_input(*split));
+        awake.map(|(_, split)| split.seen.saturating_add(timeout)).min()
     }
 }
 

@@ -23,11 +23,17 @@ impl<'a> QueryBinder<'a> {
     }
 
     pub fn query(&self, query: &Query) -> Result<Rel, SqlError> {
+        if let Some(limit) = &query.limit {
+            let help = "LIMIT stands at the end of a SELECT that is a statement of its own";
+            return Err(SqlError::not_supported(limit.span, "LIMIT here").help(help));
+        }
+        self.unlimited(query)
+    }
+
+    /// The outermost query of a statement, whose LIMIT the planner puts on top.
+    fn unlimited(&self, query: &Query) -> Result<Rel, SqlError> {
         if let Some(item) = query.order_by.first() {
             return Err(SqlError::not_supported(item.expr.span, "ORDER BY").help("sort where the result is read"));
-        }
-        if let Some(span) = query.limit {
-            return Err(SqlError::not_supported(span, "LIMIT"));
         }
         let mut inner = Self { context: self.context, ctes: self.ctes.clone() };
         for cte in &query.with {
@@ -37,23 +43,14 @@ impl<'a> QueryBinder<'a> {
         inner.body(&query.body)
     }
 
-    /// A query whose columns are shown to people: names that stand twice get a number, as in Flink.
+    /// A query whose columns are shown to people, without its LIMIT.
     pub fn top_query(&self, query: &Query) -> Result<Rel, SqlError> {
-        let mut rel = self.query(query)?;
-        for nth in 0..rel.columns.len() {
-            let name = rel.columns[nth].name.clone();
-            let is_taken = |name: &str| rel.columns[..nth].iter().any(|column| column.name == name);
-            if is_taken(&name) {
-                let free = (0..).map(|number| format!("{name}{number}")).find(|name| !is_taken(name));
-                rel.columns[nth].name = free.unwrap_or(name);
-            }
-        }
-        Ok(rel)
+        self.unlimited(query).map(numbered)
     }
 
     /// What a `CREATE VIEW` stands for.
     pub fn view(&self, create: &CreateView) -> Result<Rel, SqlError> {
-        rename(self.top_query(&create.query)?, &create.columns)
+        rename(numbered(self.query(&create.query)?), &create.columns)
     }
 
     fn body(&self, body: &Body) -> Result<Rel, SqlError> {
@@ -130,6 +127,19 @@ impl<'a> QueryBinder<'a> {
         };
         SqlError::invalid(name.span, format!("Object '{wanted}' not found")).help_with(help.or(Some(listed)))
     }
+}
+
+/// Names that stand twice get a number, as in Flink.
+fn numbered(mut rel: Rel) -> Rel {
+    for nth in 0..rel.columns.len() {
+        let name = rel.columns[nth].name.clone();
+        let is_taken = |name: &str| rel.columns[..nth].iter().any(|column| column.name == name);
+        if is_taken(&name) {
+            let free = (0..).map(|number| format!("{name}{number}")).find(|name| !is_taken(name));
+            rel.columns[nth].name = free.unwrap_or(name);
+        }
+    }
+    rel
 }
 
 /// All columns of a table.

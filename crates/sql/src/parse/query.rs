@@ -1,10 +1,10 @@
 //! Queries.
 
 use super::Parser;
-use crate::error::{Span, SqlError};
+use crate::error::SqlError;
 use crate::lex::TokenKind;
 use crate::tree::{
-    Body, Cte, Expr, Ident, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue,
+    Body, Cte, Expr, Ident, Limit, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue,
 };
 use crate::words::is_reserved;
 
@@ -28,7 +28,7 @@ impl Parser<'_> {
         if self.eat_words(&["ORDER", "BY"]).is_some() {
             order_by = self.list(Self::order_item)?;
         }
-        let limit = if self.at_any_word(&["LIMIT", "OFFSET", "FETCH"]) { Some(self.limit()?) } else { None };
+        let limit = self.limit()?;
         Ok(Query { with, body, order_by, limit, span: self.since(start) })
     }
 
@@ -55,14 +55,45 @@ impl Parser<'_> {
         Ok(OrderItem { expr, descending })
     }
 
-    fn limit(&mut self) -> Result<Span, SqlError> {
+    /// `LIMIT n`, `LIMIT ALL` or `FETCH {FIRST|NEXT} n {ROW|ROWS} ONLY`, where there is one.
+    fn limit(&mut self) -> Result<Option<Limit>, SqlError> {
         let start = self.span();
-        while self.at_any_word(&["LIMIT", "OFFSET", "FETCH", "FIRST", "NEXT", "ROW", "ROWS", "ONLY", "ALL"])
-            || matches!(self.peek().kind, TokenKind::Integer(_))
-        {
-            self.advance();
+        if self.at_words(&["OFFSET"]) {
+            return Err(SqlError::not_supported(start, "OFFSET"));
         }
-        Ok(self.since(start))
+        let rows = if self.eat("LIMIT") {
+            if self.eat("ALL") {
+                return Ok(None);
+            }
+            self.count()?
+        } else if self.eat("FETCH") {
+            if !self.eat("FIRST") {
+                self.expect("NEXT")?;
+            }
+            // As in the standard, no number means one row.
+            let rows = if self.at_any_word(&["ROW", "ROWS"]) { 1 } else { self.count()? };
+            if !self.eat("ROW") {
+                self.expect("ROWS")?;
+            }
+            self.expect("ONLY")?;
+            rows
+        } else {
+            return Ok(None);
+        };
+        let span = self.since(start);
+        if self.peek_symbol() == Some(",") || self.at_words(&["OFFSET"]) {
+            return Err(SqlError::not_supported(self.span(), "OFFSET"));
+        }
+        Ok(Some(Limit { rows, span }))
+    }
+
+    fn count(&mut self) -> Result<u64, SqlError> {
+        let token = self.advance();
+        let rows = match &token.kind {
+            TokenKind::Integer(digits) => digits.parse().ok(),
+            _ => None,
+        };
+        rows.ok_or_else(|| SqlError::syntax(token.span, "expected a number of rows"))
     }
 
     fn set_operation(&mut self) -> Result<Body, SqlError> {

@@ -6,6 +6,7 @@ use super::lower::{Lowering, Outputs, connector_spec};
 use crate::bind::expr::coerce;
 use crate::bind::{BoundInsert, TableDef};
 use crate::error::{Span, SqlError};
+use crate::tree::Limit;
 use millrace_process::functions::is_implicit_cast;
 use millrace_process::graph::{ConnectorSpec, Expr, JobGraph, NodeId, Operator, Value};
 use millrace_schema::Field;
@@ -40,11 +41,23 @@ fn lower_inserts(lowering: &mut Lowering, inserts: &[BoundInsert]) -> Result<(),
 }
 
 /// The job of a query: it ends in the sink `collect`.
-pub(crate) fn plan_query(rel: &Rel, settings: PlanSettings, span: Span) -> Result<JobGraph, SqlError> {
+pub(crate) fn plan_query(
+    rel: &Rel,
+    limit: Option<Limit>,
+    settings: PlanSettings,
+    span: Span,
+) -> Result<JobGraph, SqlError> {
     let mut lowering = Lowering::new(span, settings.idle_timeout_ms, settings.late_sink);
     lowering.all(rel)?;
     let mut lowering = lowering.again();
-    let node = lowering.all(rel)?;
+    let mut node = lowering.all(rel)?;
+    if let Some(Limit { rows, span }) = limit {
+        if lowering.graph.is_changelog(node) {
+            return Err(SqlError::not_supported(span, "LIMIT of a query that updates its rows")
+                .help("group by a window, or read the result without LIMIT"));
+        }
+        node = lowering.graph.add(Operator::Limit { rows }, vec![node], rel.fields());
+    }
     let spec = ConnectorSpec {
         table: "collect".to_owned(),
         connector: "collect".to_owned(),

@@ -12,9 +12,18 @@ pub struct Query {
     pub body: Body,
     /// `ORDER BY`
     pub order_by: Vec<OrderItem>,
-    /// `LIMIT`, `OFFSET` or `FETCH`, where it stands.
-    pub limit: Option<Span>,
+    /// `LIMIT n`, `FETCH FIRST n ROWS ONLY`
+    pub limit: Option<Limit>,
     /// All of it.
+    pub span: Span,
+}
+
+/// How many rows of a query are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// So many.
+    pub rows: u64,
+    /// Where it stands.
     pub span: Span,
 }
 

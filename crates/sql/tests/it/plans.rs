@@ -141,6 +141,21 @@ fn errors_name_the_thing_the_place_and_the_cure() {
         ("SET 'table.exec.state.ttl' = '1 h';", "a time to live of state is not supported yet", "'1 h'", ""),
         ("SELECT * FROM orders JOIN plain ON TRUE;", "a join is not supported yet", "JOIN", ""),
         ("SELECT id FROM orders ORDER BY id;", "ORDER BY is not supported yet", "id", ""),
+        (
+            "SELECT id FROM (SELECT id FROM orders LIMIT 3) AS o;",
+            "LIMIT here is not supported yet",
+            "LIMIT 3",
+            "at the end of a SELECT",
+        ),
+        ("INSERT INTO late SELECT id, ts, note FROM orders LIMIT 3;", "LIMIT here is not", "LIMIT 3", ""),
+        (
+            "SELECT COUNT(*) FROM orders LIMIT 3;",
+            "LIMIT of a query that updates its rows is not",
+            "LIMIT 3",
+            "group by a window",
+        ),
+        ("SELECT id FROM orders LIMIT 3 OFFSET 2;", "OFFSET is not supported yet", "OFFSET", ""),
+        ("SELECT id FROM orders LIMIT many;", "expected a number of rows", "many", ""),
         ("SELECT SUM(id) OVER (ORDER BY ts) FROM orders;", "OVER is not supported yet", "OVER", ""),
         (
             "CREATE TABLE a (b TIMESTAMP(3), WATERMARK FOR c AS b) WITH ('connector' = 'print');",
