@@ -23,6 +23,7 @@ use millrace_search::Engine;
 use millrace_stack::Deployer;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -85,6 +86,12 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|error| StartError::Port { address, flag, error })
 }
 
+fn jobs_over(log: &Arc<dyn Log>, engine: &Arc<Engine>, dir: PathBuf) -> Arc<Jobs> {
+    let mut connectors = Connectors::default();
+    connectors.add_sink("opensearch", Arc::new(OpenSearchSink(engine.clone())));
+    Arc::new(Jobs::new(log.clone(), connectors, dir))
+}
+
 impl Server {
     /// Opens everything in the data folder and begins to serve.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
@@ -113,9 +120,7 @@ impl Server {
         });
         deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;
 
-        let mut connectors = Connectors::default();
-        connectors.add_sink("opensearch", Arc::new(OpenSearchSink(engine.clone())));
-        let jobs = Arc::new(Jobs::new(log.clone(), connectors, data.join("jobs")));
+        let jobs = jobs_over(&log, &engine, data.join("jobs"));
         let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
         applications.resume().map_err(room("applications"))?;
 
@@ -129,8 +134,7 @@ impl Server {
             domains: Arc::new(Domains::new(catalog.clone(), clock.clone(), search_address)),
             applications: applications.clone(),
         };
-        let deployer = Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms));
-        let deployer = Arc::new(deployer);
+        let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
 
         let (stop, stopped) = watch::channel(());
         let doors = Doors {

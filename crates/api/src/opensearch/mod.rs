@@ -1,6 +1,6 @@
 //! OpenSearch's REST API, on a port of its own (9200 by default), over [`millrace_search::Engine`].
 //!
-//! A request becomes a [`Request`] (its parts decoded, its body unpacked), [`routes`] finds what it asks for, and one file a
+//! A request becomes a `Request` (its parts decoded, its body unpacked), `routes` finds what it asks for, and one file a
 //! family of operations answers it. A parameter that an operation does not know is an error that names it, as in OpenSearch.
 //!
 //! # Limits

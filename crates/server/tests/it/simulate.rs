@@ -289,7 +289,9 @@ fn run(seed: u64, graph: &Arc<JobGraph>) {
             11 => world.disk.die_after(1 + dice.below(60)),
             12 if dice.one_in(3) => {
                 let call = *dice.pick(&[Call::Write, Call::Sync, Call::SyncDir]);
-                world.disk.fail(call, 1 + dice.below(8), *dice.pick(&["log", "jobs", "lake"]));
+                let nth = 1 + dice.below(8);
+                let folder = *dice.pick(&["log", "jobs", "lake"]);
+                world.disk.fail(call, nth, folder);
             }
             _ if dice.one_in(3) => world = world.restart(dice.one_in(2)),
             _ => {}
