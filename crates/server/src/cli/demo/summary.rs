@@ -155,7 +155,7 @@ async fn searches(index: &Index<'_>) -> Result<(), CliError> {
     for bucket in answer["aggregations"]["carriers"]["buckets"].as_array().into_iter().flatten() {
         let carrier = bucket["key"].as_str().unwrap_or_default();
         let delay = bucket["delay"]["value"].as_f64().unwrap_or(0.0);
-        println!("   {carrier:<4} {:>6} flights {delay:>7.1} min", bucket["doc_count"]);
+        println!("   {carrier:<4} {:>6} flights {delay:>7.1} min", bucket["doc_count"].to_string());
     }
     Ok(())
 }
