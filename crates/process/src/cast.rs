@@ -1,16 +1,16 @@
 //! `CAST` and `TRY_CAST` between all types that Flink casts between, with its texts and its failures.
 
-use crate::eval::{relabel, EvalContext, EvalError};
-use crate::functions::{from_locals, Locals};
+use crate::eval::{EvalContext, EvalError, relabel};
+use crate::functions::{Locals, from_locals};
 use crate::number::{double_text, float_text, parse_decimal, rescale, write_decimal};
-use crate::time::{self, Local, DAY_MS};
+use crate::time::{self, DAY_MS, Local};
 use arrow::array::{
-    new_null_array, Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, BooleanArray, Decimal128Array, ListArray,
-    MapArray, PrimitiveArray, StringArray, StringBuilder, StructArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, BooleanArray, Decimal128Array, ListArray, MapArray,
+    PrimitiveArray, StringArray, StringBuilder, StructArray, new_null_array,
 };
 use arrow::datatypes::{
-    DataType, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, Int8Type,
-    IntervalYearMonthType,
+    DataType, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, IntervalYearMonthType,
 };
 use millrace_schema::SqlType;
 use std::sync::Arc;
@@ -117,7 +117,11 @@ fn cast_number(array: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<ArrayRe
     if let T::Decimal(precision, scale) = to {
         return number_to_decimal(array, from, *precision, *scale);
     }
-    fn ints<F: ArrowPrimitiveType>(array: &ArrayRef, wide: impl Fn(F::Native) -> i64, to: &SqlType) -> Option<ArrayRef> {
+    fn ints<F: ArrowPrimitiveType>(
+        array: &ArrayRef,
+        wide: impl Fn(F::Native) -> i64,
+        to: &SqlType,
+    ) -> Option<ArrayRef> {
         let values = array.as_primitive::<F>();
         fn make<F: ArrowPrimitiveType, T: ArrowPrimitiveType>(
             values: &PrimitiveArray<F>,
@@ -384,14 +388,17 @@ fn from_text(texts: &StringArray, to: &SqlType, try_: bool, context: &EvalContex
         ),
         T::BigInt => Arc::new(each(texts, to, try_, parse_integer).collect::<Result<PrimitiveArray<Int64Type>, _>>()?),
         T::Float => Arc::new(
-            each(texts, to, try_, |t| t.trim().parse::<f32>().ok()).collect::<Result<PrimitiveArray<Float32Type>, _>>()?,
+            each(texts, to, try_, |t| t.trim().parse::<f32>().ok())
+                .collect::<Result<PrimitiveArray<Float32Type>, _>>()?,
         ),
         T::Double => Arc::new(
-            each(texts, to, try_, |t| t.trim().parse::<f64>().ok()).collect::<Result<PrimitiveArray<Float64Type>, _>>()?,
+            each(texts, to, try_, |t| t.trim().parse::<f64>().ok())
+                .collect::<Result<PrimitiveArray<Float64Type>, _>>()?,
         ),
         T::Decimal(precision, scale) => {
             let parse = |text: &str| parse_decimal(text.trim(), *precision, *scale).ok();
-            let values = each(texts, to, try_, parse).map(|v| v.map(Option::flatten)).collect::<Result<Decimal128Array, _>>()?;
+            let values =
+                each(texts, to, try_, parse).map(|v| v.map(Option::flatten)).collect::<Result<Decimal128Array, _>>()?;
             Arc::new(values.with_precision_and_scale(*precision, *scale)?)
         }
         T::Date | T::Time(_) | T::Timestamp(_) | T::TimestampLtz(_) => {
@@ -430,7 +437,13 @@ fn parse_boolean(text: &str) -> Option<bool> {
     }
 }
 
-fn nested(array: &ArrayRef, from: &SqlType, to: &SqlType, try_: bool, context: &EvalContext) -> Result<ArrayRef, EvalError> {
+fn nested(
+    array: &ArrayRef,
+    from: &SqlType,
+    to: &SqlType,
+    try_: bool,
+    context: &EvalContext,
+) -> Result<ArrayRef, EvalError> {
     match (from, to, to.to_arrow()) {
         (SqlType::Array(a), SqlType::Array(b), DataType::List(field)) => {
             let lists = array.as_list::<i32>();

@@ -11,10 +11,10 @@ use crate::cast;
 use crate::functions::{self, Call};
 use crate::graph::{Expr, ExprKind, Value};
 use arrow::array::{
-    new_null_array, Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Datum, Decimal128Array,
-    DurationMillisecondArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, Int8Array,
-    IntervalYearMonthArray, StringArray, Time32MillisecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, UInt32Array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Datum, Decimal128Array, DurationMillisecondArray,
+    Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, IntervalYearMonthArray, StringArray,
+    Time32MillisecondArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    UInt32Array, new_null_array,
 };
 use arrow::compute;
 use chrono_tz::Tz;
@@ -111,14 +111,48 @@ enum Step {
 
 /// Functions whose value is not decided by their arguments.
 const IMPURE: &[&str] = &[
-    "CURRENT_TIMESTAMP", "NOW", "PROCTIME", "LOCALTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME",
-    "CURRENT_ROW_TIMESTAMP", "UNIX_TIMESTAMP",
+    "CURRENT_TIMESTAMP",
+    "NOW",
+    "PROCTIME",
+    "LOCALTIMESTAMP",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "LOCALTIME",
+    "CURRENT_ROW_TIMESTAMP",
+    "UNIX_TIMESTAMP",
 ];
 /// Functions that fail for no argument, so that evaluating them too often does no harm.
 const SAFE: &[&str] = &[
-    "=", "<>", "<", "<=", ">", ">=", "AND", "OR", "NOT", "IS NULL", "IS NOT NULL", "IS TRUE", "IS NOT TRUE", "IS FALSE",
-    "IS NOT FALSE", "BETWEEN", "NOT BETWEEN", "IN", "NOT IN", "LIKE", "NOT LIKE", "||", "+", "-", "*", "UPPER", "LOWER",
-    "CHAR_LENGTH", "COALESCE", "ABS",
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "AND",
+    "OR",
+    "NOT",
+    "IS NULL",
+    "IS NOT NULL",
+    "IS TRUE",
+    "IS NOT TRUE",
+    "IS FALSE",
+    "IS NOT FALSE",
+    "BETWEEN",
+    "NOT BETWEEN",
+    "IN",
+    "NOT IN",
+    "LIKE",
+    "NOT LIKE",
+    "||",
+    "+",
+    "-",
+    "*",
+    "UPPER",
+    "LOWER",
+    "CHAR_LENGTH",
+    "COALESCE",
+    "ABS",
 ];
 
 impl Program {

@@ -6,8 +6,8 @@
 //!                             checkpoint = positions + state + sink epochs ◄────┘
 //! ```
 
-pub mod graph;
 mod explain;
+pub mod graph;
 
 pub mod aggregates;
 mod cast;

@@ -1,10 +1,20 @@
 //! Java's date patterns, as `DATE_FORMAT`, `TO_TIMESTAMP` and their like take them: `yyyy-MM-dd HH:mm:ss.SSS`.
 
-use crate::time::{self, civil, Local, DAY_MS};
+use crate::time::{self, DAY_MS, Local, civil};
 use std::fmt::Write;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];

@@ -204,11 +204,7 @@ pub(crate) fn parse_time(text: &str) -> Option<(i64, u32)> {
     if parts.next().is_some() {
         return None;
     }
-    let nanos = if fraction.is_empty() {
-        0
-    } else {
-        number(fraction, 1, 9)? * 10i64.pow(9 - fraction.len() as u32)
-    };
+    let nanos = if fraction.is_empty() { 0 } else { number(fraction, 1, 9)? * 10i64.pow(9 - fraction.len() as u32) };
     let millis = ((hour * 60 + minute) * 60 + second) * 1000 + nanos / 1_000_000;
     Some((millis, (nanos % 1_000_000) as u32))
 }

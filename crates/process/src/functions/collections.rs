@@ -1,6 +1,6 @@
 //! Arrays, maps and rows: construction, `ITEM` (`a[i]`, `m[k]`), `CARDINALITY`.
 
-use super::signature::{all, is_integer, Args, Call, Entry, Param, Signature};
+use super::signature::{Args, Call, Entry, Param, Signature, all, is_integer};
 use crate::eval::{Column, EvalError};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, MapArray, StructArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
@@ -187,7 +187,8 @@ fn map(call: &Call<'_>) -> Result<ArrayRef, EvalError> {
     };
     let pairs = call.args.len() / 2;
     let side = |which: usize| -> Result<ArrayRef, EvalError> {
-        let columns: Vec<&dyn Array> = call.args.iter().skip(which).step_by(2).map(|arg| arg.array().as_ref()).collect();
+        let columns: Vec<&dyn Array> =
+            call.args.iter().skip(which).step_by(2).map(|arg| arg.array().as_ref()).collect();
         let at = |row: usize| (0..pairs).map(move |nth| (nth, call.args[2 * nth + which].at(row)));
         let picks: Vec<(usize, usize)> = (0..call.rows).flat_map(at).collect();
         Ok(compute::interleave(&columns, &picks)?)

@@ -1,6 +1,6 @@
 //! Comparison: `=` to `BETWEEN` and `IN`, `GREATEST`, `LEAST`, `NULLIF`.
 
-use super::signature::{all, common_type, is_approximate, is_text, Args, Call, Entry, Signature};
+use super::signature::{Args, Call, Entry, Signature, all, common_type, is_approximate, is_text};
 use crate::eval::{Column, EvalError};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, NullArray};
 use arrow::compute::{self, kernels::cmp};
@@ -56,8 +56,9 @@ fn text_as(other: &SqlType) -> Option<SqlType> {
 fn comparison(args: &Args<'_>, types: &[Typed]) -> Result<Vec<Typed>, String> {
     let mut common = SqlType::Null;
     for typed in types {
-        common = comparable(&common, &typed.ty)
-            .ok_or_else(|| format!("{} and {} cannot be compared by {}; cast one of them", common, typed.ty, args.name))?;
+        common = comparable(&common, &typed.ty).ok_or_else(|| {
+            format!("{} and {} cannot be compared by {}; cast one of them", common, typed.ty, args.name)
+        })?;
     }
     if matches!(common, SqlType::Map(..)) {
         return Err(format!("{} does not compare {common}", args.name));
@@ -115,7 +116,9 @@ fn compare(op: Op, a: &Column, b: &Column, ty: &SqlType, rows: usize) -> Result<
     }
     if is_approximate(ty) {
         return Ok(match ty {
-            SqlType::Float => floats(op, a, b, rows, |array, at| f64::from(array.as_primitive::<Float32Type>().value(at))),
+            SqlType::Float => {
+                floats(op, a, b, rows, |array, at| f64::from(array.as_primitive::<Float32Type>().value(at)))
+            }
             _ => floats(op, a, b, rows, |array, at| array.as_primitive::<Float64Type>().value(at)),
         });
     }
@@ -224,7 +227,8 @@ fn most(call: &Call<'_>, better: Op) -> Result<ArrayRef, EvalError> {
     let mut best = call.args[0].clone().into_array(call.rows)?;
     for arg in &call.args[1..] {
         let next = arg.clone().into_array(call.rows)?;
-        let wins = compare(better, &Column::Array(next.clone()), &Column::Array(best.clone()), &call.result.ty, call.rows)?;
+        let wins =
+            compare(better, &Column::Array(next.clone()), &Column::Array(best.clone()), &call.result.ty, call.rows)?;
         // A NULL on either side makes the result NULL; `wins` is NULL then, and takes the side that is NULL.
         let picks: Vec<(usize, usize)> = (0..call.rows)
             .map(|row| {

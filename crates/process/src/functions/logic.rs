@@ -2,7 +2,7 @@
 //!
 //! `AND`, `OR`, `IF`, `COALESCE` and `IFNULL` are evaluated lazily in [`crate::eval`]; their entries here type them.
 
-use super::signature::{all, Args, Call, Entry, Param, Signature};
+use super::signature::{Args, Call, Entry, Param, Signature, all};
 use crate::eval::EvalError;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute;

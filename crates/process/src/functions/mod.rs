@@ -17,8 +17,8 @@ mod text;
 mod time;
 
 pub(crate) use signature::Call;
-pub(crate) use time::{from_locals, Locals};
 pub use signature::{common_type, is_implicit_cast};
+pub(crate) use time::{Locals, from_locals};
 
 use crate::graph::Value;
 use millrace_schema::Typed;
@@ -35,15 +35,8 @@ pub struct Resolved {
     pub result: Typed,
 }
 
-const TABLES: &[&[Entry]] = &[
-    math::TABLE,
-    compare::TABLE,
-    logic::TABLE,
-    text::TABLE,
-    time::TABLE,
-    json::TABLE,
-    collections::TABLE,
-];
+const TABLES: &[&[Entry]] =
+    &[math::TABLE, compare::TABLE, logic::TABLE, text::TABLE, time::TABLE, json::TABLE, collections::TABLE];
 
 /// Finds a function or operator by name (any case) and argument types.
 ///

@@ -12,43 +12,139 @@ use std::sync::Arc;
 use Param::{Int, Str, Text};
 
 pub(super) const TABLE: &[Entry] = &[
-    Entry { name: "||", sign: |args| text(args, &[Text, Text], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.to_owned() + r.text(1)?)) },
+    Entry {
+        name: "||",
+        sign: |args| text(args, &[Text, Text], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.to_owned() + r.text(1)?)),
+    },
     Entry { name: "CONCAT", sign: |args| text(args, &[Text], &[], Some(Text)), eval: concat },
     Entry { name: "CONCAT_WS", sign: |args| text(args, &[Str, Text], &[], Some(Text)), eval: concat_ws },
-    Entry { name: "UPPER", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.to_uppercase())) },
-    Entry { name: "LOWER", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.to_lowercase())) },
+    Entry {
+        name: "UPPER",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.to_uppercase())),
+    },
+    Entry {
+        name: "LOWER",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.to_lowercase())),
+    },
     Entry { name: "TRIM", sign: |args| text(args, &[Str], &[Str, Str], None), eval: |call| rows(call, trim) },
-    Entry { name: "LTRIM", sign: |args| text(args, &[Str], &[Str], None), eval: |call| rows(call, |r| Some(r.text(0)?.trim_start_matches(r.set(1)?).to_owned())) },
-    Entry { name: "RTRIM", sign: |args| text(args, &[Str], &[Str], None), eval: |call| rows(call, |r| Some(r.text(0)?.trim_end_matches(r.set(1)?).to_owned())) },
-    Entry { name: "BTRIM", sign: |args| text(args, &[Str], &[Str], None), eval: |call| rows(call, |r| Some(r.text(0)?.trim_matches(r.set(1)?).to_owned())) },
+    Entry {
+        name: "LTRIM",
+        sign: |args| text(args, &[Str], &[Str], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.trim_start_matches(r.set(1)?).to_owned())),
+    },
+    Entry {
+        name: "RTRIM",
+        sign: |args| text(args, &[Str], &[Str], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.trim_end_matches(r.set(1)?).to_owned())),
+    },
+    Entry {
+        name: "BTRIM",
+        sign: |args| text(args, &[Str], &[Str], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.trim_matches(r.set(1)?).to_owned())),
+    },
     Entry { name: "SUBSTRING", sign: |args| text(args, &[Str, Int], &[Int], None), eval: |call| rows(call, substring) },
     Entry { name: "SUBSTR", sign: |args| text(args, &[Str, Int], &[Int], None), eval: |call| rows(call, substring) },
-    Entry { name: "LEFT", sign: |args| text(args, &[Str, Int], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.chars().take(r.int(1)?.max(0) as usize).collect())) },
+    Entry {
+        name: "LEFT",
+        sign: |args| text(args, &[Str, Int], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.chars().take(r.int(1)?.max(0) as usize).collect())),
+    },
     Entry { name: "RIGHT", sign: |args| text(args, &[Str, Int], &[], None), eval: |call| rows(call, right) },
-    Entry { name: "REPLACE", sign: |args| text(args, &[Str, Str, Str], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.replace(r.text(1)?, r.text(2)?))) },
-    Entry { name: "REPEAT", sign: |args| text(args, &[Str, Int], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.repeat(r.int(1)?.max(0) as usize))) },
-    Entry { name: "REVERSE", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(r.text(0)?.chars().rev().collect())) },
-    Entry { name: "INITCAP", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(initcap(r.text(0)?))) },
+    Entry {
+        name: "REPLACE",
+        sign: |args| text(args, &[Str, Str, Str], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.replace(r.text(1)?, r.text(2)?))),
+    },
+    Entry {
+        name: "REPEAT",
+        sign: |args| text(args, &[Str, Int], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.repeat(r.int(1)?.max(0) as usize))),
+    },
+    Entry {
+        name: "REVERSE",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(r.text(0)?.chars().rev().collect())),
+    },
+    Entry {
+        name: "INITCAP",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(initcap(r.text(0)?))),
+    },
     Entry { name: "LPAD", sign: |args| maybe(args, &[Str, Int, Str]), eval: |call| rows(call, |r| pad(r, true)) },
     Entry { name: "RPAD", sign: |args| maybe(args, &[Str, Int, Str]), eval: |call| rows(call, |r| pad(r, false)) },
     Entry { name: "SPLIT_INDEX", sign: |args| maybe(args, &[Str, Str, Int]), eval: |call| rows(call, split_index) },
-    Entry { name: "MD5", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(hex(&md5::Md5::digest(r.text(0)?)))) },
-    Entry { name: "SHA224", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(hex(&sha2::Sha224::digest(r.text(0)?)))) },
-    Entry { name: "SHA256", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(hex(&sha2::Sha256::digest(r.text(0)?)))) },
-    Entry { name: "SHA384", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(hex(&sha2::Sha384::digest(r.text(0)?)))) },
-    Entry { name: "SHA512", sign: |args| text(args, &[Str], &[], None), eval: |call| rows(call, |r| Some(hex(&sha2::Sha512::digest(r.text(0)?)))) },
-    Entry { name: "CHR", sign: |args| text(args, &[Int], &[], None), eval: |call| rows(call, |r| Some(char::from(r.int(0)? as u8).to_string())) },
-    Entry { name: "CHAR_LENGTH", sign: |args| number(args, &[Str], &[]), eval: |call| ints(call, |r| Some(r.text(0)?.chars().count() as i32)) },
-    Entry { name: "CHARACTER_LENGTH", sign: |args| number(args, &[Str], &[]), eval: |call| ints(call, |r| Some(r.text(0)?.chars().count() as i32)) },
-    Entry { name: "ASCII", sign: |args| number(args, &[Str], &[]), eval: |call| ints(call, |r| Some(r.text(0)?.bytes().next().map_or(0, i32::from))) },
-    Entry { name: "POSITION", sign: |args| number(args, &[Str, Str], &[Int]), eval: |call| ints(call, |r| position(r.text(0)?, r.text(1)?, r.int_or(2, 1)?)) },
-    Entry { name: "LOCATE", sign: |args| number(args, &[Str, Str], &[Int]), eval: |call| ints(call, |r| position(r.text(0)?, r.text(1)?, r.int_or(2, 1)?)) },
-    Entry { name: "INSTR", sign: |args| number(args, &[Str, Str], &[]), eval: |call| ints(call, |r| position(r.text(1)?, r.text(0)?, 1)) },
+    Entry {
+        name: "MD5",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(hex(&md5::Md5::digest(r.text(0)?)))),
+    },
+    Entry {
+        name: "SHA224",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(hex(&sha2::Sha224::digest(r.text(0)?)))),
+    },
+    Entry {
+        name: "SHA256",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(hex(&sha2::Sha256::digest(r.text(0)?)))),
+    },
+    Entry {
+        name: "SHA384",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(hex(&sha2::Sha384::digest(r.text(0)?)))),
+    },
+    Entry {
+        name: "SHA512",
+        sign: |args| text(args, &[Str], &[], None),
+        eval: |call| rows(call, |r| Some(hex(&sha2::Sha512::digest(r.text(0)?)))),
+    },
+    Entry {
+        name: "CHR",
+        sign: |args| text(args, &[Int], &[], None),
+        eval: |call| rows(call, |r| Some(char::from(r.int(0)? as u8).to_string())),
+    },
+    Entry {
+        name: "CHAR_LENGTH",
+        sign: |args| number(args, &[Str], &[]),
+        eval: |call| ints(call, |r| Some(r.text(0)?.chars().count() as i32)),
+    },
+    Entry {
+        name: "CHARACTER_LENGTH",
+        sign: |args| number(args, &[Str], &[]),
+        eval: |call| ints(call, |r| Some(r.text(0)?.chars().count() as i32)),
+    },
+    Entry {
+        name: "ASCII",
+        sign: |args| number(args, &[Str], &[]),
+        eval: |call| ints(call, |r| Some(r.text(0)?.bytes().next().map_or(0, i32::from))),
+    },
+    Entry {
+        name: "POSITION",
+        sign: |args| number(args, &[Str, Str], &[Int]),
+        eval: |call| ints(call, |r| position(r.text(0)?, r.text(1)?, r.int_or(2, 1)?)),
+    },
+    Entry {
+        name: "LOCATE",
+        sign: |args| number(args, &[Str, Str], &[Int]),
+        eval: |call| ints(call, |r| position(r.text(0)?, r.text(1)?, r.int_or(2, 1)?)),
+    },
+    Entry {
+        name: "INSTR",
+        sign: |args| number(args, &[Str, Str], &[]),
+        eval: |call| ints(call, |r| position(r.text(1)?, r.text(0)?, 1)),
+    },
     Entry { name: "LIKE", sign: sign_like, eval: |call| like(call, false, like_matcher) },
     Entry { name: "NOT LIKE", sign: sign_like, eval: |call| like(call, true, like_matcher) },
     Entry { name: "SIMILAR TO", sign: sign_like, eval: |call| like(call, false, similar_matcher) },
     Entry { name: "NOT SIMILAR TO", sign: sign_like, eval: |call| like(call, true, similar_matcher) },
-    Entry { name: "STARTSWITH", sign: sign_like, eval: |call| bools(call, |r| Some(r.text(0)?.starts_with(r.text(1)?))) },
+    Entry {
+        name: "STARTSWITH",
+        sign: sign_like,
+        eval: |call| bools(call, |r| Some(r.text(0)?.starts_with(r.text(1)?))),
+    },
     Entry { name: "ENDSWITH", sign: sign_like, eval: |call| bools(call, |r| Some(r.text(0)?.ends_with(r.text(1)?))) },
     Entry { name: "REGEXP", sign: sign_like, eval: |call| like(call, false, regex_matcher) },
     Entry { name: "REGEXP_REPLACE", sign: |args| maybe(args, &[Str, Str, Str]), eval: regexp_replace },
@@ -278,7 +374,9 @@ fn like_matcher(pattern: &str, escape: Option<char>) -> Result<Matcher, EvalErro
         parts.push(match c {
             c if Some(c) == escape => {
                 let next = chars.next().filter(|next| matches!(next, '%' | '_') || Some(*next) == escape);
-                Wild::Char(next.ok_or_else(|| EvalError(format!("invalid escape sequence in LIKE pattern '{pattern}'")))?)
+                Wild::Char(
+                    next.ok_or_else(|| EvalError(format!("invalid escape sequence in LIKE pattern '{pattern}'")))?,
+                )
             }
             '%' => Wild::Many,
             '_' => Wild::One,
@@ -342,7 +440,10 @@ fn compile(pattern: &str) -> Result<Regex, EvalError> {
 }
 
 /// The regular expression of each row, compiled once for as long as it stays the same; a wrong one gives NULL, as in Flink.
-fn regexes(call: &Call<'_>, mut op: impl FnMut(Row<'_>, &str, &Regex) -> Option<String>) -> Result<ArrayRef, EvalError> {
+fn regexes(
+    call: &Call<'_>,
+    mut op: impl FnMut(Row<'_>, &str, &Regex) -> Option<String>,
+) -> Result<ArrayRef, EvalError> {
     let mut last: Option<(String, Option<Regex>)> = None;
     let mut out = Vec::with_capacity(call.rows);
     for row in 0..call.rows {

@@ -1,10 +1,10 @@
 //! Dates and times. TIMESTAMP_LTZ is seen in the session's zone.
 
-use super::signature::{is_numeric, is_text, Args, Call, Entry, Param, Signature};
-use super::text::{texts_of, Texts};
-use crate::eval::{relabel, Column, EvalContext, EvalError};
+use super::signature::{Args, Call, Entry, Param, Signature, is_numeric, is_text};
+use super::text::{Texts, texts_of};
+use crate::eval::{Column, EvalContext, EvalError, relabel};
 use crate::pattern::Pattern;
-use crate::time::{self, add_months, extract, floor_to, months_between, offset_at, to_instant, Local, Unit, DAY_MS};
+use crate::time::{self, DAY_MS, Local, Unit, add_months, extract, floor_to, months_between, offset_at, to_instant};
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Int64Array, Time32MillisecondArray, TimestampMicrosecondArray,
     TimestampMillisecondArray, TimestampNanosecondArray,
@@ -106,13 +106,16 @@ fn sign_to_timestamp(args: &Args<'_>) -> Result<Signature, String> {
 
 fn sign_to_ltz(args: &Args<'_>) -> Result<Signature, String> {
     let first = args.types.first().ok_or("TO_TIMESTAMP_LTZ takes one to three arguments, not 0")?;
-    let types = if is_text(&first.ty) { args.takes(&[Str], &[Str, Str], None)? } else { args.takes(&[Big], &[Int], None)? };
+    let types =
+        if is_text(&first.ty) { args.takes(&[Str], &[Str, Str], None)? } else { args.takes(&[Big], &[Int], None)? };
     if !is_numeric(&first.ty) && !is_text(&first.ty) && first.ty != SqlType::Null {
         return Err(format!("TO_TIMESTAMP_LTZ takes a number or a text, not {}", first.ty));
     }
     match args.literal_int(1) {
         None | Some(0 | 3) => args.maybe(types, SqlType::TimestampLtz(3)),
-        Some(other) => Err(format!("the precision of TO_TIMESTAMP_LTZ is 0 (seconds) or 3 (milliseconds), not {other}")),
+        Some(other) => {
+            Err(format!("the precision of TO_TIMESTAMP_LTZ is 0 (seconds) or 3 (milliseconds), not {other}"))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::connect::RowKind;
 use crate::eval::EvalError;
 use crate::state::{Grouping, Pane};
-use arrow::array::{make_comparator, ArrayRef};
+use arrow::array::{ArrayRef, make_comparator};
 use arrow::compute;
 
 /// The state of the operator.
@@ -31,7 +31,9 @@ impl Group {
             return Ok(());
         }
         if chunk.kinds.is_some() {
-            return Err(EvalError("GROUP BY over updates is not supported yet: group the rows before they change".to_owned()));
+            return Err(EvalError(
+                "GROUP BY over updates is not supported yet: group the rows before they change".to_owned(),
+            ));
         }
         let key_columns = self.grouping.key_columns(&chunk.columns);
         let grouping = self.grouping.clone();

@@ -5,7 +5,7 @@
 use super::{Event, Spans};
 use crate::chunk::Flow;
 use crate::eval::EvalError;
-use crate::state::{longs, Grouping, Pane};
+use crate::state::{Grouping, Pane, longs};
 use std::collections::BTreeMap;
 
 /// Groups gathered in all panes of a lane before they are handed on early: bounds memory.
@@ -62,11 +62,8 @@ impl LocalWindow {
 
     /// Takes rows and watermarks; gives what is to go on, in order.
     pub fn apply(&mut self, flow: &Flow, out: &mut Vec<Event>) -> Result<(), EvalError> {
-        let ends = if flow.chunk.rows == 0 {
-            Vec::new()
-        } else {
-            self.spans.slice_ends(&flow.chunk.columns, self.time)?
-        };
+        let ends =
+            if flow.chunk.rows == 0 { Vec::new() } else { self.spans.slice_ends(&flow.chunk.columns, self.time)? };
         let mut from = 0;
         for &(row, watermark) in &flow.marks {
             let passed = self.spans.passed(watermark);

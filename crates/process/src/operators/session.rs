@@ -7,7 +7,7 @@ use super::{Event, Properties};
 use crate::chunk::Chunk;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::eval::EvalError;
-use crate::state::{longs, Grouping, KeyTable, Pane};
+use crate::state::{Grouping, KeyTable, Pane, longs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of the operator.

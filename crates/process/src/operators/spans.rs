@@ -57,7 +57,9 @@ impl Spans {
     pub fn slice_ends(&self, columns: &[ArrayRef], time: usize) -> Result<Vec<i64>, EvalError> {
         let column = &columns[time];
         if column.null_count() > 0 {
-            return Err(EvalError("the time column of a window is NULL: filter such rows out before the window".to_owned()));
+            return Err(EvalError(
+                "the time column of a window is NULL: filter such rows out before the window".to_owned(),
+            ));
         }
         let times = crate::state::longs(column)?;
         if let Window::Attached { .. } = self.window {
@@ -86,8 +88,10 @@ impl Spans {
             Window::Hop { size_ms, slide_ms, offset_ms } => {
                 let newest = floor(slice_end - self.slice, slide_ms, offset_ms);
                 let starts = std::iter::successors(Some(newest), |start| Some(start - slide_ms));
-                let mut windows: Vec<_> =
-                    starts.take_while(|start| start + size_ms >= slice_end).map(|start| (start, start + size_ms)).collect();
+                let mut windows: Vec<_> = starts
+                    .take_while(|start| start + size_ms >= slice_end)
+                    .map(|start| (start, start + size_ms))
+                    .collect();
                 windows.reverse();
                 windows
             }

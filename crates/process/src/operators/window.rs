@@ -10,7 +10,7 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::connect::RowKind;
 use crate::eval::EvalError;
 use crate::graph::WindowProperty;
-use crate::state::{from_longs, longs, Grouping, Pane};
+use crate::state::{Grouping, Pane, from_longs, longs};
 use arrow::array::ArrayRef;
 use millrace_schema::SqlType;
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,8 +222,13 @@ impl GlobalWindow {
             self.fire(start, end, out)?;
         }
         let over = |slice: i64| self.spans.last_end(slice).is_none_or(|end| self.is_over(end));
-        let drop: Vec<i64> =
-            self.panes.keys().copied().take_while(|&slice| self.spans.trigger(slice) <= watermark).filter(|&s| over(s)).collect();
+        let drop: Vec<i64> = self
+            .panes
+            .keys()
+            .copied()
+            .take_while(|&slice| self.spans.trigger(slice) <= watermark)
+            .filter(|&s| over(s))
+            .collect();
         for slice in drop {
             self.panes.remove(&slice);
         }

@@ -97,7 +97,9 @@ impl AccSpec {
             (How::First | How::Last, _) => Values::Packed(Vec::new()),
             (_, Some(T::Float | T::Double)) => Values::Doubles(Vec::new(), Vec::new()),
             (_, Some(T::Decimal(..))) => Values::Decimals(Vec::new(), Vec::new()),
-            (_, Some(T::Char(_) | T::Varchar(_) | T::Binary(_) | T::Varbinary(_) | T::Null)) => Values::Packed(Vec::new()),
+            (_, Some(T::Char(_) | T::Varchar(_) | T::Binary(_) | T::Varbinary(_) | T::Null)) => {
+                Values::Packed(Vec::new())
+            }
             _ => Values::Longs(Vec::new(), Vec::new()),
         }
     }
@@ -144,8 +146,16 @@ macro_rules! fold {
         let (slot, seen, value) = ($slot, $seen, $value);
         match $fold {
             Fold::Add => *slot = $add(*slot, value),
-            Fold::Least => if *seen == 0 || value < *slot { *slot = value },
-            Fold::Greatest => if *seen == 0 || value > *slot { *slot = value },
+            Fold::Least => {
+                if *seen == 0 || value < *slot {
+                    *slot = value
+                }
+            }
+            Fold::Greatest => {
+                if *seen == 0 || value > *slot {
+                    *slot = value
+                }
+            }
         }
         *seen += $count;
     }};
@@ -273,19 +283,22 @@ impl Accumulator {
                 groups.iter().zip(theirs).for_each(|(&group, count)| mine[group as usize] += count);
             }
             (Values::Longs(mine, seen), Values::Longs(theirs, counts)) => {
-                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0) {
+                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0)
+                {
                     let (slot, seen) = (&mut mine[group as usize], &mut seen[group as usize]);
                     fold!(fold, slot, seen, value, count, |a: i64, b| a.wrapping_add(b));
                 }
             }
             (Values::Doubles(mine, seen), Values::Doubles(theirs, counts)) => {
-                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0) {
+                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0)
+                {
                     let (slot, seen) = (&mut mine[group as usize], &mut seen[group as usize]);
                     fold!(fold, slot, seen, value, count, |a: f64, b| a + b);
                 }
             }
             (Values::Decimals(mine, seen), Values::Decimals(theirs, counts)) => {
-                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0) {
+                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0)
+                {
                     let (slot, seen) = (&mut mine[group as usize], &mut seen[group as usize]);
                     fold!(fold, slot, seen, value, count, |a: i128, b| a.saturating_add(b));
                 }
@@ -352,7 +365,8 @@ impl Accumulator {
                 })
             }
             Values::Decimals(values, seen) => {
-                let (SqlType::Decimal(precision, to), Some(SqlType::Decimal(_, from))) = (&spec.result, &spec.input) else {
+                let (SqlType::Decimal(precision, to), Some(SqlType::Decimal(_, from))) = (&spec.result, &spec.input)
+                else {
                     return Err(EvalError("a decimal aggregate gives a decimal".to_owned()));
                 };
                 let result = |g: &u32| {

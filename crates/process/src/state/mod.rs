@@ -5,7 +5,6 @@ mod keys;
 mod numbers;
 mod pane;
 
-
 pub(crate) use accumulator::{AccSpec, Accumulator};
 pub(crate) use keys::{Encoded, KeyCoder, KeyTable};
 pub(crate) use numbers::{from_longs, longs};

@@ -3,9 +3,9 @@
 use crate::eval::EvalError;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Int8Type, IntervalYearMonthType, Time32MillisecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType,
+    DataType, Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType, Time32MillisecondType, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType,
 };
 use millrace_schema::SqlType;
 use std::borrow::Cow;
@@ -69,7 +69,9 @@ pub(crate) fn from_longs(values: Vec<Option<i64>>, ty: &SqlType) -> Result<Array
 /// The values of a FLOAT or DOUBLE column.
 pub(crate) fn doubles(array: &ArrayRef) -> Cow<'_, [f64]> {
     match array.data_type() {
-        DataType::Float32 => Cow::Owned(array.as_primitive::<Float32Type>().values().iter().map(|&v| f64::from(v)).collect()),
+        DataType::Float32 => {
+            Cow::Owned(array.as_primitive::<Float32Type>().values().iter().map(|&v| f64::from(v)).collect())
+        }
         _ => Cow::Borrowed(&array.as_primitive::<Float64Type>().values()[..]),
     }
 }

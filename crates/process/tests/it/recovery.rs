@@ -1,8 +1,8 @@
 //! A job that dies at any moment and is opened again gives the same tables.
 
-use crate::support::{rows, windowed, World};
+use crate::support::{World, rows, windowed};
 use millrace_process::graph::{JobGraph, Window};
-use millrace_process::{run_job, Job, Progress, RunOptions, Stop};
+use millrace_process::{Job, Progress, RunOptions, Stop, run_job};
 use millrace_testkit::SimDice;
 
 fn input(world: &World) {
@@ -90,7 +90,8 @@ fn a_finished_job_stays_finished() {
 fn a_checkpoint_of_another_query_is_refused() {
     let world = World::new(0);
     input(&world);
-    let mut job = Job::open(&windowed(Window::Session { gap_ms: 5 }, 0, 0), world.parts(), Some(world.store())).unwrap();
+    let mut job =
+        Job::open(&windowed(Window::Session { gap_ms: 5 }, 0, 0), world.parts(), Some(world.store())).unwrap();
     job.checkpoint().unwrap();
     let other = windowed(Window::Session { gap_ms: 6 }, 0, 0);
     let error = Job::open(&other, world.parts(), Some(world.store())).err().unwrap();

@@ -3,8 +3,10 @@
 use millrace_base::{Clock, Disk, SystemDice};
 use millrace_process::aggregates::AggregateCall;
 use millrace_process::connect::{Connectors, Environment};
-use millrace_process::graph::{ConnectorSpec, Expr, ExprKind, JobGraph, NodeId, Operator, Value, Window, WindowAggregate, WindowProperty};
-use millrace_process::{functions, CheckpointStore, Counters, Job, Parts, Progress};
+use millrace_process::graph::{
+    ConnectorSpec, Expr, ExprKind, JobGraph, NodeId, Operator, Value, Window, WindowAggregate, WindowProperty,
+};
+use millrace_process::{CheckpointStore, Counters, Job, Parts, Progress, functions};
 use millrace_schema::{Field, SqlType, Typed};
 use millrace_testkit::{SimClock, SimDisk};
 use std::path::Path;
@@ -110,7 +112,13 @@ pub fn column(fields: &[Field], index: usize) -> Expr {
 pub fn aggregate(function: &str, args: &[usize], fields: &[Field]) -> AggregateCall {
     let types: Vec<Typed> = args.iter().map(|&arg| fields[arg].typed.clone()).collect();
     let resolved = millrace_process::aggregates::resolve(function, &types).unwrap();
-    AggregateCall { function: resolved.function, distinct: false, args: args.to_vec(), filter: None, result: resolved.result }
+    AggregateCall {
+        function: resolved.function,
+        distinct: false,
+        args: args.to_vec(),
+        filter: None,
+        result: resolved.result,
+    }
 }
 
 /// `SELECT window_start, k, COUNT(*), SUM(v), MAX(v)` over a window of `orders`, late rows kept.
@@ -156,7 +164,11 @@ pub fn sink(graph: &mut JobGraph, input: NodeId, table: &str, fields: &[Field]) 
 pub fn rows(rows: &[(i64, &str, i64)]) -> String {
     let line = |(second, key, value): &(i64, &str, i64)| {
         let (minute, second) = (second / 60, second % 60);
-        format!("{{\"ts\":\"2026-01-01 {:02}:{:02}:{second:02}\",\"k\":\"{key}\",\"v\":{value}}}\n", minute / 60, minute % 60)
+        format!(
+            "{{\"ts\":\"2026-01-01 {:02}:{:02}:{second:02}\",\"k\":\"{key}\",\"v\":{value}}}\n",
+            minute / 60,
+            minute % 60
+        )
     };
     rows.iter().map(line).collect()
 }

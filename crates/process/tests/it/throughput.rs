@@ -5,7 +5,7 @@ use crate::support::{aggregate, call, column, field, files, orders};
 use millrace_base::{SystemClock, SystemDice, SystemDisk};
 use millrace_process::connect::{Connectors, Environment};
 use millrace_process::graph::{Expr, JobGraph, Operator, Value, Window, WindowAggregate, WindowProperty};
-use millrace_process::{run_job, Job, Parts, RunOptions, Stop};
+use millrace_process::{Job, Parts, RunOptions, Stop, run_job};
 use millrace_schema::SqlType;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -24,7 +24,10 @@ fn throughput() {
         let _ = writeln!(
             text,
             "{{\"order_id\":{nth},\"ts\":\"2026-01-01 00:{:02}:{:02}.{:03}\",\"k\":\"customer-{key:05}\",\"city\":\"Amsterdam\",\"currency\":\"EUR\",\"v\":{},\"note\":\"plain\"}}",
-            ms / 60_000, ms / 1000 % 60, ms % 1000, nth % 1000
+            ms / 60_000,
+            ms / 1000 % 60,
+            ms % 1000,
+            nth % 1000
         );
     }
     std::fs::write(dir.join("orders.json"), &text).unwrap();
@@ -32,7 +35,8 @@ fn throughput() {
     let mut graph = JobGraph::default();
     graph.settings.parallelism = 2;
     let source = graph.add(Operator::Source(files("orders", dir.to_str().unwrap(), &fields)), vec![], fields.clone());
-    let expr = call("-", vec![column(&fields, 0), Expr::literal(Value::IntervalMillis(5_000), SqlType::IntervalMillis)]);
+    let expr =
+        call("-", vec![column(&fields, 0), Expr::literal(Value::IntervalMillis(5_000), SqlType::IntervalMillis)]);
     let watermark = Operator::Watermark { column: 0, expr, idle_timeout_ms: None };
     let watermark = graph.add(watermark, vec![source], fields.clone());
     let output = vec![

@@ -1,6 +1,6 @@
 //! Windows: what fires, what is late, and that parallel runs give what sequential ones give.
 
-use crate::support::{rows, windowed, World};
+use crate::support::{World, rows, windowed};
 use millrace_process::connect::Collect;
 use millrace_process::graph::{Operator, Window};
 use millrace_process::{Job, Progress};
@@ -56,9 +56,11 @@ fn hop_and_cumulate_share_slices() {
 #[test]
 fn sessions_join_over_the_gap() {
     let world = World::new(1);
-    world.write("/in/orders/1", &rows(&[(0, "a", 1), (8, "a", 1), (4, "a", 1), (4, "b", 7), (40, "a", 1), (1, "a", 5)]));
+    world
+        .write("/in/orders/1", &rows(&[(0, "a", 1), (8, "a", 1), (4, "a", 1), (4, "b", 7), (40, "a", 1), (1, "a", 5)]));
     world.run(&windowed(Window::Session { gap_ms: 5_000 }, 10_000, 0));
-    let lines: Vec<String> = world.lines_in_order("/out/out").iter().map(|line| line.replace("2026-01-01 00:", "")).collect();
+    let lines: Vec<String> =
+        world.lines_in_order("/out/out").iter().map(|line| line.replace("2026-01-01 00:", "")).collect();
     assert_eq!(
         lines,
         [

@@ -84,7 +84,8 @@ impl FolderSink {
 
     fn write_row(&mut self, folder: &Path, batch: &RecordBatch, row: usize) -> Result<(), ConnectError> {
         if !self.open.contains_key(folder) {
-            let part = Part::create(&*self.disk, &self.opened(folder)).map_err(|error| self.file_error(folder, &error))?;
+            let part =
+                Part::create(&*self.disk, &self.opened(folder)).map_err(|error| self.file_error(folder, &error))?;
             self.open.insert(folder.to_owned(), part);
         }
         let part = self.open.get_mut(folder).expect("it was just put there");
@@ -111,11 +112,7 @@ impl FolderSink {
     }
 
     fn file_error(&self, path: &Path, error: &io::Error) -> ConnectError {
-        ConnectError::File {
-            table: self.table.clone(),
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        }
+        ConnectError::File { table: self.table.clone(), path: path.display().to_string(), reason: error.to_string() }
     }
 
     fn publish(&self, path: &Path) -> io::Result<()> {

@@ -99,7 +99,8 @@ impl Start {
 }
 
 fn instant(text: &str) -> Option<Millis> {
-    let dated = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.3f%z"));
+    let dated =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.3f%z"));
     match dated {
         Ok(moment) => Some(moment.timestamp_millis()),
         Err(_) => text.parse::<f64>().ok().map(|seconds| (seconds * 1000.0) as Millis),
@@ -126,7 +127,12 @@ enum Meta {
 }
 
 impl ShardSplit {
-    fn new(spec: &ConnectorSpec, id: String, shard: &Shard, reader: Box<dyn ShardReader>) -> Result<Self, ConnectError> {
+    fn new(
+        spec: &ConnectorSpec,
+        id: String,
+        shard: &Shard,
+        reader: Box<dyn ShardReader>,
+    ) -> Result<Self, ConnectError> {
         let metadata = spec.metadata.iter().map(|(column, key)| Ok((*column, Meta::read(spec, *column, key)?)));
         let metadata = metadata.collect::<Result<Vec<_>, ConnectError>>()?;
         let is_metadata = |i: usize| metadata.iter().any(|(column, _)| *column == i);
@@ -175,12 +181,13 @@ impl ShardSplit {
     fn column(&self, meta: Meta, kept: &[&Record]) -> ArrayRef {
         match meta {
             Meta::Timestamp => Arc::new(
-                TimestampMillisecondArray::from_iter_values(kept.iter().map(|record| record.arrival)).with_timezone("UTC"),
+                TimestampMillisecondArray::from_iter_values(kept.iter().map(|record| record.arrival))
+                    .with_timezone("UTC"),
             ),
             Meta::ShardId => Arc::new(StringArray::from_iter_values(kept.iter().map(|_| &self.id))),
-            Meta::SequenceNumber => Arc::new(StringArray::from_iter_values(
-                kept.iter().map(|record| self.sequence(record).to_string()),
-            )),
+            Meta::SequenceNumber => {
+                Arc::new(StringArray::from_iter_values(kept.iter().map(|record| self.sequence(record).to_string())))
+            }
         }
     }
 }
@@ -189,7 +196,9 @@ impl Meta {
     fn read(spec: &ConnectorSpec, column: usize, key: &str) -> Result<Self, ConnectError> {
         let field = &spec.fields[column];
         let (meta, fits, wants) = match key {
-            "timestamp" => (Self::Timestamp, matches!(field.typed.ty, SqlType::TimestampLtz(0..=3)), "TIMESTAMP_LTZ(3)"),
+            "timestamp" => {
+                (Self::Timestamp, matches!(field.typed.ty, SqlType::TimestampLtz(0..=3)), "TIMESTAMP_LTZ(3)")
+            }
             "shard-id" => (Self::ShardId, matches!(field.typed.ty, SqlType::Varchar(_)), "STRING"),
             "sequence-number" => (Self::SequenceNumber, matches!(field.typed.ty, SqlType::Varchar(_)), "STRING"),
             _ => {
