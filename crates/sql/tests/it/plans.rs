@@ -19,7 +19,10 @@ fn run(script: &str) -> Result<Vec<Outcome>, SqlError> {
 
 fn last(script: &str) -> Outcome {
     let script = format!("{ORDERS}{script}");
-    run(&script).unwrap_or_else(|error| panic!("{}", error.render("test", &script))).pop().unwrap()
+    run(&script)
+        .unwrap_or_else(|error| panic!("{}", error.render("test", &script)))
+        .pop()
+        .expect("a script has a statement")
 }
 
 fn graph(script: &str) -> JobGraph {
@@ -109,89 +112,86 @@ fn settings_reach_the_job() {
     );
 }
 
+/// A script, what its error says, what it points at and what its help holds.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    ("SELECT amont FROM orders;", "Column 'amont' not found in 'orders'", "amont", "did you mean 'amount'?"),
+    ("SELECT Amount FROM orders;", "Column 'Amount' not found in 'orders'", "Amount", "Names are case-sensitive"),
+    ("SELECT id FROM oders;", "Object 'oders' not found", "oders", "did you mean 'orders'?"),
+    ("SELECT value FROM orders;", "'value' is a reserved word", "value", "`value`"),
+    ("SELECT id AS timestamp FROM orders;", "'timestamp' is a reserved word", "timestamp", "`timestamp`"),
+    ("SELEC id FROM orders;", "'SELEC' starts no statement", "SELEC", "did you mean 'SELECT'?"),
+    ("SELECT UPER(note) FROM orders;", "there is no function UPER", "UPER(note)", ""),
+    (
+        "SELECT id FROM orders WHERE SUM(id) > 1;",
+        "the aggregate function SUM is not allowed in WHERE",
+        "SUM(id)",
+        "HAVING",
+    ),
+    (
+        "SELECT note, COUNT(*) FROM orders GROUP BY customer;",
+        "Expression 'note' is not being grouped",
+        "note",
+        "GROUP BY",
+    ),
+    ("SELECT id FROM orders WHERE amount;", "WHERE must be a condition, this is DECIMAL(10, 2)", "amount", ""),
+    (
+        "SET 'parallelism.defalt' = '2';",
+        "there is no setting 'parallelism.defalt'",
+        "'parallelism.defalt'",
+        "parallelism.default",
+    ),
+    ("SET 'table.exec.state.ttl' = '1 h';", "a time to live of state is not supported yet", "'1 h'", ""),
+    ("SELECT * FROM orders JOIN plain ON TRUE;", "a join is not supported yet", "JOIN", ""),
+    ("SELECT id FROM orders ORDER BY id;", "ORDER BY is not supported yet", "id", ""),
+    (
+        "SELECT id FROM (SELECT id FROM orders LIMIT 3) AS o;",
+        "LIMIT here is not supported yet",
+        "LIMIT 3",
+        "at the end of a SELECT",
+    ),
+    ("INSERT INTO late SELECT id, ts, note FROM orders LIMIT 3;", "LIMIT here is not", "LIMIT 3", ""),
+    (
+        "SELECT COUNT(*) FROM orders LIMIT 3;",
+        "LIMIT of a query that updates its rows is not",
+        "LIMIT 3",
+        "group by a window",
+    ),
+    ("SELECT id FROM orders LIMIT 3 OFFSET 2;", "OFFSET is not supported yet", "OFFSET", ""),
+    ("SELECT id FROM orders LIMIT many;", "expected a number of rows", "many", ""),
+    ("SELECT SUM(id) OVER (ORDER BY ts) FROM orders;", "OVER is not supported yet", "OVER", ""),
+    (
+        "CREATE TABLE a (b TIMESTAMP(3), WATERMARK FOR c AS b) WITH ('connector' = 'print');",
+        "Column 'c' not found",
+        "c",
+        "",
+    ),
+    (
+        "CREATE TABLE a (b STRNG) WITH ('connector' = 'print');",
+        "there is no type 'STRNG'",
+        "STRNG",
+        "did you mean 'STRING'?",
+    ),
+    (
+        "CREATE TABLE a (b INT) WITH ('connector' = 'kinesys');",
+        "Could not find any factory for the connector 'kinesys'",
+        "'kinesys'",
+        "did you mean 'kinesis'?",
+    ),
+    (
+        "CREATE TABLE a (b INT, PRIMARY KEY (b)) WITH ('connector' = 'print');",
+        "Flink does not own the data",
+        "",
+        "NOT ENFORCED",
+    ),
+    ("SELECT CASE WHEN TRUE THEN 1 ELSE DATE '2026-01-01' END;", "CASE mixes INT and DATE", "", "CAST"),
+    ("SELECT TIMESTAMP '2026-13-01 00:00:00';", "Illegal TIMESTAMP literal", "", "2026-01-31"),
+    ("INSERT INTO snk SELECT 1;", "Cannot find table 'snk' to write to", "snk", "did you mean 'sink'?"),
+    ("INSERT INTO late (id, rason) SELECT 1, 'x';", "Unknown target column 'rason'", "rason", "did you mean 'reason'?"),
+];
+
 #[test]
 fn errors_name_the_thing_the_place_and_the_cure() {
-    let cases = [
-        ("SELECT amont FROM orders;", "Column 'amont' not found in 'orders'", "amont", "did you mean 'amount'?"),
-        ("SELECT Amount FROM orders;", "Column 'Amount' not found in 'orders'", "Amount", "Names are case-sensitive"),
-        ("SELECT id FROM oders;", "Object 'oders' not found", "oders", "did you mean 'orders'?"),
-        ("SELECT value FROM orders;", "'value' is a reserved word", "value", "`value`"),
-        ("SELECT id AS timestamp FROM orders;", "'timestamp' is a reserved word", "timestamp", "`timestamp`"),
-        ("SELEC id FROM orders;", "'SELEC' starts no statement", "SELEC", "did you mean 'SELECT'?"),
-        ("SELECT UPER(note) FROM orders;", "there is no function UPER", "UPER(note)", ""),
-        (
-            "SELECT id FROM orders WHERE SUM(id) > 1;",
-            "the aggregate function SUM is not allowed in WHERE",
-            "SUM(id)",
-            "HAVING",
-        ),
-        (
-            "SELECT note, COUNT(*) FROM orders GROUP BY customer;",
-            "Expression 'note' is not being grouped",
-            "note",
-            "GROUP BY",
-        ),
-        ("SELECT id FROM orders WHERE amount;", "WHERE must be a condition, this is DECIMAL(10, 2)", "amount", ""),
-        (
-            "SET 'parallelism.defalt' = '2';",
-            "there is no setting 'parallelism.defalt'",
-            "'parallelism.defalt'",
-            "parallelism.default",
-        ),
-        ("SET 'table.exec.state.ttl' = '1 h';", "a time to live of state is not supported yet", "'1 h'", ""),
-        ("SELECT * FROM orders JOIN plain ON TRUE;", "a join is not supported yet", "JOIN", ""),
-        ("SELECT id FROM orders ORDER BY id;", "ORDER BY is not supported yet", "id", ""),
-        (
-            "SELECT id FROM (SELECT id FROM orders LIMIT 3) AS o;",
-            "LIMIT here is not supported yet",
-            "LIMIT 3",
-            "at the end of a SELECT",
-        ),
-        ("INSERT INTO late SELECT id, ts, note FROM orders LIMIT 3;", "LIMIT here is not", "LIMIT 3", ""),
-        (
-            "SELECT COUNT(*) FROM orders LIMIT 3;",
-            "LIMIT of a query that updates its rows is not",
-            "LIMIT 3",
-            "group by a window",
-        ),
-        ("SELECT id FROM orders LIMIT 3 OFFSET 2;", "OFFSET is not supported yet", "OFFSET", ""),
-        ("SELECT id FROM orders LIMIT many;", "expected a number of rows", "many", ""),
-        ("SELECT SUM(id) OVER (ORDER BY ts) FROM orders;", "OVER is not supported yet", "OVER", ""),
-        (
-            "CREATE TABLE a (b TIMESTAMP(3), WATERMARK FOR c AS b) WITH ('connector' = 'print');",
-            "Column 'c' not found",
-            "c",
-            "",
-        ),
-        (
-            "CREATE TABLE a (b STRNG) WITH ('connector' = 'print');",
-            "there is no type 'STRNG'",
-            "STRNG",
-            "did you mean 'STRING'?",
-        ),
-        (
-            "CREATE TABLE a (b INT) WITH ('connector' = 'kinesys');",
-            "Could not find any factory for the connector 'kinesys'",
-            "'kinesys'",
-            "did you mean 'kinesis'?",
-        ),
-        (
-            "CREATE TABLE a (b INT, PRIMARY KEY (b)) WITH ('connector' = 'print');",
-            "Flink does not own the data",
-            "",
-            "NOT ENFORCED",
-        ),
-        ("SELECT CASE WHEN TRUE THEN 1 ELSE DATE '2026-01-01' END;", "CASE mixes INT and DATE", "", "CAST"),
-        ("SELECT TIMESTAMP '2026-13-01 00:00:00';", "Illegal TIMESTAMP literal", "", "2026-01-31"),
-        ("INSERT INTO snk SELECT 1;", "Cannot find table 'snk' to write to", "snk", "did you mean 'sink'?"),
-        (
-            "INSERT INTO late (id, rason) SELECT 1, 'x';",
-            "Unknown target column 'rason'",
-            "rason",
-            "did you mean 'reason'?",
-        ),
-    ];
-    for (script, message, place, help) in cases {
+    for &(script, message, place, help) in REFUSED {
         let (told_message, told_place, told_help) = told(script);
         assert!(told_message.contains(message), "{script}: {told_message}");
         assert!(place.is_empty() || told_place == place, "{script}: points at {told_place:?}");
