@@ -1,6 +1,7 @@
 //! The engine through its public door: graphs in, tables out.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
+mod aggregates;
 mod expressions;
 mod recovery;
 mod support;

@@ -87,6 +87,30 @@ fn a_finished_job_stays_finished() {
 }
 
 #[test]
+fn a_stopped_job_goes_on_where_it_was() {
+    let mut graph = windowed(Window::Tumble { size_ms: 10_000, offset_ms: 0 }, 2_000, 0);
+    // Due at once: a checkpoint after each message, and a first one before any.
+    graph.settings.checkpoint_interval_ms = Some(0);
+    let world = World::new(0);
+    input(&world);
+    for life in 0..4 {
+        let job = Job::open(&graph, world.parts(), Some(world.store())).unwrap();
+        let stop = Stop::new();
+        let mut report = |_: &millrace_process::Counters| {
+            if life < 3 {
+                stop.stop();
+            }
+        };
+        run_job(job, RunOptions { stop: stop.clone(), report: &mut report }).unwrap();
+    }
+    let calm = World::new(0);
+    input(&calm);
+    calm.run(&graph);
+    assert_eq!(world.lines("/out/out"), calm.lines("/out/out"));
+    assert_eq!(world.lines("/out/late"), calm.lines("/out/late"));
+}
+
+#[test]
 fn a_checkpoint_of_another_query_is_refused() {
     let world = World::new(0);
     input(&world);
