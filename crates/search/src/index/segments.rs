@@ -193,7 +193,7 @@ mod tests {
         segments.atomic_write(meta, b"old").unwrap();
         assert!(segments.exists(meta).unwrap() && !home.path().join(meta).exists());
         segments.flush().unwrap();
-        assert_eq!(std::fs::read(home.path().join(meta)).unwrap(), b"old");
+        assert_eq!(SystemDisk.read(&home.path().join(meta)).unwrap(), b"old");
 
         put(&segments, &new);
         put(&segments, &short);
@@ -201,11 +201,11 @@ mod tests {
         segments.delete(Path::new(&old)).unwrap();
         segments.delete(Path::new(&short)).unwrap();
         assert_eq!(segments.atomic_read(meta).unwrap(), b"new");
-        assert_eq!(std::fs::read(home.path().join(meta)).unwrap(), b"old", "what a crash would leave");
+        assert_eq!(SystemDisk.read(&home.path().join(meta)).unwrap(), b"old", "what a crash would leave");
         assert!(home.path().join(&old).exists(), "the old name means it");
         assert!(!home.path().join(&short).exists(), "no name on disk ever meant it");
         segments.flush().unwrap();
-        assert_eq!(std::fs::read(home.path().join(meta)).unwrap(), b"new");
+        assert_eq!(SystemDisk.read(&home.path().join(meta)).unwrap(), b"new");
         assert!(!home.path().join(&old).exists() && home.path().join(&new).exists());
     }
 
@@ -216,7 +216,7 @@ mod tests {
         let [living, rest] = ["a", "b"].map(|letter| format!("{}.idx", letter.repeat(32)));
         put(&segments, &living);
         put(&segments, &rest);
-        std::fs::write(home.path().join("meta.json"), "{}").unwrap();
+        SystemDisk.replace(&home.path().join("meta.json"), b"{}").unwrap();
         segments.tidy(&HashSet::from([PathBuf::from(&living)])).unwrap();
         let left = |name: &str| home.path().join(name).exists();
         assert!(left(&living) && left("meta.json") && !left(&rest));
