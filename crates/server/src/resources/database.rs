@@ -1,7 +1,7 @@
 //! `AWS::Glue::Database`.
 
 use super::read;
-use super::table::{account_only, failed};
+use super::table::{account_only, created, failed};
 use async_trait::async_trait;
 use millrace_base::Clock;
 use millrace_schema::tables::{Database, Tables, TablesError};
@@ -51,15 +51,8 @@ impl ResourceType for GlueDatabase {
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
         let database = self.database(ctx, properties);
         let name = database.name.clone();
-        match self.tables.create_database(&ctx.scope, database) {
-            Err(TablesError::AlreadyExists(_)) if ctx.resuming => {}
-            Err(TablesError::AlreadyExists(_)) => {
-                let message = format!("a Glue database named '{name}' exists already and is not of this stack");
-                return Err(ResourceError::Exists(message));
-            }
-            other => other.map_err(|error| failed(error, "DatabaseInput"))?,
-        }
-        Ok(Created::new(name, []))
+        let outcome = self.tables.create_database(&ctx.scope, database);
+        created(ctx, outcome, "database", name, "DatabaseInput")
     }
 
     async fn update(

@@ -22,6 +22,25 @@ pub(super) fn failed(error: TablesError, path: &str) -> ResourceError {
     }
 }
 
+/// What creating a thing of the Glue catalog came to. One that exists already is this stack's own only when a deploy resumes.
+pub(super) fn created(
+    ctx: &Context,
+    outcome: Result<(), TablesError>,
+    kind: &str,
+    name: String,
+    path: &str,
+) -> Result<Created, ResourceError> {
+    match outcome {
+        Err(TablesError::AlreadyExists(_)) if ctx.resuming => {}
+        Err(TablesError::AlreadyExists(_)) => {
+            let message = format!("a Glue {kind} named '{name}' exists already and is not of this stack");
+            return Err(ResourceError::Exists(message));
+        }
+        other => other.map_err(|error| failed(error, path))?,
+    }
+    Ok(Created::new(name, []))
+}
+
 /// Another account's catalog cannot be written to.
 pub(super) fn account_only(ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
     match read::text(properties, "CatalogId") {
@@ -129,15 +148,8 @@ impl ResourceType for GlueTable {
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
         let table = self.table(ctx, properties);
         let name = table.name.clone();
-        match self.tables.create_table(&ctx.scope, table) {
-            Err(TablesError::AlreadyExists(_)) if ctx.resuming => {}
-            Err(TablesError::AlreadyExists(_)) => {
-                let message = format!("a Glue table named '{name}' exists already and is not of this stack");
-                return Err(ResourceError::Exists(message));
-            }
-            other => other.map_err(|error| failed(error, "TableInput"))?,
-        }
-        Ok(Created::new(name, []))
+        let outcome = self.tables.create_table(&ctx.scope, table);
+        created(ctx, outcome, "table", name, "TableInput")
     }
 
     async fn update(
