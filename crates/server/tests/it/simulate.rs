@@ -72,7 +72,7 @@ struct Put {
     acknowledged: bool,
 }
 
-fn stream(name: &str) -> StreamKey {
+pub(crate) fn stream(name: &str) -> StreamKey {
     StreamKey { scope: Scope::default(), name: name.into() }
 }
 
