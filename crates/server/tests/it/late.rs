@@ -1,4 +1,5 @@
 //! Jobs over the log: late rows kept exactly once whatever dies, shards that fall silent, stopping, and idleness.
+#![allow(clippy::disallowed_methods, reason = "threads and real time, where the driver is tested")]
 
 use crate::simulate::stream;
 use bytes::Bytes;
