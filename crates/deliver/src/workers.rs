@@ -48,19 +48,19 @@ impl Workers {
         let control = Arc::new(Control::default());
         let (gone, done) = oneshot::channel();
         let stats = match Runner::open(self.parts.clone(), scope, name, control.reload.clone()) {
-            Err(error) => failed(error.to_string()),
+            Err(error) => failed(name, &error.to_string()),
             Ok(runner) => {
                 let stats = runner.stats();
-                let (parts, inner) = (self.parts.clone(), control.clone());
+                let (parts, inner, named) = (self.parts.clone(), control.clone(), name.to_owned());
                 let thread = std::thread::Builder::new().name(format!("deliver-{name}"));
                 let spawned = thread.spawn(move || {
-                    runtime.block_on(drive(runner, &inner, &parts));
+                    runtime.block_on(drive(runner, &named, &inner, &parts));
                     // Whoever waits may be gone, too.
                     let _ = gone.send(());
                 });
                 match spawned {
                     Ok(_) => stats,
-                    Err(error) => failed(format!("no thread could be started: {error}")),
+                    Err(error) => failed(name, &format!("no thread could be started: {error}")),
                 }
             }
         };
@@ -107,15 +107,36 @@ impl Worker {
     }
 }
 
-fn failed(reason: String) -> Arc<Stats> {
+fn failed(name: &str, reason: &str) -> Arc<Stats> {
+    eprintln!("delivery stream {name} does not run: {reason}");
     let stats = Stats::default();
-    *stats.last_error.lock() = Some(reason);
+    *stats.last_error.lock() = Some(reason.to_owned());
     Arc::new(stats)
 }
 
-async fn drive(mut runner: Runner, control: &Control, parts: &Parts) {
+/// Says when trouble begins and when it is over, not at every try between.
+fn tell(name: &str, told: &mut bool, trouble: Option<String>) {
+    match trouble {
+        Some(error) if !*told => {
+            eprintln!(
+                "delivery stream {name} cannot deliver: {error}; it goes on trying, and nothing is lost as long as its \
+                 stream keeps the records"
+            );
+            *told = true;
+        }
+        None if *told => {
+            eprintln!("delivery stream {name} delivers again, from where it stood");
+            *told = false;
+        }
+        _ => {}
+    }
+}
+
+async fn drive(mut runner: Runner, name: &str, control: &Control, parts: &Parts) {
+    let mut told = false;
     while !control.stop.load(Ordering::Acquire) {
         let Step { worked, wake_at, reads } = runner.step().await;
+        tell(name, &mut told, runner.trouble());
         if worked {
             continue;
         }

@@ -121,6 +121,11 @@ impl Runner {
         })
     }
 
+    /// What it failed with, while it tries again and again.
+    pub fn trouble(&self) -> Option<String> {
+        if self.attempts == 0 { None } else { self.stats.last_error.lock().clone() }
+    }
+
     /// Its counters.
     pub fn stats(&self) -> Arc<Stats> {
         self.stats.clone()

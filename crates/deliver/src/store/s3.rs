@@ -5,10 +5,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{ObjectStoreExt, path::Path};
+use object_store::{ObjectStoreExt, RetryConfig, path::Path};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Tries of a request before its failure is told; delivery itself tries again for as long as it takes.
+const RETRIES_MAX: usize = 2;
 
 /// How the store is reached.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,7 @@ impl S3Store {
             return Ok(client.clone());
         }
         let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_allow_http(true);
+        builder = builder.with_retry(RetryConfig { max_retries: RETRIES_MAX, ..RetryConfig::default() });
         builder = builder.with_region(self.settings.region.as_deref().unwrap_or("us-east-1"));
         if let Some(endpoint) = &self.settings.endpoint {
             builder = builder.with_endpoint(endpoint);
