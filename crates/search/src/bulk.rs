@@ -104,7 +104,8 @@ fn read_meta(meta: &Map<String, Value>, line: usize) -> Result<(Option<String>, 
             "version_type" if value == "external" => external = true,
             "version_type" if value == "internal" => {}
             // Nothing ever comes between a read and its update here.
-            "retry_on_conflict" | "op_type" => {}
+            "retry_on_conflict" => {}
+            "op_type" if value == "index" => {}
             other => {
                 return Err(Error::illegal_argument(format!(
                     "Action/metadata line [{line}] contains an unknown parameter [{other}], or one not supported by Millrace yet"

@@ -45,6 +45,8 @@ const REFRESH_LATE_MS: i64 = 1000;
 const UNREFRESHED_BYTES_MAX: usize = 64 << 20;
 /// So much of the time may go into refreshes under steady writing: one part in this many.
 const REFRESH_SHARE: i64 = 8;
+/// What a refresh costs is averaged over about so many of the last ones.
+const COST_MEMORY: i64 = 8;
 
 /// What an index needs of the world.
 #[derive(Clone)]
@@ -96,7 +98,7 @@ pub(crate) struct State {
     /// When a refresh is due; `None` when everything written is found.
     refresh_due: Option<Millis>,
     last_write: Millis,
-    refresh_cost_ms: i64,
+    refresh_cost_us: i64,
     last_refresh: Millis,
     mappings_saved: bool,
     failed: Option<String>,
@@ -141,7 +143,7 @@ impl Index {
             committed,
             refresh_due: None,
             last_write: world.clock.now(),
-            refresh_cost_ms: 0,
+            refresh_cost_us: 0,
             last_refresh: world.clock.now(),
             mappings_saved: true,
             failed: None,
@@ -235,7 +237,8 @@ impl Index {
         self.refresh_done.notify_all();
         result?;
         state.last_refresh = self.world.clock.now();
-        state.refresh_cost_ms = (state.last_refresh - begun).max(0);
+        // One that was slow by chance, or came after a burst, does not make the next ones late.
+        state.refresh_cost_us += ((state.last_refresh - begun).max(0) * 1000 - state.refresh_cost_us) / COST_MEMORY;
         state.refresh_due = None;
         *self.refreshed.lock() = state.next_seq;
         self.refresh_done.notify_all();
@@ -320,7 +323,7 @@ impl Index {
         {
             Some(interval) if interval < 0 => return,
             Some(interval) => interval.max(REFRESH_SOON_MS),
-            None => (state.refresh_cost_ms * REFRESH_SHARE).clamp(REFRESH_SOON_MS, REFRESH_LATE_MS),
+            None => (state.refresh_cost_us * REFRESH_SHARE / 1000).clamp(REFRESH_SOON_MS, REFRESH_LATE_MS),
         };
         state.refresh_due = Some((state.last_refresh + interval).max(now + REFRESH_SOON_MS).min(now + interval));
     }

@@ -97,9 +97,7 @@ impl Context<'_> {
             "analyze_wildcard",
             "boost",
             "type",
-            "tie_breaker",
             "allow_leading_wildcard",
-            "time_zone",
             "_name",
         ];
         let options = Options::of("query_string", body, "query", &allowed)?;
