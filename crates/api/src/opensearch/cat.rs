@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn sizes_read_as_in_opensearch() {
-        let cases = [(208, "208b"), (1024, "1kb"), (5_325, "5.2kb"), (3_565_158, "3.4mb")];
+        let cases = [(208, "208b"), (1024, "1kb"), (5_325, "5.2kb"), (3_565_158, "3.3mb"), (3_565_159, "3.4mb")];
         for (bytes, expected) in cases {
             assert_eq!(size(bytes, None).unwrap(), expected);
         }
