@@ -114,3 +114,28 @@ fn a_deleted_index_stays_deleted() {
     assert!(!engine.has_index("t"));
     assert_eq!(engine.mappings("u").unwrap(), json!({"u": {"mappings": {"properties": {"a": {"type": "keyword"}}}}}));
 }
+
+#[test]
+fn what_a_rolled_translog_forgot_is_durable_in_segments() {
+    let (home, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = open(home.path());
+    let filler = "x".repeat(4000);
+    let large = |n: u64| (format!("id-{n}"), Bytes::from(format!("{{\"n\":{n},\"filler\":\"{filler}\"}}")));
+    // Twice 20 MB, overwritten in part, with refreshes between: the translog is rolled, merges and flushes take place.
+    for from in (0..10_000).step_by(500) {
+        engine.index_docs("t", (from..from + 500).map(large)).unwrap();
+        engine.index_docs("t", (from / 2..from / 2 + 10).map(large)).unwrap();
+        engine.refresh("t").unwrap();
+    }
+    engine.index_docs("t", [doc(10_000)]).unwrap();
+    let left = std::fs::metadata(translog(home.path())).unwrap().len();
+    assert!(left < 20 << 20, "the translog was rolled, and not all is in it: {left} bytes");
+    crashed(home.path(), after.path());
+    let repeated = open(after.path());
+    assert_eq!(count(&repeated), 10_001);
+    repeated.close().unwrap();
+    drop(repeated);
+    let again = open(after.path());
+    assert_eq!(count(&again), 10_001);
+    assert_eq!(again.get_doc("t", "id-7").unwrap().unwrap().version, 2);
+}
