@@ -13,6 +13,7 @@ use millrace_schema::{Encoder, format};
 use millrace_search::{Action, BulkOp, Condition, Engine, Error, Refresh, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Delivery into the server's own index, whatever the domain.
@@ -47,7 +48,22 @@ fn outcome(result: Result<millrace_search::Done, Error>) -> DocumentOutcome {
 }
 
 /// The SQL connector `opensearch`.
-pub struct OpenSearchSink(pub Arc<Engine>);
+pub struct OpenSearchSink {
+    /// This server's index.
+    pub engine: Arc<Engine>,
+    /// Where its API answers: what `hosts` must name.
+    pub address: SocketAddr,
+}
+
+impl OpenSearchSink {
+    /// Rows must not land here when the script means another cluster.
+    fn is_here(&self, host: &str) -> bool {
+        let authority = host.split_once("://").map_or(host, |(_, rest)| rest).trim_end_matches('/');
+        let name = authority.rsplit_once(':').map_or(authority, |(name, _)| name).trim_matches(['[', ']']);
+        let is_local = |ip: IpAddr| ip.is_loopback() || ip == self.address.ip();
+        name == "localhost" || name.parse().is_ok_and(is_local)
+    }
+}
 
 struct IndexSink {
     table: String,
@@ -70,7 +86,13 @@ struct Document {
 impl SinkFactory for OpenSearchSink {
     fn open(&self, spec: &ConnectorSpec, environment: &Environment, uid: &str) -> Result<Box<dyn Sink>, ConnectError> {
         let options = Options::new(spec);
-        options.required("hosts", "http://127.0.0.1:9200")?;
+        let hosts = options.required("hosts", "http://127.0.0.1:9200")?;
+        if let Some(host) = hosts.split(';').find(|host| !self.is_here(host)) {
+            let cure = format!("name this server's index, http://{}", self.address);
+            return Err(
+                options.error(format!("'hosts': {host} is another cluster, which is not supported yet; {cure}"))
+            );
+        }
         let index = options.required("index", "orders")?.to_owned();
         if index.contains('{') {
             return Err(options.error(format!("'index' = '{index}': names made of columns are not supported yet")));
@@ -104,7 +126,7 @@ impl SinkFactory for OpenSearchSink {
             .map_err(|error| sink_error(&spec.table, error.to_string(), Remedy::FixRequest))?;
         Ok(Box::new(IndexSink {
             table: spec.table.clone(),
-            engine: self.0.clone(),
+            engine: self.engine.clone(),
             index,
             encoder,
             key: spec.primary_key.clone(),

@@ -86,9 +86,9 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|error| StartError::Port { address, flag, error })
 }
 
-fn jobs_over(log: &Arc<dyn Log>, engine: &Arc<Engine>, dir: PathBuf) -> Arc<Jobs> {
+fn jobs_over(log: &Arc<dyn Log>, engine: &Arc<Engine>, address: SocketAddr, dir: PathBuf) -> Arc<Jobs> {
     let mut connectors = Connectors::default();
-    connectors.add_sink("opensearch", Arc::new(OpenSearchSink(engine.clone())));
+    connectors.add_sink("opensearch", Arc::new(OpenSearchSink { engine: engine.clone(), address }));
     Arc::new(Jobs::new(log.clone(), connectors, dir))
 }
 
@@ -120,7 +120,7 @@ impl Server {
         });
         deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;
 
-        let jobs = jobs_over(&log, &engine, data.join("jobs"));
+        let jobs = jobs_over(&log, &engine, search_address, data.join("jobs"));
         let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
         applications.resume().map_err(room("applications"))?;
 
