@@ -1,0 +1,1 @@
+//! Who may do what: IAM's roles, users and policies.

@@ -1,0 +1,1 @@
+//! SQS queues and SNS topics: where failures and alarms go.

@@ -1,0 +1,1 @@
+//! What happened: logs under CloudWatch Logs' words, metrics under CloudWatch's.
