@@ -2,13 +2,14 @@
 //!
 //! Words: who owns a resource ([`Scope`], [`Arn`]), where a record lies ([`ShardId`], [`SequenceNumber`]), when something
 //! happened ([`Millis`]). Seams: [`Clock`], [`Dice`] and [`Disk`], injected everywhere so that a whole pipeline can run in
-//! a seeded simulation. A type comes here only when two stages need it today.
+//! a seeded simulation. A language that two stages read: [`pattern`]. A type comes here only when two stages need it today.
 
 mod clock;
 mod dice;
 mod disk;
 mod error;
 mod nearest;
+pub mod pattern;
 mod scope;
 mod sequence;
 
