@@ -1,10 +1,11 @@
 //! Group commit: everything that waits becomes one frame, one write and one sync for each stream.
 
 use crate::format::{Entry, FRAME_BYTES_MAX, PRODUCER_ID_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::routing::Routes;
 use crate::stream::{Env, Stream};
-use crate::{LogError, NewRecord, Placed, Producer};
+use crate::{LogError, NewRecord, Placed, Producer, number};
 use ahash::AHashMap;
-use millrace_base::{SequenceNumber, ShardId};
+use millrace_base::ShardId;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -23,6 +24,8 @@ pub(crate) struct Pending {
     pub(crate) stream: Arc<Stream>,
     records: Vec<NewRecord>,
     shards: Vec<ShardId>,
+    /// What `shards` follows from: not the present ones when shards were split or merged while it waited.
+    routes: Arc<Routes>,
     producer: Option<Producer>,
     bytes: usize,
     reply: oneshot::Sender<Outcome>,
@@ -53,10 +56,17 @@ impl Pending {
             let bytes = producer.id.len();
             return Err(LogError::TooLarge { what: "a producer's id", bytes, bytes_max: PRODUCER_ID_BYTES_MAX });
         }
-        let shards = records.iter().map(|record| stream.routes.shard(record)).collect();
+        let routes = stream.routes.read().clone();
+        let shards = routes.of(&records);
         let bytes = bytes + producer.as_ref().map_or(0, |p| p.id.len()) + RECORD_OVERHEAD;
         let (reply, outcome) = oneshot::channel();
-        Ok((Self { stream, records, shards, producer, bytes, reply }, outcome))
+        Ok((Self { stream, records, shards, routes, producer, bytes, reply }, outcome))
+    }
+
+    fn route_again(&mut self, routes: &Arc<Routes>) {
+        if !Arc::ptr_eq(&self.routes, routes) {
+            (self.shards, self.routes) = (routes.of(&self.records), routes.clone());
+        }
     }
 }
 
@@ -83,8 +93,8 @@ impl Committer {
         }
     }
 
-    fn commit_stream(&mut self, stream: &Arc<Stream>, group: Vec<Pending>) {
-        match write(&self.env, stream, &group) {
+    fn commit_stream(&mut self, stream: &Arc<Stream>, mut group: Vec<Pending>) {
+        match write(&self.env, stream, &mut group) {
             Ok((placements, cached)) => {
                 self.remember(stream, cached);
                 for (pending, placed) in group.into_iter().zip(placements) {
@@ -119,20 +129,20 @@ impl Committer {
 type Written = (Vec<Vec<Placed>>, Option<usize>);
 
 /// Writes the appends of one stream as one frame.
-fn write(env: &Env, stream: &Stream, group: &[Pending]) -> Result<Written, LogError> {
+fn write(env: &Env, stream: &Stream, group: &mut [Pending]) -> Result<Written, LogError> {
     let mut writer = stream.writer.lock();
     if stream.view.read().deleted {
         return Err(LogError::NoStream(stream.key.clone()));
     }
+    // The list of shards changes under the writer's lock only.
+    let routes = stream.routes.read().clone();
+    group.iter_mut().for_each(|pending| pending.route_again(&routes));
     let arrival = env.clock.now();
-    let info = stream.info.read().clone();
     let mut next = writer.next.clone();
-    let mut created = vec![0; next.len()];
-    info.shards.iter().for_each(|shard| created[shard.id.0 as usize] = shard.created_secs);
     let mut epochs: AHashMap<Arc<str>, u64> = AHashMap::new();
     let mut entries = Vec::with_capacity(group.iter().map(|p| p.records.len()).sum());
     let mut placements = Vec::with_capacity(group.len());
-    for pending in group {
+    for pending in group.iter() {
         if let Some(producer) = &pending.producer {
             let last = epochs.get(&producer.id).copied().or_else(|| writer.producers.epoch(&producer.id));
             if last.is_some_and(|last| producer.epoch <= last) {
@@ -142,17 +152,11 @@ fn write(env: &Env, stream: &Stream, group: &[Pending]) -> Result<Written, LogEr
             epochs.insert(producer.id.clone(), producer.epoch);
         }
         let placed = pending.records.iter().zip(&pending.shards).map(|(record, &shard)| {
-            let next = &mut next[shard.0 as usize];
+            let next = &mut next[shard];
             let index = *next;
             *next += 1;
             entries.push(Entry { shard, index, record });
-            let sequence = SequenceNumber {
-                shard_created_secs: created[shard.0 as usize],
-                shard,
-                index,
-                arrival_secs: u64::try_from(arrival / 1000).unwrap_or(0),
-            };
-            Placed { shard, sequence }
+            Placed { shard, sequence: number(shard, routes.born[shard], index, arrival) }
         });
         placements.push(placed.collect());
     }

@@ -59,6 +59,29 @@ pub struct Shard {
     pub closed: Option<Closed>,
 }
 
+impl Shard {
+    /// The number of the record at `index`, which arrived at `arrival`: not below [`Self::starting_number`], whatever the
+    /// clock said.
+    pub fn number(&self, index: u64, arrival: Millis) -> SequenceNumber {
+        number(self.id, self.created_secs, index, arrival)
+    }
+
+    /// The number before which the shard has no record.
+    pub fn starting_number(&self) -> SequenceNumber {
+        self.number(0, 0)
+    }
+
+    /// The number behind which a closed shard has no record.
+    pub fn ending_number(&self) -> Option<SequenceNumber> {
+        self.closed.map(|closed| self.number(SequenceNumber::INDEX_END, closed.at_secs as Millis * 1000))
+    }
+}
+
+pub(crate) fn number(shard: ShardId, created_secs: u64, index: u64, arrival: Millis) -> SequenceNumber {
+    let arrival_secs = u64::try_from(arrival.div_euclid(1000)).unwrap_or(0).max(created_secs);
+    SequenceNumber { shard_created_secs: created_secs, shard, index, arrival_secs }
+}
+
 /// How a shard ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
@@ -80,7 +103,7 @@ pub enum StreamMode {
 /// What a new stream is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamSpec {
-    /// 1 or more.
+    /// 1 or more; later the number of open shards.
     pub shard_count: u32,
     /// Provisioned or on demand.
     pub mode: StreamMode,
@@ -99,9 +122,9 @@ pub struct StreamInfo {
     pub incarnation: u64,
     /// When it was created.
     pub created: Millis,
-    /// What it was asked to be.
+    /// What it was asked to be, at first or later.
     pub spec: StreamSpec,
-    /// Every shard that still holds data or is open, in order of id.
+    /// Every shard that is open, or closed within the retention, in order of id. The last one is open.
     pub shards: Vec<Shard>,
 }
 
@@ -127,7 +150,7 @@ pub struct Placed {
 
 /// A writer whose appends must not be repeated: an append whose `epoch` is not greater than the last one that this
 /// producer wrote to this stream is dropped and acknowledged with no placements. All records of such an append become
-/// durable together or not at all. This is what makes a sink's commit idempotent.
+/// durable together or not at all, also while shards are split and merged. This is what makes a sink's commit idempotent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Producer {
     /// Unique in the stream, for example `application/sink`.
@@ -186,6 +209,21 @@ pub trait Log: Send + Sync + 'static {
     fn streams(&self, scope: &Scope) -> Vec<Arc<str>>;
     /// Changes the retention; a decrease trims at once, an increase brings nothing back.
     fn set_retention(&self, key: &StreamKey, hours: u32) -> Result<(), LogError>;
+    /// Changes who decides about the number of shards; the shards stay.
+    fn set_mode(&self, key: &StreamKey, mode: StreamMode) -> Result<(), LogError>;
+    /// Splits an open shard in two, the second of which begins at the hash `new_start`.
+    ///
+    /// A change of shards is durable and atomic: after a crash either list holds. An append that was acknowledged before it
+    /// is in the parent, one that is called after it in a child; one that is in flight is in one or the other as a whole.
+    /// The parent is closed: its readers are woken, and find its end ([`Batch::ended`]) no earlier than [`Log::stream`]
+    /// shows its children. Every number of a child is greater than every number of its parents, and ids are never given
+    /// again. A closed shard leaves the list when its records and its end are past the retention.
+    fn split_shard(&self, key: &StreamKey, shard: ShardId, new_start: u128) -> Result<Arc<StreamInfo>, LogError>;
+    /// Merges an open shard with the one whose range begins where its own ends.
+    fn merge_shards(&self, key: &StreamKey, shard: ShardId, adjacent: ShardId) -> Result<Arc<StreamInfo>, LogError>;
+    /// Splits and merges until there are `count` open shards with the ranges that a new stream has. Shards in between are
+    /// created and closed without records. One change, whatever the count.
+    fn set_shard_count(&self, key: &StreamKey, count: u32) -> Result<Arc<StreamInfo>, LogError>;
     /// Queues records for the next group commit and returns at once. Placements are in the order of `records`. Records
     /// are validated by the caller; an unknown stream is the only refusal that comes early. Dropping the future does not
     /// take the append back.
@@ -226,9 +264,20 @@ pub enum LogError {
     /// The name is taken.
     #[error("stream {0} already exists")]
     StreamExists(StreamKey),
-    /// The stream has no such shard.
+    /// The stream has no such shard (any more).
     #[error("stream {0} has no {1}")]
     NoShard(StreamKey, ShardId),
+    /// The shard takes no records any more.
+    #[error("{1} of stream {0} is closed: use the shards that followed it")]
+    ShardClosed(StreamKey, ShardId),
+    /// The shards cannot be split or merged as it was asked for.
+    #[error("the shards of stream {stream} were not changed: {reason}")]
+    BadReshard {
+        /// Whose.
+        stream: StreamKey,
+        /// What must be otherwise.
+        reason: &'static str,
+    },
     /// An append, or one record of it, is larger than the log can write at once.
     #[error("{what} of {bytes} bytes is too large for the log: at most {bytes_max} are possible")]
     TooLarge {
@@ -272,7 +321,12 @@ impl LogError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::NoStream(_) | Self::StreamExists(_) | Self::NoShard(..) | Self::TooLarge { .. } => Remedy::FixRequest,
+            Self::NoStream(_)
+            | Self::StreamExists(_)
+            | Self::NoShard(..)
+            | Self::ShardClosed(..)
+            | Self::BadReshard { .. }
+            | Self::TooLarge { .. } => Remedy::FixRequest,
             Self::DiskFull { .. } => Remedy::Retry,
             Self::Disk { .. } => Remedy::Report,
             Self::Corrupt { .. } => Remedy::FixData,

@@ -13,6 +13,7 @@ pub mod format;
 mod local;
 mod open;
 mod reader;
+mod reshard;
 mod routing;
 mod rubbish;
 mod scan;
@@ -22,6 +23,7 @@ mod trim;
 mod view;
 mod writer;
 
+use contract::number;
 pub use contract::*;
 pub use local::{Commit, LocalLog, LogOptions, LogParts};
 pub use routing::{hash_key, uniform_ranges};

@@ -8,8 +8,8 @@ use crate::rubbish::remove_rubbish;
 use crate::segments::ClosedSegments;
 use crate::stream::{COUNTERS, Env, INCARNATION, STREAMS, StoredStream, Stream};
 use crate::{
-    Appended, Bounds, Log, LogError, NewRecord, Producer, Shard, ShardReader, StreamInfo, StreamKey, StreamSpec,
-    uniform_ranges,
+    Appended, Bounds, Log, LogError, NewRecord, Producer, Shard, ShardReader, StreamInfo, StreamKey, StreamMode,
+    StreamSpec, uniform_ranges,
 };
 use millrace_base::{Clock, Disk, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
@@ -199,7 +199,7 @@ impl Log for LocalLog {
             let incarnation = catalog.get::<u64>(COUNTERS, INCARNATION)?.unwrap_or(0) + 1;
             let info = Arc::new(new_info(key, spec, incarnation, self.env.clock.now()));
             create_files(&self.env, &info)?;
-            let stored = StoredStream { trims: vec![0; info.shards.len()], info, first_segment: 1 };
+            let stored = StoredStream { trims: vec![0; info.shards.len()], first_shard: 0, info, first_segment: 1 };
             catalog.put(COUNTERS, INCARNATION, &incarnation)?;
             catalog.put(STREAMS, &name, &stored)?;
             Ok(stored)
@@ -238,6 +238,24 @@ impl Log for LocalLog {
 
     fn set_retention(&self, key: &StreamKey, hours: u32) -> Result<(), LogError> {
         self.open_stream(key)?.retain(hours, self.env.clock.now())
+    }
+
+    fn set_mode(&self, key: &StreamKey, mode: StreamMode) -> Result<(), LogError> {
+        self.open_stream(key)?.provision(mode)
+    }
+
+    fn split_shard(&self, key: &StreamKey, shard: ShardId, new_start: u128) -> Result<Arc<StreamInfo>, LogError> {
+        let now = self.env.clock.now();
+        self.open_stream(key)?.reshard(now, |change| change.split(shard, new_start).map(|_| ()))
+    }
+
+    fn merge_shards(&self, key: &StreamKey, shard: ShardId, adjacent: ShardId) -> Result<Arc<StreamInfo>, LogError> {
+        let now = self.env.clock.now();
+        self.open_stream(key)?.reshard(now, |change| change.merge(shard, adjacent).map(|_| ()))
+    }
+
+    fn set_shard_count(&self, key: &StreamKey, count: u32) -> Result<Arc<StreamInfo>, LogError> {
+        self.open_stream(key)?.reshard(self.env.clock.now(), |change| change.scale(count))
     }
 
     fn append(&self, key: &StreamKey, records: Vec<NewRecord>, producer: Option<Producer>) -> Appended {

@@ -1,20 +1,19 @@
 //! Opening a stream: what its files hold, after whatever happened to them.
 
 use crate::error::{corrupt, disk};
-use crate::format::{self, HeaderError, SegmentHeader};
+use crate::format::{self, ByShard, HeaderError, SegmentHeader};
 use crate::routing::Routes;
 use crate::scan::{self, Bad, NO_ARRIVALS, Scan};
 use crate::stream::{Env, StoredStream, Stream};
-use crate::view::{Active, Mark, SegmentMeta, ShardView, View};
+use crate::view::{Active, Life, SegmentMeta, ShardView, View};
 use crate::writer::{Producers, Writer, create_segment};
-use crate::{LogError, StreamInfo};
-use millrace_base::DiskFile;
+use crate::{LogError, Shard, StreamInfo};
+use millrace_base::{DiskFile, ShardId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The piece in which a frame is written again.
 const REWRITE_BYTES: u64 = 1 << 20;
@@ -33,7 +32,7 @@ pub(crate) fn create_files(env: &Env, info: &StreamInfo) -> Result<(), LogError>
         first_frame: 0,
         previous_len: 0,
         previous_arrivals: NO_ARRIVALS,
-        bases: vec![0; info.shards.len()],
+        bases: ByShard::new(ShardId(0), vec![0; info.shards.len()]),
         producers: Vec::new(),
     };
     let path = dir.join(format::segment_name(1));
@@ -86,9 +85,14 @@ pub(crate) fn open_stream(env: &Arc<Env>, stored: StoredStream) -> Result<Stream
             Err(error) => return Err(scan::header_error(&dir.join(format::segment_name(number)), &error)),
         }
     };
+    if info.shards.iter().any(|shard| last.header.0.bases.get(shard.id).is_none()) {
+        return Err(corrupt(&last.path, 0, "the segment does not list all shards of the stream"));
+    }
     let segments = metas(env, &info, &dir, &numbers, &last)?;
     let scan = recover(env, &info, &dir, &last)?;
-    Ok(assemble(env, info, dir, stored.trims, segments, last, scan))
+    check_ends(&info, &last, &scan.next)?;
+    let trims = ByShard::new(ShardId(stored.first_shard), stored.trims);
+    Ok(assemble(env, info, dir, &trims, segments, last, scan))
 }
 
 /// The numbers of a stream's segments, ascending without holes; removes those that were trimmed.
@@ -127,7 +131,7 @@ fn head(env: &Env, info: &StreamInfo, dir: &Path, number: u64) -> Result<Result<
         Err(error) => return Ok(Err(error)),
     };
     let own = header.0.incarnation == info.incarnation && header.0.segment == number;
-    if !own || header.0.bases.len() != info.shards.len() {
+    if !own {
         return Err(corrupt(&path, 0, "the segment belongs to another stream or place"));
     }
     Ok(Ok(Headed { path, file, len, header }))
@@ -158,6 +162,10 @@ fn metas(
         let headed = headed.as_ref().unwrap_or(last);
         let (header, start) = &headed.header;
         if let Some(before) = segments.back_mut() {
+            let (ids, were) = (header.bases.ids(), before.bases.ids());
+            if ids.start < were.start || ids.end < were.end {
+                return Err(corrupt(&headed.path, 0, "the segment has lost shards, or lists some that had expired"));
+            }
             // `end` is still the file's length, which is never shorter than what was written.
             if before.end < header.previous_len {
                 let path = dir.join(format::segment_name(before.number));
@@ -171,7 +179,7 @@ fn metas(
             start: *start,
             end: headed.len,
             arrivals: NO_ARRIVALS,
-            bases: header.bases.clone().into(),
+            bases: header.bases.clone(),
         });
     }
     Ok(segments)
@@ -226,7 +234,7 @@ fn assemble(
     env: &Arc<Env>,
     info: Arc<StreamInfo>,
     dir: PathBuf,
-    trims: Vec<u64>,
+    trims: &ByShard<u64>,
     mut segments: VecDeque<SegmentMeta>,
     last: Headed,
     scan: Scan,
@@ -242,12 +250,10 @@ fn assemble(
         meta.end = scan.end;
         meta.arrivals = scan.arrivals;
     }
-    let shard = |(at, tail): (usize, &u64)| {
-        let trimmed = trims.get(at).copied().unwrap_or(0).max(segments[0].bases[at]);
-        let over = info.shards[at].closed.is_some();
-        ShardView { trim: trimmed.min(*tail), tail: *tail, mark: watch::Sender::new(Mark { tail: *tail, over }) }
-    };
-    let shards = scan.next.iter().enumerate().map(shard).collect();
+    let shards = scan.next.map(|id, tail| {
+        let trimmed = trims.get(id).copied().unwrap_or(0).max(segments[0].bases.stand(id));
+        ShardView::standing(trimmed.min(*tail), *tail, life(&info, id))
+    });
     let writer = Writer {
         dir: dir.clone(),
         incarnation: info.incarnation,
@@ -258,6 +264,7 @@ fn assemble(
         offset: scan.end,
         frame: scan.next_frame,
         next: scan.next,
+        oldest: info.shards.first().map_or(0, |shard| shard.id.0),
         arrivals: scan.arrivals,
         producers,
     };
@@ -266,11 +273,32 @@ fn assemble(
         View { dir, incarnation: info.incarnation, segments, active, shards, cached: VecDeque::new(), deleted: false };
     Stream {
         key: info.key.clone(),
-        routes: Routes::new(&info.shards),
+        routes: RwLock::new(Arc::new(Routes::new(&info.shards))),
         info: RwLock::new(info),
         view: RwLock::new(view),
         writer: Mutex::new(writer),
         upkeep: Mutex::new(()),
         env: env.clone(),
     }
+}
+
+fn life(info: &StreamInfo, id: ShardId) -> Life {
+    match info.shards.binary_search_by_key(&id, |shard| shard.id) {
+        Ok(at) if info.shards[at].closed.is_some() => Life::Closed,
+        Ok(_) => Life::Open,
+        Err(_) => Life::Gone,
+    }
+}
+
+/// Whether every shard stands where the catalog has it: closed ones at their end, those it does not know at their beginning.
+fn check_ends(info: &StreamInfo, last: &Headed, next: &ByShard<u64>) -> Result<(), LogError> {
+    let misplaced = |shard: &Shard| shard.closed.is_some_and(|closed| next.stand(shard.id) != closed.tail);
+    if let Some(shard) = info.shards.iter().find(|shard| misplaced(shard)) {
+        return Err(corrupt(&last.path, 0, format!("{} does not end where the catalog has its end", shard.id)));
+    }
+    let end = info.shards.last().map_or(0, |shard| shard.id.0 + 1);
+    if let Some((id, _)) = next.iter().find(|(id, next)| id.0 >= end && **next > 0) {
+        return Err(corrupt(&last.path, 0, format!("it has records of {id}, which the catalog does not know")));
+    }
+    Ok(())
 }

@@ -26,7 +26,8 @@ pub(crate) struct LocalReader {
 impl LocalReader {
     pub(crate) fn new(stream: Arc<Stream>, shard: ShardId, index: u64) -> Result<Self, LogError> {
         let bounds = stream.bounds(shard)?;
-        let mark = stream.view.read().shards[shard.0 as usize].mark.subscribe();
+        let mark = stream.view.read().shards.get(shard).map(|shard| shard.mark.subscribe());
+        let mark = mark.ok_or_else(|| LogError::NoShard(stream.key.clone(), shard))?;
         Ok(Self { stream, shard, position: index.max(bounds.trim), place: None, mark })
     }
 
@@ -100,7 +101,7 @@ impl LocalReader {
             place = if self.position == before { self.seek()? } else { self.place };
         }
         // The segment was trimmed under the reader: it stands before what is left.
-        let trim = self.stream.bounds(self.shard)?.trim;
+        let trim = self.stream.extent(self.shard)?.map_or(bounds.tail, |(bounds, _)| bounds.trim);
         self.place = None;
         if fill.batch.records.is_empty() && trim > self.position {
             self.position = trim;
@@ -136,8 +137,10 @@ impl ShardReader for LocalReader {
     }
 
     fn read(&mut self, records_max: usize, bytes_max: usize) -> Result<Batch, LogError> {
-        let closed = self.stream.shard(self.shard)?.closed;
-        let bounds = self.stream.bounds(self.shard)?;
+        let Some((bounds, closed)) = self.stream.extent(self.shard)? else {
+            // It was closed, and all that was left of it has expired.
+            return Ok(Batch { next: self.position, ended: true, ..Batch::default() });
+        };
         self.position = self.position.max(bounds.trim);
         let mut fill = Fill { batch: Batch::default(), records_left: records_max.max(1), bytes_left: bytes_max.max(1) };
         if self.position < bounds.tail {
@@ -145,14 +148,14 @@ impl ShardReader for LocalReader {
         }
         let mut batch = fill.batch;
         batch.next = self.position;
-        batch.ended = closed.is_some_and(|closed| self.position >= closed.tail);
+        batch.ended = closed && self.position >= bounds.tail;
         Ok(batch)
     }
 
     async fn wait(&mut self) -> Result<(), LogError> {
         let position = self.position;
-        // The sender lives in the view, and the view as long as this reader's stream.
+        // The sender lives in the view as long as the shard is listed; without it nothing follows.
         let _ = self.mark.wait_for(|mark| mark.over || mark.tail > position).await;
-        self.stream.bounds(self.shard).map(|_| ())
+        self.stream.extent(self.shard).map(|_| ())
     }
 }

@@ -1,5 +1,6 @@
 //! Which shard takes a record: MD5 of its partition key over the shards' ranges of 128-bit hashes.
 
+use crate::format::ByShard;
 use crate::{HashRange, NewRecord, Shard};
 use md5::{Digest, Md5};
 use millrace_base::ShardId;
@@ -25,6 +26,8 @@ pub(crate) struct Routes {
     /// Ascending; the first is 0.
     starts: Vec<u128>,
     shards: Vec<ShardId>,
+    /// When each shard was created, in seconds since 1970.
+    pub(crate) born: ByShard<u64>,
 }
 
 impl Routes {
@@ -32,8 +35,19 @@ impl Routes {
     pub(crate) fn new(shards: &[Shard]) -> Self {
         let mut open: Vec<_> = shards.iter().filter(|s| s.closed.is_none()).map(|s| (s.range.start, s.id)).collect();
         open.sort();
+        let first = shards.first().map_or(ShardId(0), |shard| shard.id);
+        let mut born = ByShard::new(first, Vec::new());
+        for shard in shards {
+            born.reach(first.0..shard.id.0 + 1, || 0);
+            born[shard.id] = shard.created_secs;
+        }
         let (starts, shards) = open.into_iter().unzip();
-        Self { starts, shards }
+        Self { starts, shards, born }
+    }
+
+    /// The shards of records.
+    pub(crate) fn of(&self, records: &[NewRecord]) -> Vec<ShardId> {
+        records.iter().map(|record| self.shard(record)).collect()
     }
 
     /// The shard of a record.

@@ -2,7 +2,7 @@
 
 use crate::LogError;
 use crate::error::{corrupt, disk};
-use crate::format::{Frame, FrameHeader, FrameSite, HeaderError, Points, SegmentHeader};
+use crate::format::{ByShard, Frame, FrameHeader, FrameSite, HeaderError, Points, SegmentHeader};
 use crate::segments::{Chunk, read_block, read_frame};
 use millrace_base::{DiskFile, Millis};
 use std::io;
@@ -32,7 +32,7 @@ pub(crate) struct Scan {
     /// Where and why the scan stopped before the end.
     pub(crate) stopped: Option<(u64, Bad)>,
     /// Where each shard stands at `end`.
-    pub(crate) next: Vec<u64>,
+    pub(crate) next: ByShard<u64>,
     /// The number of the frame that comes next.
     pub(crate) next_frame: u64,
     /// Least and greatest arrival.
@@ -149,7 +149,7 @@ impl Scan {
         }
         let mut next = self.next.clone();
         for block in &frame.blocks {
-            match next.get_mut(block.shard.0 as usize) {
+            match next.get_mut(block.shard) {
                 Some(next) if *next == block.first => *next = block.end(),
                 _ => return Err(Bad::Order("records are missing before this frame")),
             }

@@ -3,9 +3,9 @@
 use crate::format::{Frame, Points};
 use crate::routing::Routes;
 use crate::segments::{Chunk, ClosedSegments, Segment};
-use crate::view::{Located, Place, View};
+use crate::view::{Life, Located, Place, View};
 use crate::writer::Writer;
-use crate::{Bounds, LogError, LogOptions, Shard, StreamInfo, StreamKey};
+use crate::{Bounds, LogError, LogOptions, StreamInfo, StreamKey};
 use millrace_base::{Clock, Disk, Millis, ShardId};
 use millrace_catalog::Catalog;
 use parking_lot::{Mutex, RwLock};
@@ -27,7 +27,10 @@ pub(crate) struct StoredStream {
     pub(crate) info: Arc<StreamInfo>,
     /// Segments before it were trimmed, and their files are rubbish.
     pub(crate) first_segment: u64,
-    /// By shard id: what was trimmed when the retention was last changed, which never comes back.
+    /// The shard that the first of `trims` is of. Was always 0 when shards never changed.
+    #[serde(default)]
+    pub(crate) first_shard: u32,
+    /// By shard: what was trimmed when the retention was last changed, which never comes back.
     pub(crate) trims: Vec<u64>,
 }
 
@@ -65,31 +68,31 @@ impl Env {
 pub(crate) struct Stream {
     pub(crate) key: StreamKey,
     pub(crate) info: RwLock<Arc<StreamInfo>>,
-    pub(crate) routes: Routes,
+    /// Changed only under the writer's lock: the place where records turn to the children of a shard.
+    pub(crate) routes: RwLock<Arc<Routes>>,
     pub(crate) view: RwLock<View>,
     /// Locked before `view`, never after.
     pub(crate) writer: Mutex<Writer>,
-    /// Held while retention changes or trims. Locked before everything else.
+    /// Held while the definition changes or retention trims. Locked before everything else.
     pub(crate) upkeep: Mutex<()>,
     pub(crate) env: Arc<Env>,
 }
 
 impl Stream {
-    /// The description of a shard.
-    pub(crate) fn shard(&self, id: ShardId) -> Result<Shard, LogError> {
-        let info = self.info.read().clone();
-        let at = info.shards.binary_search_by_key(&id, |shard| shard.id);
-        at.map(|at| info.shards[at].clone()).map_err(|_| LogError::NoShard(self.key.clone(), id))
-    }
-
-    /// What is readable of a shard.
-    pub(crate) fn bounds(&self, id: ShardId) -> Result<Bounds, LogError> {
+    /// What is readable of a shard, and whether that is all for ever. `None`: the shard is not there (any more).
+    pub(crate) fn extent(&self, id: ShardId) -> Result<Option<(Bounds, bool)>, LogError> {
         let view = self.view.read();
         if view.deleted {
             return Err(LogError::NoStream(self.key.clone()));
         }
-        let shard = view.shards.get(id.0 as usize).ok_or_else(|| LogError::NoShard(self.key.clone(), id))?;
-        Ok(Bounds { trim: shard.trim, tail: shard.tail })
+        let shard = view.shards.get(id).filter(|shard| shard.life != Life::Gone);
+        Ok(shard.map(|shard| (Bounds { trim: shard.trim, tail: shard.tail }, shard.life == Life::Closed)))
+    }
+
+    /// What is readable of a shard.
+    pub(crate) fn bounds(&self, id: ShardId) -> Result<Bounds, LogError> {
+        let extent = self.extent(id)?.ok_or_else(|| LogError::NoShard(self.key.clone(), id))?;
+        Ok(extent.0)
     }
 
     /// A segment, open for reading. `None`: it is gone.
@@ -128,10 +131,9 @@ impl Stream {
             let bounds = self.bounds(shard)?;
             let candidate = {
                 let view = self.view.read();
-                let at = shard.0 as usize;
-                let ends = view.segments.iter().skip(1).map(|s| s.bases[at]).chain([bounds.tail]);
+                let ends = view.segments.iter().skip(1).map(|s| s.bases.stand(shard)).chain([bounds.tail]);
                 let mut found = view.segments.iter().zip(ends).filter(|(s, end)| {
-                    s.number >= from_segment && s.arrivals.1 >= time && *end > from.max(s.bases[at])
+                    s.number >= from_segment && s.arrivals.1 >= time && *end > from.max(s.bases.stand(shard))
                 });
                 found.next().map(|(s, _)| s.number)
             };

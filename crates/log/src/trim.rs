@@ -1,7 +1,8 @@
 //! Retention: records become unreadable exactly by time, files go by whole segments.
 
-use crate::format;
+use crate::format::{self, ByShard};
 use crate::stream::{STREAMS, StoredStream, Stream};
+use crate::view::Life;
 use crate::{LogError, StreamInfo};
 use millrace_base::{Millis, ShardId};
 use std::sync::Arc;
@@ -15,10 +16,12 @@ impl Stream {
         let cutoff = now - Millis::from(self.info.read().spec.retention_hours) * HOUR_MS;
         let old = self.view.read().segments.iter().any(|s| s.arrivals.0 < cutoff);
         if !old {
-            return Ok(());
+            // A shard may have been closed without records.
+            return self.forget_shards(cutoff);
         }
         let trims = self.trims_at(cutoff)?;
         self.raise_trims(&trims);
+        self.forget_shards(cutoff)?;
         self.roll_expired(cutoff)?;
         self.drop_segments()
     }
@@ -33,23 +36,32 @@ impl Stream {
         let info = Arc::new(info);
         self.store(|stored| {
             stored.info = info.clone();
-            stored.trims = trims.clone();
+            stored.first_shard = trims.ids().start;
+            stored.trims = trims.values().to_vec();
         })?;
         *self.info.write() = info;
         self.raise_trims(&trims);
+        self.forget_shards(cutoff)?;
         self.roll_expired(cutoff)?;
         self.drop_segments()
     }
 
-    fn trims_at(&self, cutoff: Millis) -> Result<Vec<u64>, LogError> {
-        let trims: Vec<u64> = self.view.read().shards.iter().map(|s| s.trim).collect();
-        let new = |(shard, trim): (usize, &u64)| self.index_since(ShardId(shard as u32), cutoff, *trim);
-        trims.iter().enumerate().map(new).collect()
+    fn trims_at(&self, cutoff: Millis) -> Result<ByShard<u64>, LogError> {
+        let shards = self.view.read().shards.map(|_, shard| (shard.trim, shard.life));
+        let new = |(shard, (trim, life)): (_, &(u64, Life))| match life {
+            Life::Gone => Ok(*trim),
+            Life::Open | Life::Closed => self.index_since(shard, cutoff, *trim),
+        };
+        let trims = shards.iter().map(new).collect::<Result<Vec<u64>, LogError>>()?;
+        Ok(ByShard::new(ShardId(shards.ids().start), trims))
     }
 
-    fn raise_trims(&self, trims: &[u64]) {
-        for (shard, trim) in self.view.write().shards.iter_mut().zip(trims) {
-            shard.trim = shard.trim.max(*trim);
+    fn raise_trims(&self, trims: &ByShard<u64>) {
+        let mut view = self.view.write();
+        for (shard, trim) in trims.iter() {
+            if let Some(shard) = view.shards.get_mut(shard) {
+                shard.trim = shard.trim.max(*trim);
+            }
         }
     }
 
@@ -57,7 +69,8 @@ impl Stream {
     fn roll_expired(&self, cutoff: Millis) -> Result<(), LogError> {
         let mut writer = self.writer.lock();
         if writer.offset > writer.start && writer.arrivals.1 < cutoff && !self.view.read().deleted {
-            writer.roll(&self.env, &self.view)?;
+            let end = writer.next.ids().end;
+            writer.roll(&self.env, &self.view, end)?;
         }
         Ok(())
     }
@@ -66,7 +79,7 @@ impl Stream {
         let (first, count, dir) = {
             let view = self.view.read();
             let expired = |next: &crate::view::SegmentMeta| {
-                view.shards.iter().zip(&next.bases).all(|(shard, base)| *base <= shard.trim)
+                next.bases.iter().all(|(shard, base)| view.shards.get(shard).is_none_or(|shard| *base <= shard.trim))
             };
             let count = view.segments.iter().skip(1).take_while(|next| expired(next)).count();
             (view.segments[0].number, count as u64, view.dir.clone())
@@ -88,7 +101,7 @@ impl Stream {
     }
 
     /// Changes what the catalog keeps of this stream, if it is still this stream.
-    fn store(&self, change: impl FnOnce(&mut StoredStream)) -> Result<(), LogError> {
+    pub(crate) fn store(&self, change: impl FnOnce(&mut StoredStream)) -> Result<(), LogError> {
         let name = self.key.to_string();
         let incarnation = self.info.read().incarnation;
         self.env.catalog.update(|catalog| {

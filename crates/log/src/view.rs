@@ -1,6 +1,7 @@
 //! What is durable of a stream, as its readers see it.
 
-use crate::format::{Frame, Points};
+use crate::Shard;
+use crate::format::{ByShard, Frame, Points};
 use crate::segments::{ClosedId, Segment};
 use millrace_base::{DiskFile, Millis, ShardId};
 use std::collections::VecDeque;
@@ -27,7 +28,36 @@ pub(crate) struct Mark {
 pub(crate) struct ShardView {
     pub(crate) trim: u64,
     pub(crate) tail: u64,
+    pub(crate) life: Life,
     pub(crate) mark: watch::Sender<Mark>,
+}
+
+/// Whether a shard takes and gives records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Open,
+    /// Its tail is its end.
+    Closed,
+    /// It has outlived the retention, or the change that would have created it was undone by a crash.
+    Gone,
+}
+
+impl ShardView {
+    /// A shard that begins.
+    pub(crate) fn new(life: Life) -> Self {
+        Self::standing(0, 0, life)
+    }
+
+    /// A shard that stands somewhere.
+    pub(crate) fn standing(trim: u64, tail: u64, life: Life) -> Self {
+        let mark = watch::Sender::new(Mark { tail, over: life != Life::Open });
+        Self { trim, tail, life, mark }
+    }
+
+    fn end(&mut self, life: Life) {
+        self.life = life;
+        self.mark.send_modify(|mark| mark.over = true);
+    }
 }
 
 /// What is known of a segment without reading it: about a hundred bytes and eight a shard.
@@ -40,7 +70,7 @@ pub(crate) struct SegmentMeta {
     pub(crate) end: u64,
     pub(crate) arrivals: (Millis, Millis),
     /// The first index of each shard.
-    pub(crate) bases: Box<[u64]>,
+    pub(crate) bases: ByShard<u64>,
 }
 
 /// The segment that is written to.
@@ -63,8 +93,7 @@ pub(crate) struct View {
     /// The last one is the active one; there is always one.
     pub(crate) segments: VecDeque<SegmentMeta>,
     pub(crate) active: Active,
-    /// By shard id.
-    pub(crate) shards: Vec<ShardView>,
+    pub(crate) shards: ByShard<ShardView>,
     /// The newest frames, without holes.
     pub(crate) cached: VecDeque<Cached>,
     pub(crate) deleted: bool,
@@ -93,7 +122,7 @@ impl View {
 
     /// The segment that holds a shard's record at `index`, which is below the tail.
     pub(crate) fn segment_with(&self, shard: ShardId, index: u64) -> u64 {
-        let after = self.segments.partition_point(|s| s.bases[shard.0 as usize] <= index);
+        let after = self.segments.partition_point(|s| s.bases.stand(shard) <= index);
         self.segments[after.saturating_sub(1)].number
     }
 
@@ -125,22 +154,51 @@ impl View {
     }
 
     /// `place`, or the beginning of the next segment when it is the end of a closed one.
-    pub(crate) fn forward(&self, place: Place) -> Place {
+    pub(crate) fn forward(&self, mut place: Place) -> Place {
         let at = place.segment.saturating_sub(self.segments[0].number) as usize;
-        match (self.segments.get(at), self.segments.get(at + 1)) {
-            (Some(here), Some(next)) if here.number == place.segment && place.offset >= here.end => {
-                Place { segment: next.number, offset: next.start }
+        // A segment is without frames where shards were changed twice.
+        for pair in (at..).map_while(|at| Some((self.segments.get(at)?, self.segments.get(at + 1)?))) {
+            let (here, next) = pair;
+            if here.number != place.segment || place.offset < here.end {
+                break;
             }
-            _ => place,
+            place = Place { segment: next.number, offset: next.start };
         }
+        place
     }
 
     /// Tells the waiting that nothing follows.
     pub(crate) fn end_all(&mut self) {
         self.deleted = true;
         self.cached.clear();
-        for shard in &self.shards {
+        for shard in self.shards.values() {
             shard.mark.send_modify(|mark| mark.over = true);
+        }
+    }
+
+    /// What was trimmed of a shard.
+    pub(crate) fn trim(&self, shard: ShardId) -> u64 {
+        self.shards.get(shard).map_or(0, |shard| shard.trim)
+    }
+
+    /// Follows a new list of shards: opens the new ones, ends the closed ones.
+    pub(crate) fn close(&mut self, shards: &[Shard]) {
+        for shard in shards {
+            let Some(view) = self.shards.get_mut(shard.id) else { continue };
+            match (view.life, shard.closed.is_some()) {
+                (Life::Open, true) => view.end(Life::Closed),
+                (Life::Gone, closed) => *view = ShardView::new(if closed { Life::Closed } else { Life::Open }),
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends shards that have outlived the retention.
+    pub(crate) fn forget(&mut self, gone: &[ShardId]) {
+        for shard in gone {
+            if let Some(shard) = self.shards.get_mut(*shard) {
+                shard.end(Life::Gone);
+            }
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::LogError;
 use crate::error::{disk, is_full};
-use crate::format::{self, Entry, Frame, FramePlan, FrameSite, PRODUCERS_MAX, Points, ProducerMark, SegmentHeader};
+use crate::format::{
+    self, ByShard, Entry, Frame, FramePlan, FrameSite, PRODUCERS_MAX, Points, ProducerMark, SegmentHeader,
+};
 use crate::scan::{NO_ARRIVALS, widen};
 use crate::stream::Env;
-use crate::view::{Active, Cached, Mark, Place, SegmentMeta, View};
+use crate::view::{Active, Cached, Life, Mark, Place, SegmentMeta, ShardView, View};
 use ahash::AHashMap;
 use millrace_base::{Disk, DiskFile, Millis};
 use parking_lot::{RwLock, RwLockWriteGuard};
@@ -30,7 +32,9 @@ pub(crate) struct Writer {
     /// The next frame's number.
     pub(crate) frame: u64,
     /// The next index of each shard.
-    pub(crate) next: Vec<u64>,
+    pub(crate) next: ByShard<u64>,
+    /// The oldest shard that the catalog lists: those before it are left out from the next segment on.
+    pub(crate) oldest: u32,
     /// Least and greatest arrival in the segment.
     pub(crate) arrivals: (Millis, Millis),
     pub(crate) producers: Producers,
@@ -86,7 +90,7 @@ impl Writer {
         env.healthy()?;
         let plan = FramePlan::new(entries, producers);
         if self.offset > self.start && self.offset + plan.len() as u64 > env.options.segment_bytes {
-            self.roll(env, view)?;
+            self.roll(env, view, self.next.ids().end)?;
         }
         let site = FrameSite { incarnation: self.incarnation, segment: self.segment, offset: self.offset };
         let frame = plan.encode(site, self.frame, arrival);
@@ -120,8 +124,8 @@ impl Writer {
         last.end = self.offset;
         last.arrivals = self.arrivals;
         for block in &frame.blocks {
-            self.next[block.shard.0 as usize] = block.end();
-            view.shards[block.shard.0 as usize].tail = block.end();
+            self.next[block.shard] = block.end();
+            view.shards[block.shard].tail = block.end();
         }
         let frame = Arc::new(frame);
         // One giant frame must not push out everything else.
@@ -136,7 +140,7 @@ impl Writer {
         let view = RwLockWriteGuard::downgrade(view);
         for block in &frame.blocks {
             let mark = Mark { tail: block.end(), over: false };
-            view.shards[block.shard.0 as usize].mark.send_modify(|old| *old = Mark { over: old.over, ..mark });
+            view.shards[block.shard].mark.send_modify(|old| *old = Mark { over: old.over, ..mark });
         }
         drop(view);
         let len = u64::from(frame.header.len);
@@ -148,16 +152,18 @@ impl Writer {
         keep.then_some(weight)
     }
 
-    /// Begins the next segment.
-    pub(crate) fn roll(&mut self, env: &Env, view: &RwLock<View>) -> Result<(), LogError> {
+    /// Begins the next segment, which lists the shards up to `end`, exclusive, or more.
+    pub(crate) fn roll(&mut self, env: &Env, view: &RwLock<View>, end: u32) -> Result<(), LogError> {
         env.healthy()?;
+        let mut bases = self.next.clone();
+        bases.reach(self.oldest..end, || 0);
         let header = SegmentHeader {
             incarnation: self.incarnation,
             segment: self.segment + 1,
             first_frame: self.frame,
             previous_len: self.offset,
             previous_arrivals: self.arrivals,
-            bases: self.next.clone(),
+            bases,
             producers: self.producers.list(),
         };
         let path: Arc<Path> = self.dir.join(format::segment_name(header.segment)).into();
@@ -173,6 +179,7 @@ impl Writer {
         };
         let mut points = view.read().active.points.as_ref().clone();
         points.push(self.offset, self.arrivals.1, &self.next);
+        self.next = header.bases;
         let index = self.dir.join(format::index_name(self.segment));
         // Neither synced nor needed: an index that is missing or torn is built again from its segment.
         let _ = write_index(&*env.disk, &index, &points.encode(self.incarnation, self.segment));
@@ -184,8 +191,10 @@ impl Writer {
             start,
             end: start,
             arrivals: NO_ARRIVALS,
-            bases: self.next.clone().into(),
+            bases: self.next.clone(),
         });
+        // Until the catalog knows the new ones, they are not there.
+        view.shards.reach(self.next.ids(), || ShardView::new(Life::Gone));
         (self.path, self.file, self.segment) = (path, file, header.segment);
         (self.start, self.offset, self.arrivals) = (start, start, NO_ARRIVALS);
         Ok(())

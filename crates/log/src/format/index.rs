@@ -1,17 +1,18 @@
 //! The sparse index of a segment: for one offset every few hundred KiB, where each shard stood.
 
 use super::take::Take;
-use super::{STRIDE_BYTES, VERSION};
+use super::{ByShard, SHARDS_MAX, STRIDE_BYTES, VERSION};
 use bytes::BufMut;
 use crc32c::crc32c;
 use millrace_base::{Millis, ShardId};
 
 const MAGIC: [u8; 8] = *b"MILLRIDX";
-const FIXED_LEN: usize = 36;
+const FIXED_LEN: usize = 40;
 
 /// Points of a segment, ascending. The first is the first frame's; a closed segment's last is its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Points {
+    first: u32,
     shards: usize,
     offsets: Vec<u64>,
     /// The greatest arrival in the segment before the point.
@@ -22,12 +23,18 @@ pub struct Points {
 
 impl Points {
     /// The points of a segment whose frames begin at `offset`, where its shards stand at `bases`.
-    pub(crate) fn new(offset: u64, bases: &[u64]) -> Self {
-        Self { shards: bases.len(), offsets: vec![offset], arrivals: vec![Millis::MIN], next: bases.to_vec() }
+    pub(crate) fn new(offset: u64, bases: &ByShard<u64>) -> Self {
+        Self {
+            first: bases.ids().start,
+            shards: bases.count(),
+            offsets: vec![offset],
+            arrivals: vec![Millis::MIN],
+            next: bases.values().to_vec(),
+        }
     }
 
     /// Adds a point at a frame's beginning if it is far enough from the last.
-    pub(crate) fn offer(&mut self, offset: u64, max_arrival_before: Millis, next: &[u64]) {
+    pub(crate) fn offer(&mut self, offset: u64, max_arrival_before: Millis, next: &ByShard<u64>) {
         if self.wants(offset) {
             self.push(offset, max_arrival_before, next);
         }
@@ -41,11 +48,12 @@ impl Points {
     }
 
     /// Adds a point.
-    pub(crate) fn push(&mut self, offset: u64, max_arrival_before: Millis, next: &[u64]) {
-        debug_assert_eq!(next.len(), self.shards, "shards change only where segments do");
+    pub(crate) fn push(&mut self, offset: u64, max_arrival_before: Millis, next: &ByShard<u64>) {
+        let same = next.ids().start == self.first && next.count() == self.shards;
+        debug_assert!(same, "shards change only where segments do");
         self.offsets.push(offset);
         self.arrivals.push(max_arrival_before);
-        self.next.extend_from_slice(next);
+        self.next.extend_from_slice(next.values());
     }
 
     /// How many points there are; at least one.
@@ -59,9 +67,13 @@ impl Points {
         self.offsets[point]
     }
 
-    /// Where a shard stands at a point.
+    /// Where a shard stands at a point: one that came later at its beginning, one that was gone behind everything.
     pub fn next(&self, point: usize, shard: ShardId) -> u64 {
-        self.next[point * self.shards + shard.0 as usize]
+        match shard.0.checked_sub(self.first) {
+            Some(at) if (at as usize) < self.shards => self.next[point * self.shards + at as usize],
+            Some(_) => 0,
+            None => u64::MAX,
+        }
     }
 
     /// The last point at or before the record at `index`.
@@ -89,6 +101,7 @@ impl Points {
         let mut out = Vec::with_capacity(FIXED_LEN + self.len() * (16 + 8 * self.shards) + 4);
         out.put_slice(&MAGIC);
         out.put_u32_le(VERSION);
+        out.put_u32_le(self.first);
         out.put_u32_le(self.shards as u32);
         out.put_u64_le(incarnation);
         out.put_u64_le(segment);
@@ -109,13 +122,18 @@ impl Points {
         let (body, crc) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
         let mut take = Take(body);
         let whole = take.bytes(8)? == MAGIC && take.u32()? == VERSION && crc32c(body).to_le_bytes() == crc;
-        let shards = take.u32()? as usize;
+        let (first, shards) = (take.u32()?, take.u32()? as usize);
         let of_segment = take.u64()? == incarnation && take.u64()? == segment;
         let count = take.u32()? as usize;
-        if !whole || !of_segment || count == 0 || take.0.len() != count.checked_mul(16 + 8 * shards)? {
+        if !whole
+            || !of_segment
+            || count == 0
+            || shards > SHARDS_MAX
+            || take.0.len() != count.checked_mul(16 + 8 * shards)?
+        {
             return None;
         }
-        let mut points = Self { shards, offsets: Vec::new(), arrivals: Vec::new(), next: Vec::new() };
+        let mut points = Self { first, shards, offsets: Vec::new(), arrivals: Vec::new(), next: Vec::new() };
         for _ in 0..count {
             points.offsets.push(take.u64()?);
             points.arrivals.push(take.i64()?);
@@ -133,14 +151,16 @@ mod tests {
 
     #[test]
     fn points_are_sparse_found_and_kept() {
-        let mut points = Points::new(100, &[0, 10]);
-        points.offer(200, 5, &[1, 10]);
+        let at = |a, b| ByShard::new(ShardId(3), vec![a, b]);
+        let mut points = Points::new(100, &at(0, 10));
+        points.offer(200, 5, &at(1, 10));
         assert_eq!(points.len(), 1);
-        points.offer(100 + STRIDE_BYTES, 7, &[8, 12]);
-        points.push(100 + 2 * STRIDE_BYTES, 9, &[8, 20]);
-        assert_eq!(points.before(ShardId(0), 7), 100);
-        assert_eq!(points.before(ShardId(1), 12), 100 + STRIDE_BYTES);
-        assert_eq!(points.before(ShardId(1), 11), 100);
+        points.offer(100 + STRIDE_BYTES, 7, &at(8, 12));
+        points.push(100 + 2 * STRIDE_BYTES, 9, &at(8, 20));
+        assert_eq!(points.before(ShardId(3), 7), 100);
+        assert_eq!(points.before(ShardId(4), 12), 100 + STRIDE_BYTES);
+        assert_eq!(points.before(ShardId(4), 11), 100);
+        assert_eq!([2, 3, 4, 5].map(|id| points.next(1, ShardId(id))), [u64::MAX, 8, 12, 0]);
         assert_eq!([points.earlier_than(7), points.earlier_than(8), points.earlier_than(100)], [0, 1, 2]);
         let bytes = points.encode(3, 4);
         assert_eq!(Points::decode(&bytes, 3, 4), Some(points));

@@ -1,10 +1,10 @@
 //! Segment headers: where every shard and every producer stood when the segment began.
 
 use super::take::Take;
-use super::{HEADER_BYTES_MAX, PRODUCER_ID_BYTES_MAX, PRODUCERS_MAX, VERSION};
+use super::{ByShard, HEADER_BYTES_MAX, PRODUCER_ID_BYTES_MAX, PRODUCERS_MAX, SHARDS_MAX, VERSION, VERSION_MIN};
 use bytes::BufMut;
 use crc32c::crc32c;
-use millrace_base::Millis;
+use millrace_base::{Millis, ShardId};
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"MILLRLOG";
@@ -34,8 +34,8 @@ pub struct SegmentHeader {
     pub previous_len: u64,
     /// The least and the greatest arrival in the segment before; the least is greater when there are none.
     pub previous_arrivals: (Millis, Millis),
-    /// For each shard, in order of id from 0, the index of its next record.
-    pub bases: Vec<u64>,
+    /// For each shard the index of its next record.
+    pub bases: ByShard<u64>,
     /// The producers.
     pub producers: Vec<ProducerMark>,
 }
@@ -53,7 +53,7 @@ impl SegmentHeader {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let producers = self.producers.iter().map(|p| 18 + p.id.len()).sum::<usize>();
-        let len = FIXED_LEN + self.bases.len() * 12 + producers + 4;
+        let len = FIXED_LEN + self.bases.count() * 12 + producers + 4;
         let mut out = Vec::with_capacity(len);
         out.put_slice(&MAGIC);
         out.put_u32_le(VERSION);
@@ -64,10 +64,10 @@ impl SegmentHeader {
         out.put_u64_le(self.previous_len);
         out.put_i64_le(self.previous_arrivals.0);
         out.put_i64_le(self.previous_arrivals.1);
-        out.put_u32_le(self.bases.len() as u32);
+        out.put_u32_le(self.bases.count() as u32);
         out.put_u32_le(self.producers.len() as u32);
-        for (shard, base) in self.bases.iter().enumerate() {
-            out.put_u32_le(shard as u32);
+        for (shard, base) in self.bases.iter() {
+            out.put_u32_le(shard.0);
             out.put_u64_le(*base);
         }
         for producer in &self.producers {
@@ -86,7 +86,7 @@ impl SegmentHeader {
         let (magic, version, len) = (take.bytes(8), take.u32(), take.u32());
         match (magic, version, len) {
             (Some(magic), Some(version), Some(len)) if magic == MAGIC => match len as usize {
-                _ if version != VERSION => Err(HeaderError::Version(version)),
+                _ if !(VERSION_MIN..=VERSION).contains(&version) => Err(HeaderError::Version(version)),
                 len if (FIXED_LEN + 4..=HEADER_BYTES_MAX).contains(&len) => Ok(len),
                 _ => Err(HeaderError::Bad("the header's length is impossible")),
             },
@@ -116,19 +116,24 @@ impl SegmentHeader {
             first_frame: take.u64()?,
             previous_len: take.u64()?,
             previous_arrivals: (take.i64()?, take.i64()?),
-            bases: Vec::new(),
+            bases: ByShard::new(ShardId(0), Vec::new()),
             producers: Vec::new(),
         };
         let (shards, producers) = (take.u32()?, take.u32()?);
-        if producers as usize > PRODUCERS_MAX {
+        if producers as usize > PRODUCERS_MAX || shards as usize > SHARDS_MAX {
             return None;
         }
-        for shard in 0..shards {
-            if take.u32()? != shard {
+        let mut bases = Vec::with_capacity(shards as usize);
+        let mut first = 0;
+        for at in 0..shards {
+            let shard = take.u32()?;
+            first = if at == 0 { shard } else { first };
+            if first.checked_add(at)? != shard {
                 return None;
             }
-            header.bases.push(take.u64()?);
+            bases.push(take.u64()?);
         }
+        header.bases = ByShard::new(ShardId(first), bases);
         for _ in 0..producers {
             let (epoch, frame, id_len) = (take.u64()?, take.u64()?, usize::from(take.u16()?));
             if id_len > PRODUCER_ID_BYTES_MAX {
@@ -153,7 +158,7 @@ mod tests {
             first_frame: 99,
             previous_len: 1 << 26,
             previous_arrivals: (-5, 1_800_000_000_000),
-            bases: vec![1, 0, u64::MAX >> 1],
+            bases: ByShard::new(ShardId(5), vec![1, 0, u64::MAX >> 1]),
             producers: vec![ProducerMark { id: "app/sink".into(), epoch: 4, frame: 98 }],
         };
         let bytes = header.encode();

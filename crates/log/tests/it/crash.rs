@@ -2,29 +2,113 @@
 
 use crate::kit::{World, append, key, read_all, record, spec};
 use millrace_base::{Disk, ShardId};
-use millrace_log::{LocalLog, Log, LogError, Producer, ShardReader};
+use millrace_log::{LocalLog, Log, LogError, Producer, Shard, ShardReader, StreamKey, hash_key};
 use millrace_testkit::{Call, SimDice};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 const STREAMS: usize = 3;
 const SHARDS: u32 = 3;
+/// Open ones.
+const SHARDS_MAX: usize = 9;
 
 /// What the auditor knows of a stream.
 #[derive(Default, Clone)]
 struct Known {
     /// By shard, what must be there: the texts of acknowledged records, in order.
-    acknowledged: [Vec<String>; SHARDS as usize],
+    acknowledged: BTreeMap<u32, Vec<String>>,
     /// What an unacknowledged append would have added: all of it or nothing may be there.
-    doubtful: Option<Vec<(String, usize)>>,
+    doubtful: Option<Vec<(String, u32)>>,
     /// By shard, how many of the records have expired.
-    expired: [usize; SHARDS as usize],
+    expired: BTreeMap<u32, usize>,
+    /// The shards as they were last acknowledged, but for those that have expired.
+    shards: Vec<Shard>,
+    /// A change of shards that was not acknowledged: it may have happened or not.
+    doubtful_change: Option<Change>,
     /// The last epoch of the stream's producer: acknowledged, and doubtful.
     epoch: (u64, u64),
     exists: bool,
     /// True when a creation or deletion was not acknowledged.
     existence_doubtful: bool,
+}
+
+impl Known {
+    fn created(shards: &[Shard]) -> Self {
+        let acknowledged = shards.iter().map(|shard| (shard.id.0, Vec::new())).collect();
+        Self { exists: true, shards: shards.to_vec(), acknowledged, ..Self::default() }
+    }
+
+    fn count(&self, shard: u32) -> usize {
+        self.acknowledged.get(&shard).map_or(0, Vec::len)
+    }
+
+    /// Takes over a list of shards that follows the present one.
+    fn change(&mut self, seed: u64, shards: &[Shard]) {
+        for was in &self.shards {
+            let is = shards
+                .iter()
+                .find(|shard| shard.id == was.id)
+                .unwrap_or_else(|| panic!("seed {seed}: {was:?} is gone"));
+            assert_eq!(
+                (is.range, is.parent, is.created_secs),
+                (was.range, was.parent, was.created_secs),
+                "seed {seed}"
+            );
+            assert!(was.closed.is_none() || is.closed == was.closed, "seed {seed}");
+        }
+        let last = self.shards.last().map_or(0, |shard| shard.id.0);
+        let born = |id: ShardId| shards.iter().find(|shard| shard.id == id).unwrap().created_secs;
+        for shard in shards {
+            if let Some(closed) = shard.closed {
+                assert_eq!(closed.tail, self.count(shard.id.0) as u64, "seed {seed}: {shard:?}");
+            }
+            if shard.id.0 > last {
+                self.acknowledged.insert(shard.id.0, Vec::new());
+                for parent in shard.parent.iter().chain(&shard.adjacent_parent) {
+                    assert!(born(*parent) < shard.created_secs, "seed {seed}");
+                }
+            }
+        }
+        let mut open: Vec<_> = shards.iter().filter(|shard| shard.closed.is_none()).map(|shard| shard.range).collect();
+        open.sort_by_key(|range| range.start);
+        assert_eq!((open[0].start, open.last().unwrap().end), (0, u128::MAX), "seed {seed}");
+        assert!(open.windows(2).all(|pair| pair[0].end + 1 == pair[1].start), "seed {seed}");
+        self.shards = shards.to_vec();
+    }
+}
+
+/// A change of shards.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Split(ShardId, u128),
+    Merge(ShardId, ShardId),
+    Scale(u32),
+}
+
+impl Change {
+    fn apply(self, log: &LocalLog, key: &StreamKey) -> Result<Vec<Shard>, LogError> {
+        let info = match self {
+            Self::Split(shard, start) => log.split_shard(key, shard, start),
+            Self::Merge(shard, adjacent) => log.merge_shards(key, shard, adjacent),
+            Self::Scale(count) => log.set_shard_count(key, count),
+        };
+        info.map(|info| info.shards.clone())
+    }
+
+    /// Whether a list is what this change makes of another one.
+    fn made(self, after: &[Shard]) -> bool {
+        let open = |shards: &[Shard]| shards.iter().filter(|shard| shard.closed.is_none()).count();
+        let children = |id| after.iter().filter(move |s| s.parent == Some(id) || s.adjacent_parent == Some(id));
+        match self {
+            Self::Split(id, start) => children(id).count() == 2 && children(id).any(|child| child.range.start == start),
+            Self::Merge(id, adjacent) => {
+                let [child] = children(id).collect::<Vec<_>>()[..] else { return false };
+                child.adjacent_parent == Some(adjacent)
+            }
+            Self::Scale(count) => open(after) == count as usize,
+        }
+    }
 }
 
 /// What came about over all seeds: a simulation in which nothing happens proves nothing.
@@ -37,6 +121,11 @@ struct Tally {
     doubtful_lost: u64,
     expired: u64,
     followed: u64,
+    changed: u64,
+    changes_kept: u64,
+    changes_lost: u64,
+    ended: u64,
+    forgotten: u64,
 }
 
 struct Run<'a> {
@@ -95,6 +184,7 @@ impl<'a> Run<'a> {
                 2 => log.trim_expired().is_ok(),
                 3 if self.dice.one_in(3) => self.expire(&log),
                 4 | 5 => self.follow(&log, stream),
+                6 | 7 => self.reshard(&log, stream),
                 _ if self.known[stream].exists => self.append(&log, stream),
                 _ => self.create(&log, stream),
             };
@@ -118,9 +208,9 @@ impl<'a> Run<'a> {
     fn create(&mut self, log: &LocalLog, stream: usize) -> bool {
         let known = &mut self.known[stream];
         match log.create_stream(&key(&name(stream)), spec(SHARDS)) {
-            Ok(_) => {
+            Ok(info) => {
                 assert!(!known.exists && !self.poisoned);
-                *known = Known { exists: true, ..Known::default() };
+                *known = Known::created(&info.shards);
                 true
             }
             Err(LogError::StreamExists(_)) => {
@@ -135,7 +225,7 @@ impl<'a> Run<'a> {
     }
 
     fn delete(&mut self, log: &LocalLog, stream: usize) -> bool {
-        (0..SHARDS).for_each(|shard| drop(self.followers.remove(&(stream, shard))));
+        self.followers.retain(|(of, _), _| *of != stream);
         let known = &mut self.known[stream];
         match log.delete_stream(&key(&name(stream))) {
             Ok(()) => {
@@ -162,20 +252,23 @@ impl<'a> Run<'a> {
         self.world.clock.advance(30 * 3_600_000);
         self.tally.expired += 1;
         for known in &mut self.known {
-            known.expired = std::array::from_fn(|shard| known.acknowledged[shard].len());
+            known.expired = known.acknowledged.iter().map(|(shard, texts)| (*shard, texts.len())).collect();
+            let before = known.shards.len();
+            known.shards.retain(|shard| shard.closed.is_none());
+            self.tally.forgotten += (before - known.shards.len()) as u64;
         }
         log.trim_expired().is_ok()
     }
 
     /// Reads on where a follower stands: exactly what was acknowledged, no matter how the log fares.
     fn follow(&mut self, log: &LocalLog, stream: usize) -> bool {
-        let shard = self.dice.below(SHARDS.into()) as u32;
         let known = &self.known[stream];
         if !known.exists {
             return true;
         }
+        let shard = self.dice.pick(&known.shards).id.0;
         let reader = self.followers.entry((stream, shard)).or_insert_with(|| {
-            let index = self.dice.below(1 + known.acknowledged[shard as usize].len() as u64);
+            let index = self.dice.below(1 + known.count(shard) as u64);
             log.reader(&key(&name(stream)), ShardId(shard), index).unwrap()
         });
         let Ok(batch) = reader.read(1 + self.dice.below(20) as usize, 1 + self.dice.below(2000) as usize) else {
@@ -183,12 +276,50 @@ impl<'a> Run<'a> {
             return self.world.disk.list(Path::new(crate::kit::DIR)).is_ok();
         };
         for record in &batch.records {
-            let text = &known.acknowledged[shard as usize][record.index as usize];
+            let text = &known.acknowledged[&shard][record.index as usize];
             assert_eq!(record.data, text.as_bytes(), "seed {}", self.seed);
         }
         self.tally.followed += batch.records.len() as u64;
-        let is_tail = batch.next == known.acknowledged[shard as usize].len() as u64;
+        let is_tail = batch.next == known.count(shard) as u64;
         assert_eq!(is_tail, batch.next_arrival.is_none(), "seed {}", self.seed);
+        let closed = known.shards.iter().any(|of| of.id.0 == shard && of.closed.is_some());
+        assert_eq!(batch.ended, is_tail && closed, "seed {}", self.seed);
+        self.tally.ended += u64::from(batch.ended);
+        true
+    }
+
+    /// Splits, merges or scales. A reader of a shard that expires meanwhile finds its end.
+    fn reshard(&mut self, log: &LocalLog, stream: usize) -> bool {
+        let key = key(&name(stream));
+        let known = &mut self.known[stream];
+        if !known.exists {
+            return true;
+        }
+        let mut open: Vec<_> = known.shards.iter().filter(|shard| shard.closed.is_none()).collect();
+        open.sort_by_key(|shard| shard.range.start);
+        let at = self.dice.below(open.len() as u64) as usize;
+        let range = open[at].range;
+        let inside = (range.end - range.start) / 5 * u128::from(1 + self.dice.below(4));
+        let change = match self.dice.below(5) {
+            0 | 1 if open.len() < SHARDS_MAX => Change::Split(open[at].id, range.start + inside),
+            2 | 3 if at + 1 < open.len() => Change::Merge(open[at].id, open[at + 1].id),
+            _ => Change::Scale(1 + self.dice.below(6) as u32),
+        };
+        match change.apply(log, &key) {
+            Ok(shards) => {
+                assert!(!self.poisoned, "seed {}: {change:?}", self.seed);
+                self.tally.changed += u64::from(shards != known.shards);
+                known.change(self.seed, &shards);
+                assert!(change.made(&shards), "seed {}: {change:?}", self.seed);
+            }
+            Err(_) if self.poisoned => {}
+            Err(LogError::DiskFull { .. }) => self.tally.full += 1,
+            Err(_) => {
+                known.doubtful_change = Some(change);
+                self.poisoned = true;
+                self.tally.failed += 1;
+            }
+        }
         true
     }
 
@@ -208,7 +339,6 @@ impl<'a> Run<'a> {
         let is_repeat = producer.is_some() && epoch <= known.epoch.0 && known.epoch.0 > 0;
         // Epoch 0 is never written, so that "none yet" and "the first" need no telling apart.
         let producer = producer.filter(|p| p.epoch > 0);
-        let routed = |shard: u32| log.stream(&key).unwrap().shards[shard as usize].range;
         let outcome = append(log, &key, records, producer.clone());
         if self.poisoned {
             assert!(outcome.is_err() || is_repeat, "seed {}", self.seed);
@@ -219,7 +349,10 @@ impl<'a> Run<'a> {
             Ok(placed) => {
                 assert!(!is_repeat, "seed {}", self.seed);
                 for (text, placed) in texts.into_iter().zip(placed) {
-                    let shard = &mut known.acknowledged[placed.shard.0 as usize];
+                    let open = known.shards.iter().find(|s| takes(s, &text)).unwrap();
+                    assert_eq!(placed.shard, open.id, "seed {}", self.seed);
+                    assert!(placed.sequence >= open.starting_number(), "seed {}", self.seed);
+                    let shard = known.acknowledged.get_mut(&placed.shard.0).unwrap();
                     assert_eq!(placed.sequence.index, shard.len() as u64, "seed {}", self.seed);
                     shard.push(text);
                     self.tally.acknowledged += 1;
@@ -229,10 +362,7 @@ impl<'a> Run<'a> {
             // Nothing of it was kept, and the log goes on.
             Err(LogError::DiskFull { .. }) => self.tally.full += 1,
             Err(_) => {
-                let shard_of = |text: &String| {
-                    let hash = millrace_log::hash_key(text.as_bytes());
-                    (0..SHARDS).find(|s| routed(*s).start <= hash && hash <= routed(*s).end).unwrap() as usize
-                };
+                let shard_of = |text: &String| known.shards.iter().find(|s| takes(s, text)).unwrap().id.0;
                 if !is_repeat {
                     known.doubtful = Some(texts.iter().map(|text| (text.clone(), shard_of(text))).collect());
                     known.epoch.1 = producer.map_or(0, |p| p.epoch);
@@ -257,28 +387,34 @@ impl<'a> Run<'a> {
                     self.seed,
                     if exists { " not" } else { "" }
                 );
-                *known = Known { exists, ..Known::default() };
+                *known = if exists { Known::created(&log.stream(&key).unwrap().shards) } else { Known::default() };
             }
             known.existence_doubtful = false;
             if !exists {
                 continue;
             }
-            let found: Vec<Vec<String>> = (0..SHARDS).map(|shard| texts(log, &key, ShardId(shard))).collect();
-            for (shard, expired) in known.expired.iter().enumerate() {
-                assert_eq!(
-                    log.bounds(&key, ShardId(shard as u32)).unwrap().trim,
-                    *expired as u64,
-                    "seed {}",
-                    self.seed
-                );
+            let info = log.stream(&key).unwrap();
+            let change = known.doubtful_change.take();
+            if info.shards == known.shards {
+                self.tally.changes_lost += u64::from(change.is_some());
+            } else {
+                self.tally.changes_kept += 1;
+                assert!(change.is_some_and(|change| change.made(&info.shards)), "seed {}: {change:?}", self.seed);
+                known.change(self.seed, &info.shards);
+            }
+            let found: Vec<Vec<String>> = info.shards.iter().map(|shard| texts(log, &key, shard.id)).collect();
+            for shard in &info.shards {
+                let expired = known.expired.get(&shard.id.0).copied().unwrap_or(0) as u64;
+                assert_eq!(log.bounds(&key, shard.id).unwrap().trim, expired, "seed {}", self.seed);
             }
             let doubtful = known.doubtful.take().unwrap_or_default();
             let mut with = known.acknowledged.clone();
             for (text, shard) in doubtful {
-                with[shard].push(text);
+                with.get_mut(&shard).unwrap().push(text);
             }
-            let left = |all: &[Vec<String>]| -> Vec<Vec<String>> {
-                all.iter().zip(known.expired).map(|(texts, expired)| texts[expired..].to_vec()).collect()
+            let left = |all: &BTreeMap<u32, Vec<String>>| -> Vec<Vec<String>> {
+                let expired = |shard: u32| known.expired.get(&shard).copied().unwrap_or(0);
+                info.shards.iter().map(|shard| all[&shard.id.0][expired(shard.id.0)..].to_vec()).collect()
             };
             if found == left(&known.acknowledged) {
                 self.tally.doubtful_lost += u64::from(with != known.acknowledged);
@@ -291,6 +427,12 @@ impl<'a> Run<'a> {
             known.epoch.1 = 0;
         }
     }
+}
+
+/// Whether a shard takes what is written under a text as its key.
+fn takes(shard: &Shard, text: &str) -> bool {
+    let hash = hash_key(text.as_bytes());
+    shard.closed.is_none() && shard.range.start <= hash && hash <= shard.range.end
 }
 
 fn texts(log: &LocalLog, key: &millrace_log::StreamKey, shard: ShardId) -> Vec<String> {
@@ -326,7 +468,9 @@ fn whatever_happens_every_acknowledged_record_is_there_once_in_order() {
         simulate(seed, &mut tally);
     }
     println!("{tally:?}");
-    let Tally { acknowledged, full, failed, doubtful_kept, doubtful_lost, expired, followed } = tally;
+    let Tally { acknowledged, full, failed, doubtful_kept, doubtful_lost, expired, followed, .. } = tally;
+    let Tally { changed, changes_kept, changes_lost, ended, forgotten, .. } = tally;
     let all = [acknowledged, full, failed, doubtful_kept, doubtful_lost, expired, followed];
+    let all = [&all[..], &[changed, changes_kept, changes_lost, ended, forgotten]].concat();
     assert!(all.iter().all(|count| *count > 0), "something never happened: {all:?}");
 }

@@ -8,5 +8,6 @@ mod damage;
 mod disk;
 mod fixture;
 mod kit;
+mod reshard;
 mod retention;
 mod together;
