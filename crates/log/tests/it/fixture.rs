@@ -80,7 +80,7 @@ fn version_2_is_read_and_continued() {
     let (zero, one, two) = (Some(ShardId(0)), Some(ShardId(1)), Some(ShardId(2)));
     assert_eq!(parents, [(None, None), (None, None), (zero, one), (two, None), (two, None)]);
     assert_eq!([0, 1, 2].map(|id| info.shards[id].closed.unwrap().tail), [18, 27, 0]);
-    let last = read_all(&*log, &key("orders"), ShardId(4), 0).unwrap();
+    let last = read_all(&*log, &key("orders"), ShardId(3), 0).unwrap();
     assert_eq!((last.len(), &last[0].data[..]), (1, &b"the last order"[..]));
     assert_eq!(read_all(&*log, &key("orders"), ShardId(1), 0).unwrap().len(), 27);
     append(&*log, &key("orders"), vec![record("customer 0", "one more")], None).unwrap();
