@@ -7,6 +7,7 @@
 //! [`Log`] is the contract; [`LocalLog`] keeps it on one machine's disk. The layout of the files is in [`mod@format`].
 
 mod commit;
+mod consumers;
 mod contract;
 mod error;
 pub mod format;
@@ -23,6 +24,7 @@ mod trim;
 mod view;
 mod writer;
 
+pub use consumers::{ConsumerError, Consumers, StreamConsumer};
 use contract::number;
 pub use contract::*;
 pub use local::{Commit, LocalLog, LogOptions, LogParts};

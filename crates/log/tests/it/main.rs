@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 mod conformance;
+mod consumers;
 mod crash;
 mod damage;
 mod disk;
