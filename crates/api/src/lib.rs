@@ -15,4 +15,4 @@ pub mod opensearch;
 pub mod sts;
 pub mod wire;
 
-pub use http::{Call, Caller, Doors, Service, serve};
+pub use http::{Call, Caller, Doors, Reply, Service, serve};

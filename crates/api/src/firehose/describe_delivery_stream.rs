@@ -1,12 +1,12 @@
 //! DescribeDeliveryStream: every property that was given comes back.
 
 use super::Firehose;
-use crate::http::Call;
+use crate::http::{Call, Reply};
 use crate::models::firehose::{DeliveryStreamDescription, DescribeDeliveryStreamInput, DescribeDeliveryStreamOutput};
 use crate::wire::{Fault, Format};
 
-pub async fn call(firehose: &Firehose, call: Call) -> Result<Vec<u8>, Fault> {
-    let input: DescribeDeliveryStreamInput = call.format.decode(call.body)?;
+pub async fn call(firehose: &Firehose, call: Call) -> Result<Reply, Fault> {
+    let input: DescribeDeliveryStreamInput = call.input()?;
     let description = firehose.deliveries.describe(&call.caller.scope, &input.delivery_stream_name)?;
     let mut delivery_stream_description: DeliveryStreamDescription =
         Format::Json.decode(description.to_string().into_bytes().into())?;
@@ -14,5 +14,5 @@ pub async fn call(firehose: &Firehose, call: Call) -> Result<Vec<u8>, Fault> {
     if input.exclusive_start_destination_id.is_some() {
         delivery_stream_description.destinations.clear();
     }
-    Ok(call.format.encode(&DescribeDeliveryStreamOutput { delivery_stream_description }))
+    Ok(call.output(&DescribeDeliveryStreamOutput { delivery_stream_description }))
 }

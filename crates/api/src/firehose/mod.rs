@@ -11,9 +11,9 @@ mod put_record;
 mod put_record_batch;
 mod update_destination;
 
-use crate::http::{Call, Service};
-use crate::models::firehose::{OPERATIONS, TARGET_PREFIX};
-use crate::wire::{Fault, Format, Shape, kinds};
+use crate::http::{Call, Reply, Service};
+use crate::models::firehose::MODEL;
+use crate::wire::{Fault, Format, Model, Shape, kinds};
 use async_trait::async_trait;
 use millrace_deliver::{DeliverError, Deliveries};
 use serde_json::Value;
@@ -33,15 +33,11 @@ impl Firehose {
 
 #[async_trait]
 impl Service for Firehose {
-    fn target_prefix(&self) -> &'static str {
-        TARGET_PREFIX
+    fn model(&self) -> &'static Model {
+        &MODEL
     }
 
-    fn knows(&self, operation: &str) -> bool {
-        OPERATIONS.contains(&operation)
-    }
-
-    async fn call(&self, call: Call) -> Result<Vec<u8>, Fault> {
+    async fn call(&self, call: Call) -> Result<Reply, Fault> {
         match call.operation.as_str() {
             "PutRecord" => put_record::call(self, call).await,
             "PutRecordBatch" => put_record_batch::call(self, call).await,

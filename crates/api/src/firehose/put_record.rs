@@ -1,14 +1,14 @@
 //! PutRecord: one record, durable when it is acknowledged.
 
 use super::Firehose;
-use crate::http::Call;
+use crate::http::{Call, Reply};
 use crate::models::firehose::{PutRecordInput, PutRecordOutput};
 use crate::wire::{Fault, kinds};
 
-pub async fn call(firehose: &Firehose, call: Call) -> Result<Vec<u8>, Fault> {
-    let input: PutRecordInput = call.format.decode(call.body)?;
+pub async fn call(firehose: &Firehose, call: Call) -> Result<Reply, Fault> {
+    let input: PutRecordInput = call.input()?;
     let (scope, name) = (&call.caller.scope, &input.delivery_stream_name);
     let ids = firehose.deliveries.put_record_batch(scope, name, vec![input.record.data]).await?;
     let id = ids.into_iter().next().ok_or_else(|| kinds::SERVICE_UNAVAILABLE.because("The log placed no record."))?;
-    Ok(call.format.encode(&PutRecordOutput { record_id: id.into(), encrypted: Some(false) }))
+    Ok(call.output(&PutRecordOutput { record_id: id.into(), encrypted: Some(false) }))
 }

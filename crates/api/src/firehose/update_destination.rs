@@ -1,12 +1,12 @@
 //! UpdateDestination: merged member by member; what was read before is delivered as before.
 
 use super::Firehose;
-use crate::http::Call;
+use crate::http::{Call, Reply};
 use crate::models::firehose::{UpdateDestinationInput, UpdateDestinationOutput};
 use crate::wire::Fault;
 
-pub async fn call(firehose: &Firehose, call: Call) -> Result<Vec<u8>, Fault> {
-    let input: UpdateDestinationInput = call.format.decode(call.body)?;
+pub async fn call(firehose: &Firehose, call: Call) -> Result<Reply, Fault> {
+    let input: UpdateDestinationInput = call.input()?;
     let mut update = super::body(&input)?;
     if let Some(members) = update.as_object_mut() {
         members.retain(|name, _| name.ends_with("DestinationUpdate"));
@@ -14,5 +14,5 @@ pub async fn call(firehose: &Firehose, call: Call) -> Result<Vec<u8>, Fault> {
     let (name, version) = (&input.delivery_stream_name, &input.current_delivery_stream_version_id);
     let scope = &call.caller.scope;
     firehose.deliveries.update_destination(scope, name, version, &input.destination_id, update)?;
-    Ok(call.format.encode(&UpdateDestinationOutput {}))
+    Ok(call.output(&UpdateDestinationOutput {}))
 }

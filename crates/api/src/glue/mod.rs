@@ -10,9 +10,9 @@ mod get_table;
 mod get_tables;
 mod shapes;
 
-use crate::http::{Call, Caller, Service, blocking};
-use crate::models::glue::{OPERATIONS, TARGET_PREFIX};
-use crate::wire::{Fault, Text, kinds};
+use crate::http::{Call, Caller, Reply, Service, blocking};
+use crate::models::glue::MODEL;
+use crate::wire::{Fault, Model, Text, kinds};
 use async_trait::async_trait;
 use millrace_base::Clock;
 use millrace_catalog::Catalog;
@@ -35,15 +35,11 @@ impl Glue {
 
 #[async_trait]
 impl Service for Glue {
-    fn target_prefix(&self) -> &'static str {
-        TARGET_PREFIX
+    fn model(&self) -> &'static Model {
+        &MODEL
     }
 
-    fn knows(&self, operation: &str) -> bool {
-        OPERATIONS.contains(&operation)
-    }
-
-    async fn call(&self, call: Call) -> Result<Vec<u8>, Fault> {
+    async fn call(&self, call: Call) -> Result<Reply, Fault> {
         match call.operation.as_str() {
             "CreateDatabase" => blocking(self, call, create_database::call).await,
             "GetDatabase" => blocking(self, call, get_database::call).await,

@@ -1,9 +1,11 @@
 //! The port: accepts connections, tells HTTP/1.1 from HTTP/2, and closes in order.
 
-use super::rpc::{Rpc, Service, stamp};
+use super::door::Services;
+use super::fault::stamp;
+use super::service::Service;
 use crate::glue::Glue;
 use crate::kinesis::Kinesis;
-use crate::sts;
+use crate::sts::Sts;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, Uri};
@@ -45,9 +47,9 @@ pub struct Doors {
     pub dice: Arc<dyn Dice>,
     /// Signs shard iterators and page tokens. Keep it: with another key those handed out before are refused.
     pub iterator_key: [u8; 32],
-    /// RPC services beside Kinesis and Glue.
+    /// Services beside Kinesis, Glue and STS.
     pub services: Vec<Arc<dyn Service>>,
-    /// Routes for requests without `X-Amz-Target`: REST services, and the server's own under `/_millrace/`.
+    /// Routes for requests that are to none of the services: the server's own under `/_millrace/`.
     pub router: Router,
 }
 
@@ -58,8 +60,10 @@ pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Ou
     let Doors { log, catalog, clock, dice, iterator_key, mut services, router } = doors;
     services.push(Arc::new(Glue::new(catalog.clone(), clock.clone())));
     services.push(Arc::new(Kinesis::new(log, catalog, clock, &iterator_key)));
-    let router = router.merge(sts::router()).fallback(no_route);
-    let door = Arc::new(Door { rpc: Rpc::new(services, dice.clone()), router: TowerToHyperService::new(router), dice });
+    services.push(Arc::new(Sts::default()));
+    let services = Services::new(services, dice.clone());
+    let router = TowerToHyperService::new(router.fallback(no_route));
+    let door = Arc::new(Door { services, router, dice });
     listener.local_addr()?;
 
     let (stop, stopped) = watch::channel(());
@@ -87,21 +91,24 @@ pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Ou
 }
 
 struct Door {
-    rpc: Rpc,
+    services: Services,
     router: TowerToHyperService<Router>,
     dice: Arc<dyn Dice>,
 }
 
 impl Door {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        if request.headers().contains_key("x-amz-target") {
-            return self.rpc.answer(request).await;
+        let (head, body) = request.into_parts();
+        let road = self.services.road(&head);
+        let request = Request::from_parts(head, body);
+        if let Some(road) = road {
+            return self.services.answer(road, request).await;
         }
         let mut response = match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        stamp(response.headers_mut(), &*self.dice);
+        stamp(response.headers_mut(), &self.dice.uuid());
         response
     }
 }

@@ -25,9 +25,9 @@ mod tag_resource;
 mod tags;
 mod untag_resource;
 
-use crate::http::{Call, Caller, Service, blocking};
-use crate::models::kinesis::{OPERATIONS, TARGET_PREFIX};
-use crate::wire::{Fault, Text};
+use crate::http::{Call, Caller, Reply, Service, blocking};
+use crate::models::kinesis::MODEL;
+use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
 use millrace_base::{Arn, Clock};
 use millrace_catalog::Catalog;
@@ -74,15 +74,11 @@ impl Kinesis {
 
 #[async_trait]
 impl Service for Kinesis {
-    fn target_prefix(&self) -> &'static str {
-        TARGET_PREFIX
+    fn model(&self) -> &'static Model {
+        &MODEL
     }
 
-    fn knows(&self, operation: &str) -> bool {
-        OPERATIONS.contains(&operation)
-    }
-
-    async fn call(&self, call: Call) -> Result<Vec<u8>, Fault> {
+    async fn call(&self, call: Call) -> Result<Reply, Fault> {
         match call.operation.as_str() {
             "PutRecords" => put_records::call(self, call).await,
             "PutRecord" => put_record::call(self, call).await,

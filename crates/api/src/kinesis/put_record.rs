@@ -2,15 +2,15 @@
 
 use super::put_records::checked_record;
 use super::{Kinesis, faults};
-use crate::http::Call;
+use crate::http::{Call, Reply};
 use crate::models::kinesis::{PutRecordInput, PutRecordOutput};
 use crate::wire::{Fault, kinds};
 use millrace_base::{Millis, SequenceNumber};
 use millrace_log::StreamKey;
 
-pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Vec<u8>, Fault> {
+pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Reply, Fault> {
     kinesis.log.room().await;
-    let input: PutRecordInput = call.format.decode(call.body)?;
+    let input: PutRecordInput = call.input()?;
     let stream = kinesis.stream(&call.caller, input.stream_name.as_ref(), input.stream_arn.as_ref())?;
     let PutRecordInput { partition_key, explicit_hash_key, data, .. } = input;
     let record = checked_record(partition_key, explicit_hash_key, data, stream.spec.record_kib_max, str::to_owned)?;
@@ -27,7 +27,7 @@ pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Vec<u8>, Fault> {
         sequence_number: placed.sequence.to_string().into(),
         encryption_type: None,
     };
-    Ok(call.format.encode(&output))
+    Ok(call.output(&output))
 }
 
 /// A number of the past asks for nothing: whatever is written now comes after it. One of the future cannot be kept.

@@ -4,7 +4,7 @@
 //! takes both as they are.
 
 use super::{Kinesis, faults};
-use crate::http::Call;
+use crate::http::{Call, Reply};
 use crate::models::kinesis::{PutRecordsInput, PutRecordsOutput, PutRecordsRequestEntry, PutRecordsResultEntry};
 use crate::wire::{Fault, Text, kinds};
 use bytes::Bytes;
@@ -14,9 +14,9 @@ use millrace_log::{NewRecord, Placed};
 /// AWS's ceiling for all data and partition keys of one request.
 const REQUEST_BYTES_MAX: usize = 10 * 1024 * 1024;
 
-pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Vec<u8>, Fault> {
+pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Reply, Fault> {
     kinesis.log.room().await;
-    let input: PutRecordsInput = call.format.decode(call.body)?;
+    let input: PutRecordsInput = call.input()?;
     let stream = kinesis.stream(&call.caller, input.stream_name.as_ref(), input.stream_arn.as_ref())?;
     let mut records = Vec::with_capacity(input.records.len());
     let mut bytes = 0;
@@ -39,7 +39,7 @@ pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Vec<u8>, Fault> {
         Err(error) if error.remedy() == Remedy::Retry => none_placed(count, &error.to_string()),
         Err(error) => return Err(faults::of_log(error)),
     };
-    Ok(call.format.encode(&output))
+    Ok(call.output(&output))
 }
 
 fn new_record(entry: PutRecordsRequestEntry, place: usize, kib_max: u32) -> Result<NewRecord, Fault> {

@@ -1,4 +1,5 @@
-//! CBOR (RFC 8949) in the dialect of Kinesis: blobs are byte strings, times are tag 1 with whole *milliseconds*.
+//! CBOR (RFC 8949) in the dialect of Kinesis: blobs are byte strings, times are tag 1 with whole *milliseconds*. In the
+//! dialect of Smithy's RPC v2 times are tag 1 with seconds, as the RFC has them.
 //!
 //! Read: definite and indefinite lengths, chunked strings, half, single and double floats. Written: definite lengths.
 
@@ -28,6 +29,8 @@ pub struct CborReader {
     at: usize,
     /// For each open map or list: how many entries remain, or none when a break ends it.
     open: Vec<Option<u64>>,
+    /// Times are seconds, not milliseconds.
+    seconds: bool,
 }
 
 /// An item's head: its major type and its argument; no argument means indefinite length.
@@ -39,7 +42,12 @@ struct Head {
 impl CborReader {
     /// A reader of `body`.
     pub fn new(body: Bytes) -> Self {
-        Self { body, at: 0, open: Vec::new() }
+        Self { body, at: 0, open: Vec::new(), seconds: false }
+    }
+
+    /// A reader of `body` in Smithy's dialect, whose times are seconds.
+    pub fn in_seconds(body: Bytes) -> Self {
+        Self { seconds: true, ..Self::new(body) }
     }
 
     fn peek(&self) -> Result<u8, Malformed> {
@@ -221,10 +229,12 @@ impl Reader for CborReader {
 
     fn timestamp(&mut self) -> Result<Timestamp, Malformed> {
         self.expect_kind(Kind::Number, "Date")?;
-        match self.number()? {
-            Number::Whole(millis) => Ok(Timestamp(millis)),
-            Number::Float(millis) => Ok(Timestamp(millis.round() as i64)),
-        }
+        Ok(Timestamp(match (self.number()?, self.seconds) {
+            (Number::Whole(millis), false) => millis,
+            (Number::Float(millis), false) => millis.round() as i64,
+            (Number::Whole(seconds), true) => seconds.saturating_mul(1000),
+            (Number::Float(seconds), true) => (seconds * 1000.0).round() as i64,
+        }))
     }
 
     fn open_map(&mut self) -> Result<(), Malformed> {
@@ -286,9 +296,16 @@ impl Reader for CborReader {
 #[derive(Default)]
 pub struct CborWriter {
     out: Vec<u8>,
+    /// Times are seconds, not milliseconds.
+    seconds: bool,
 }
 
 impl CborWriter {
+    /// A writer in Smithy's dialect, whose times are seconds.
+    pub fn in_seconds() -> Self {
+        Self { out: Vec::new(), seconds: true }
+    }
+
     /// What was written.
     pub fn finish(self) -> Vec<u8> {
         self.out
@@ -346,7 +363,11 @@ impl Writer for CborWriter {
 
     fn timestamp(&mut self, Timestamp(millis): Timestamp) {
         self.out.push(TAG_EPOCH);
-        self.integer(millis);
+        if self.seconds {
+            self.double(millis as f64 / 1000.0);
+        } else {
+            self.integer(millis);
+        }
     }
 
     fn open_map(&mut self, len: usize) {

@@ -9,16 +9,46 @@ pub struct FaultKind {
     pub code: &'static str,
     /// The HTTP status it is sent with.
     pub status: u16,
+    /// Its name in the query protocol, when that is another.
+    query_code: Option<&'static str>,
+    /// The message's member begins with a capital.
+    capital: bool,
 }
 
 impl FaultKind {
-    const fn new(code: &'static str, status: u16) -> Self {
-        Self { code, status }
+    /// A kind that every protocol calls `code`. Those of a service's model are generated: see its `faults`.
+    pub const fn new(code: &'static str, status: u16) -> Self {
+        Self { code, status, query_code: None, capital: false }
+    }
+
+    /// The same kind, called `code` in the query protocol.
+    pub const fn query(mut self, code: &'static str) -> Self {
+        self.query_code = Some(code);
+        self
+    }
+
+    /// The same kind, its message in a member called `Message`.
+    pub const fn capital(mut self) -> Self {
+        self.capital = true;
+        self
+    }
+
+    /// Its name in the query protocol.
+    pub const fn query_code(self) -> &'static str {
+        match self.query_code {
+            Some(code) => code,
+            None => self.code,
+        }
+    }
+
+    /// True when the request is to blame, false when the server is.
+    pub const fn is_sender(self) -> bool {
+        self.status < 500
     }
 
     /// An error of this kind.
     pub fn because(self, message: impl Into<String>) -> Fault {
-        Fault { kind: self, message: message.into() }
+        Fault { kind: self, message: message.into(), details: Vec::new() }
     }
 }
 
@@ -27,33 +57,35 @@ pub mod kinds {
     use super::FaultKind;
 
     /// The caller may not do this, or the resource belongs to somebody else.
-    pub const ACCESS_DENIED: FaultKind = FaultKind::new("AccessDeniedException", 400);
+    pub const ACCESS_DENIED: FaultKind = FaultKind::new("AccessDeniedException", 400).query("AccessDenied");
     /// Glue has this database or table already.
-    pub const ALREADY_EXISTS: FaultKind = FaultKind::new("AlreadyExistsException", 400);
+    pub const ALREADY_EXISTS: FaultKind = FaultKind::new("AlreadyExistsException", 400).capital();
     /// `DryRun` was given and the request would have been carried out.
     pub const DRY_RUN: FaultKind = FaultKind::new("DryRunOperationException", 400);
     /// Somebody else changed the resource meanwhile: describe it and try again.
     pub const CONCURRENT_MODIFICATION: FaultKind = FaultKind::new("ConcurrentModificationException", 400);
     /// Glue has no such database or table.
-    pub const ENTITY_NOT_FOUND: FaultKind = FaultKind::new("EntityNotFoundException", 400);
+    pub const ENTITY_NOT_FOUND: FaultKind = FaultKind::new("EntityNotFoundException", 400).capital();
     /// A shard iterator is older than five minutes.
     pub const EXPIRED_ITERATOR: FaultKind = FaultKind::new("ExpiredIteratorException", 400);
     /// A page's token is older than five minutes.
     pub const EXPIRED_NEXT_TOKEN: FaultKind = FaultKind::new("ExpiredNextTokenException", 400);
     /// A signature's parts are missing.
-    pub const INCOMPLETE_SIGNATURE: FaultKind = FaultKind::new("IncompleteSignatureException", 403);
+    pub const INCOMPLETE_SIGNATURE: FaultKind =
+        FaultKind::new("IncompleteSignatureException", 403).query("IncompleteSignature");
     /// Millrace or its machine failed; the same call may succeed later.
-    pub const INTERNAL_FAILURE: FaultKind = FaultKind::new("InternalFailureException", 500);
+    pub const INTERNAL_FAILURE: FaultKind = FaultKind::new("InternalFailureException", 500).query("InternalFailure");
     /// A parameter breaks a rule that the model does not know.
     pub const INVALID_ARGUMENT: FaultKind = FaultKind::new("InvalidArgumentException", 400);
     /// Glue's word for a parameter that breaks a rule.
-    pub const INVALID_INPUT: FaultKind = FaultKind::new("InvalidInputException", 400);
+    pub const INVALID_INPUT: FaultKind = FaultKind::new("InvalidInputException", 400).capital();
     /// The request is signed in two ways at once.
     pub const INVALID_SIGNATURE: FaultKind = FaultKind::new("InvalidSignatureException", 400);
     /// A quota is used up.
     pub const LIMIT_EXCEEDED: FaultKind = FaultKind::new("LimitExceededException", 400);
     /// The request names no access key.
-    pub const MISSING_AUTHENTICATION: FaultKind = FaultKind::new("MissingAuthenticationTokenException", 400);
+    pub const MISSING_AUTHENTICATION: FaultKind =
+        FaultKind::new("MissingAuthenticationTokenException", 400).query("MissingAuthenticationToken");
     /// The body is larger than the door takes.
     pub const REQUEST_TOO_LARGE: FaultKind = FaultKind::new("RequestEntityTooLargeException", 413);
     /// The resource exists already, or is being changed.
@@ -61,17 +93,18 @@ pub mod kinds {
     /// There is no such resource.
     pub const RESOURCE_NOT_FOUND: FaultKind = FaultKind::new("ResourceNotFoundException", 400);
     /// The body cannot be read as what the operation takes.
-    pub const SERIALIZATION: FaultKind = FaultKind::new("SerializationException", 400);
+    pub const SERIALIZATION: FaultKind =
+        FaultKind::new("SerializationException", 400).query("MalformedInput").capital();
     /// Firehose's word for a failure of ours; the same call may succeed later.
     pub const SERVICE_UNAVAILABLE: FaultKind = FaultKind::new("ServiceUnavailableException", 503);
     /// AWS has this operation or option, Millrace does not yet.
     pub const UNSUPPORTED: FaultKind = FaultKind::new("UnsupportedOperationException", 400);
     /// Nobody has this operation.
-    pub const UNKNOWN_OPERATION: FaultKind = FaultKind::new("UnknownOperationException", 400);
+    pub const UNKNOWN_OPERATION: FaultKind = FaultKind::new("UnknownOperationException", 400).query("InvalidAction");
     /// Nobody has this service, or the content type is none of ours.
     pub const UNKNOWN_SERVICE: FaultKind = FaultKind::new("UnknownOperationException", 404);
     /// A parameter breaks a rule of the model.
-    pub const VALIDATION: FaultKind = FaultKind::new("ValidationException", 400);
+    pub const VALIDATION: FaultKind = FaultKind::new("ValidationException", 400).query("ValidationError");
 }
 
 /// An error on its way to a client.
@@ -81,14 +114,20 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What is wrong, where, and what to do about it.
     pub message: String,
+    /// Further members of the error, as its shape names them.
+    pub details: Vec<(&'static str, String)>,
 }
 
 impl Fault {
-    /// The name of the message's member: AWS writes it with a capital in serialization errors and in Glue's.
+    /// The error with one more member, for example `Reason` of Lambda's `TooManyRequestsException`.
+    pub fn with(mut self, member: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((member, value.into()));
+        self
+    }
+
+    /// The name of the message's member: AWS writes it with a capital in serialization errors and in some services'.
     pub fn message_member(&self) -> &'static str {
-        let capital = [kinds::SERIALIZATION, kinds::ENTITY_NOT_FOUND, kinds::ALREADY_EXISTS, kinds::INVALID_INPUT]
-            .contains(&self.kind);
-        if capital { "Message" } else { "message" }
+        if self.kind.capital { "Message" } else { "message" }
     }
 }
 

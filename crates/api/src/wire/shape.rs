@@ -96,7 +96,11 @@ pub trait Writer {
     fn timestamp(&mut self, moment: Timestamp);
     /// A map of `len` entries begins: each is a `key`, then a value; `close_map` ends it.
     fn open_map(&mut self, len: usize);
-    /// A key of the innermost map.
+    /// A structure of `len` members begins: the same as a map, where the format does not tell them apart.
+    fn open_structure(&mut self, len: usize) {
+        self.open_map(len);
+    }
+    /// A key of the innermost map or structure.
     fn key(&mut self, key: &str);
     /// The innermost map ends.
     fn close_map(&mut self);
@@ -287,6 +291,25 @@ impl Shape for Timestamp {
 
     fn show(&self) -> String {
         self.0.to_string()
+    }
+}
+
+/// Shapes that hold themselves do so in a box.
+impl<T: Shape> Shape for Box<T> {
+    fn read(reader: &mut dyn Reader, checks: &mut Checks) -> Result<Self, Malformed> {
+        T::read(reader, checks).map(Self::new)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        (**self).write(writer);
+    }
+
+    fn check(&self, rule: &Rule, checks: &mut Checks) {
+        (**self).check(rule, checks);
+    }
+
+    fn show(&self) -> String {
+        (**self).show()
     }
 }
 

@@ -53,7 +53,7 @@ macro_rules! structures {
 
             fn write(&self, writer: &mut dyn $crate::wire::Writer) {
                 let len = 0 $(+ $crate::wire::structures!(@len $need self.$field))*;
-                writer.open_map(len);
+                writer.open_structure(len);
                 $($crate::wire::structures!(@write $need writer $wire self.$field);)*
                 writer.close_map();
             }

@@ -1,6 +1,7 @@
 //! The two values that wire formats write differently or that share memory: [`Text`] and [`Timestamp`].
 
 use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
 use millrace_base::Millis;
 use std::fmt;
 use std::ops::Deref;
@@ -71,3 +72,25 @@ impl fmt::Debug for Text {
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z: seconds with a fraction in JSON, milliseconds in Kinesis's CBOR.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub Millis);
+
+/// A moment as ISO 8601 has it, as XML's `2026-11-21T10:00:00Z`; without a fraction when it has none.
+pub(crate) fn iso(Timestamp(millis): Timestamp) -> String {
+    let precision = if millis % 1000 == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+    moment(millis).to_rfc3339_opts(precision, true)
+}
+
+/// A moment as HTTP's headers have it.
+pub(crate) fn http_date(Timestamp(millis): Timestamp) -> String {
+    moment(millis).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// Reads ISO 8601, or seconds since 1970.
+pub(crate) fn of_iso(text: &str) -> Option<Timestamp> {
+    let iso = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.timestamp_millis());
+    let seconds = || text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+    iso.or_else(|| seconds().map(|seconds| (seconds * 1000.0).round() as i64)).map(Timestamp)
+}
+
+fn moment(millis: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
