@@ -2,6 +2,7 @@
 
 use crate::definition::{DeliveryStream, DeliveryStreamDefinition, DeliveryStreamType, Destination};
 use crate::run::{Applied, PROGRESS, Parts, Positions, Progress, StatsSnapshot, catalog_key};
+use crate::stage::{STAGING, StageProgress, create_staged_stream, staged_key};
 use crate::workers::Workers;
 use crate::{DeliverError, describe};
 use bytes::Bytes;
@@ -74,12 +75,22 @@ impl Deliveries {
         };
         let applied = Applied::of(stream.clone(), scope, &self.parts.tables)?;
         let (incarnation, base) = self.first_positions(scope, &stream.definition)?;
-        let progress = Progress { applied, incarnation, base, delivered: Vec::new(), cut: None };
+        let (mut progress, mut stage) =
+            (Progress { applied, incarnation, base, delivered: Vec::new(), cut: None, staged: false }, None);
+        if let Some(lambda) = stream.definition.lambda() {
+            let base = std::mem::take(&mut progress.base);
+            stage = Some(StageProgress::new(lambda, progress.incarnation, base));
+            progress.incarnation = create_staged_stream(&*self.parts.log, scope, &name)?;
+            progress.staged = true;
+        }
         self.parts.catalog.update(|transaction| {
             if transaction.get::<(Scope, DeliveryStream)>(TABLE, &key)?.is_some() {
                 return Err(taken(scope, &name));
             }
             transaction.put(PROGRESS, &key, &progress)?;
+            if let Some(stage) = &stage {
+                transaction.put(STAGING, &key, stage)?;
+            }
             Ok(transaction.put(TABLE, &key, &(scope, &stream))?)
         })?;
         self.workers.start(scope, &name);
@@ -200,8 +211,13 @@ impl Deliveries {
         let key = catalog_key(scope, name);
         self.parts.catalog.update(|transaction| {
             transaction.delete(TABLE, &key)?;
+            transaction.delete(STAGING, &key)?;
             transaction.delete(PROGRESS, &key)
         })?;
+        match self.parts.log.delete_stream(&staged_key(scope, name)) {
+            Ok(()) | Err(LogError::NoStream(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         if stream.definition.delivery_stream_type == DeliveryStreamType::DirectPut {
             match self.parts.log.delete_stream(&source_key(scope, &stream.definition)?) {
                 Ok(()) | Err(LogError::NoStream(_)) => {}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! log ─► lanes (buffers by partition) ─► cut (written down) ─► objects or documents ─► position
+//!  └─► function ─► staged ─┘
 //! ```
 
 pub mod definition;
@@ -13,6 +14,8 @@ mod extract;
 mod javatime;
 mod prefix;
 mod run;
+mod stage;
+mod transform;
 mod workers;
 
 mod index;
@@ -23,4 +26,6 @@ pub use deliveries::{Deliveries, DeliveryStreamNames};
 pub use error::DeliverError;
 pub use index::{BulkError, BulkIndex, DocumentOutcome, IndexDocument};
 pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};
+pub use stage::Stager;
 pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, S3Settings, S3Store, StoreError};
+pub use transform::{Transform, TransformError};

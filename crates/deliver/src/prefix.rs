@@ -19,9 +19,27 @@ pub struct Prefix {
 enum Part {
     Literal(String),
     Timestamp(Pattern),
-    Query(String),
+    Key(PartitionKey),
     RandomString,
     ErrorType,
+}
+
+/// A key that splits records, by who finds it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PartitionKey {
+    /// `!{partitionKeyFromQuery:…}`: the jq query.
+    Query(String),
+    /// `!{partitionKeyFromLambda:…}`: the function.
+    Lambda(String),
+}
+
+impl PartitionKey {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Query(name) | Self::Lambda(name) => name,
+        }
+    }
 }
 
 /// What expressions stand for.
@@ -31,8 +49,8 @@ pub struct Evaluation<'a> {
     pub oldest: i64,
     /// The zone of timestamps.
     pub zone: Tz,
-    /// The partition keys that the query found.
-    pub keys: &'a BTreeMap<String, String>,
+    /// The partition keys that were found.
+    pub keys: &'a BTreeMap<PartitionKey, String>,
     /// `!{firehose:random-string}`
     pub random: &'a str,
     /// `!{firehose:error-output-type}`, and whether this is about errors at all.
@@ -73,12 +91,12 @@ impl Prefix {
         self.parts.contains(&Part::ErrorType)
     }
 
-    /// The keys of `!{partitionKeyFromQuery:…}`, in order, each once.
-    pub fn query_keys(&self) -> Vec<&str> {
+    /// The keys of `!{partitionKeyFromQuery:…}` and `!{partitionKeyFromLambda:…}`, in order, each once.
+    pub fn partition_keys(&self) -> Vec<&PartitionKey> {
         let mut keys = Vec::new();
         for part in &self.parts {
-            if let Part::Query(key) = part
-                && !keys.contains(&key.as_str())
+            if let Part::Key(key) = part
+                && !keys.contains(&key)
             {
                 keys.push(key);
             }
@@ -94,7 +112,7 @@ impl Prefix {
             match part {
                 Part::Literal(text) => out.push_str(text),
                 Part::Timestamp(pattern) => pattern.print(&oldest, &mut out),
-                Part::Query(key) => out.push_str(evaluation.keys.get(key).map_or("", String::as_str)),
+                Part::Key(key) => out.push_str(evaluation.keys.get(key).map_or("", String::as_str)),
                 Part::RandomString => out.push_str(evaluation.random),
                 Part::ErrorType => out.push_str(evaluation.error_type.unwrap_or("")),
             }
@@ -136,12 +154,13 @@ impl Part {
             ("firehose", "random-string") => Ok(Self::RandomString),
             ("firehose", "error-output-type") => Ok(Self::ErrorType),
             ("firehose", _) => refuse("is neither random-string nor error-output-type"),
-            ("partitionKeyFromQuery", "") => refuse("names no key"),
-            ("partitionKeyFromQuery", key) => Ok(Self::Query(key.to_owned())),
-            ("partitionKeyFromLambda", _) => {
-                Err(DeliverError::unsupported("partitionKeyFromLambda", "use partitionKeyFromQuery"))
-            }
-            _ => refuse("is of no namespace that Firehose knows (timestamp, firehose, partitionKeyFromQuery)"),
+            ("partitionKeyFromQuery" | "partitionKeyFromLambda", "") => refuse("names no key"),
+            ("partitionKeyFromQuery", key) => Ok(Self::Key(PartitionKey::Query(key.to_owned()))),
+            ("partitionKeyFromLambda", key) => Ok(Self::Key(PartitionKey::Lambda(key.to_owned()))),
+            _ => refuse(
+                "is of no namespace that Firehose knows (timestamp, firehose, partitionKeyFromQuery, \
+                 partitionKeyFromLambda)",
+            ),
         }
     }
 }
@@ -151,7 +170,11 @@ mod tests {
     use super::*;
 
     fn evaluate(prefix: &str, error_type: Option<&str>) -> String {
-        let keys = [("c".to_owned(), "42".to_owned())].into();
+        let keys = [
+            (PartitionKey::Query("c".to_owned()), "42".to_owned()),
+            (PartitionKey::Lambda("c".to_owned()), "43".to_owned()),
+        ]
+        .into();
         let evaluation =
             Evaluation { oldest: 1_769_846_700_000, zone: Tz::UTC, keys: &keys, random: "abcdefghijk", error_type };
         Prefix::parse(prefix).unwrap().evaluate(&evaluation)
@@ -162,6 +185,7 @@ mod tests {
         assert_eq!(evaluate("", None), "2026/01/31/08/");
         assert_eq!(evaluate("raw", None), "raw2026/01/31/08/");
         assert_eq!(evaluate("a/!{timestamp:yyyy-MM}/!{partitionKeyFromQuery:c}/", None), "a/2026-01/42/");
+        assert_eq!(evaluate("!{partitionKeyFromLambda:c}/!{partitionKeyFromQuery:c}", None), "43/42");
         assert_eq!(evaluate("!{firehose:random-string}", None), "abcdefghijk");
         assert_eq!(evaluate("e/!{firehose:error-output-type}/x/", Some("processing-failed")), "e/processing-failed/x/");
         assert_eq!(evaluate("e/", Some("processing-failed")), "e/processing-failed/2026/01/31/08/");

@@ -1,9 +1,11 @@
-//! The thin driver: one thread for each delivery stream, which steps its runner and waits between steps.
+//! The thin driver: one thread for each delivery stream, which steps its two halves and waits between steps. A function that
+//! takes its time holds up the first half of its own delivery stream, nothing else.
 
 #![allow(clippy::disallowed_methods, reason = "a driver waits on the machine's time; the logic is in the runner")]
 
 use crate::run::{Parts, Runner, Stats, StatsSnapshot, Step, catalog_key};
-use millrace_base::Scope;
+use crate::stage::Stager;
+use millrace_base::{Millis, Scope};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +33,21 @@ struct Control {
     stop: AtomicBool,
     reload: Arc<AtomicBool>,
     wake: Notify,
+    wake_stager: Notify,
+}
+
+impl Control {
+    fn wake(&self) {
+        self.wake.notify_one();
+        self.wake_stager.notify_one();
+    }
+
+    /// Resolves when the delivery stream is to stop.
+    async fn stopped(&self) {
+        while !self.stop.load(Ordering::Acquire) {
+            self.wake_stager.notified().await;
+        }
+    }
 }
 
 impl Workers {
@@ -51,10 +68,15 @@ impl Workers {
             Err(error) => failed(name, &error.to_string()),
             Ok(runner) => {
                 let stats = runner.stats();
+                let stager = Stager::open(self.parts.clone(), scope, name, stats.clone());
                 let (parts, inner, named) = (self.parts.clone(), control.clone(), name.to_owned());
                 let thread = std::thread::Builder::new().name(format!("deliver-{name}"));
                 let spawned = thread.spawn(move || {
-                    runtime.block_on(drive(runner, &named, &inner, &parts));
+                    let halves = futures::future::join(
+                        drive(runner, &named, &inner, &parts),
+                        drive_stager(stager, &named, &inner, &parts),
+                    );
+                    runtime.block_on(halves);
                     // Whoever waits may be gone, too.
                     let _ = gone.send(());
                 });
@@ -71,7 +93,7 @@ impl Workers {
     pub(crate) fn reload(&self, scope: &Scope, name: &str) {
         if let Some(worker) = self.running.lock().get(&catalog_key(scope, name)) {
             worker.control.reload.store(true, Ordering::Release);
-            worker.control.wake.notify_one();
+            worker.control.wake();
         }
     }
 
@@ -103,7 +125,7 @@ impl Workers {
 impl Worker {
     fn stop(&self) {
         self.control.stop.store(true, Ordering::Release);
-        self.control.wake.notify_one();
+        self.control.wake();
     }
 }
 
@@ -135,22 +157,46 @@ fn tell(name: &str, told: &mut bool, trouble: Option<String>) {
 async fn drive(mut runner: Runner, name: &str, control: &Control, parts: &Parts) {
     let mut told = false;
     while !control.stop.load(Ordering::Acquire) {
+        let staged = runner.is_staged();
         let Step { worked, wake_at, reads } = runner.step().await;
         tell(name, &mut told, runner.trouble());
+        if runner.is_staged() != staged {
+            control.wake_stager.notify_one();
+        }
         if worked {
             continue;
         }
-        let pause = wake_at.map(|at| Duration::from_millis((at - parts.clock.now()).max(0) as u64));
-        let sleep = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = control.wake.notified() => {}
             () = runner.wait(), if reads => {}
-            () = sleep => {}
+            () = sleep(parts, wake_at) => {}
         }
+    }
+}
+
+/// Stops in the middle of a call, too: the next start asks the function again.
+async fn drive_stager(mut stager: Stager, name: &str, control: &Control, parts: &Parts) {
+    let mut told = false;
+    while !control.stop.load(Ordering::Acquire) {
+        let step = tokio::select! {
+            step = stager.step() => step,
+            () = control.stopped() => return,
+        };
+        tell(name, &mut told, stager.trouble());
+        if step.worked {
+            continue;
+        }
+        tokio::select! {
+            () = control.wake_stager.notified() => {}
+            () = stager.wait(), if step.reads => {}
+            () = sleep(parts, step.wake_at) => {}
+        }
+    }
+}
+
+async fn sleep(parts: &Parts, until: Option<Millis>) {
+    match until {
+        Some(at) => tokio::time::sleep(Duration::from_millis((at - parts.clock.now()).max(0) as u64)).await,
+        None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@
 //! [`cli`]. Adapters between rooms live here and nowhere else.
 
 mod applications;
+mod calling;
 mod cli;
 mod deliveries;
 mod domains;
@@ -16,6 +17,7 @@ mod resources;
 mod script;
 mod server;
 mod settings;
+mod transform;
 
 use clap::{Parser, Subcommand};
 use cli::client::CliError;

@@ -2,6 +2,7 @@
 //! opposite order.
 
 use crate::applications::Applications;
+use crate::calling::{Calling, NoFunctions};
 use crate::deliveries::Deployed;
 use crate::domains::Domains;
 use crate::door;
@@ -11,6 +12,7 @@ use crate::lake::LakeBuckets;
 use crate::lock::{DataLock, LockError};
 use crate::resources::{Rooms, resource_types};
 use crate::settings::Settings;
+use crate::transform::Transformation;
 use millrace_api::firehose::Firehose;
 use millrace_api::{Doors, serve};
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
@@ -110,12 +112,14 @@ impl Server {
         let buckets = Buckets::new(catalog.clone());
         let store = settings.store.open(&disk, &buckets).map_err(room("lake"))?;
         let tables = Tables::new(catalog.clone());
+        let calling = Calling { functions: Arc::new(NoFunctions), dice: dice.clone() };
         let deliveries = Deliveries::open(millrace_deliver::Parts {
             catalog: catalog.clone(),
             log: log.clone(),
             tables: tables.clone(),
             store: store.clone(),
             index: Arc::new(DeliveredIndex(engine.clone())),
+            transform: Arc::new(Transformation(calling.clone())),
             clock: clock.clone(),
         });
         deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;

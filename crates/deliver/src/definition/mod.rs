@@ -12,7 +12,7 @@ pub use convert::{
     DataFormatConversionConfiguration, Deserializer, HiveJsonSerDe, InputFormatConfiguration, OpenXJsonSerDe,
     OutputFormatConfiguration, ParquetCompression, ParquetSerDe, SchemaConfiguration, Serializer, WriterVersion,
 };
-pub use processing::{MetadataExtraction, ProcessingConfiguration, Processor, ProcessorParameter};
+pub use processing::{LambdaProcessor, MetadataExtraction, ProcessingConfiguration, Processor, ProcessorParameter};
 pub use s3::{
     BufferingHints, CloudWatchLoggingOptions, CompressionFormat, DynamicPartitioningConfiguration,
     EncryptionConfiguration, ExtendedS3DestinationConfiguration, RetryOptions, S3BackupMode,
@@ -137,6 +137,27 @@ impl DeliveryStreamDefinition {
             _ => Err(DeliverError::InvalidArgument(
                 "Exactly one destination configuration is supported for a Firehose".to_owned(),
             )),
+        }
+    }
+
+    fn processing(&self) -> Option<&ProcessingConfiguration> {
+        match self.destination().ok()? {
+            Destination::S3(s3) => s3.processing_configuration.as_ref(),
+            Destination::Search(search) => search.processing_configuration.as_ref(),
+        }
+    }
+
+    /// The function that transforms the records, if there is one.
+    pub fn lambda(&self) -> Option<LambdaProcessor> {
+        self.processing()?.lambda()
+    }
+
+    /// Whether all source records are kept as they came.
+    pub fn keeps_sources(&self) -> bool {
+        match self.destination() {
+            Ok(Destination::S3(s3)) => s3.s3_backup_mode == S3BackupMode::Enabled,
+            Ok(Destination::Search(search)) => search.s3_backup_mode == SearchBackupMode::AllDocuments,
+            Err(_) => false,
         }
     }
 

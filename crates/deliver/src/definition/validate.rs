@@ -7,7 +7,7 @@ use super::{
 };
 use crate::DeliverError;
 use crate::extract::Extractor;
-use crate::prefix::Prefix;
+use crate::prefix::{PartitionKey, Prefix};
 use millrace_base::Arn;
 
 /// With conversion or partitioning AWS wants buffers of at least this many MB.
@@ -123,10 +123,10 @@ fn prefixes(prefix: Option<&str>, error_prefix: Option<&str>, partitioned: bool)
     if errors.has_expressions() && !errors.uses_error_type() {
         return refuse("ErrorOutputPrefix must contain !{firehose:error-output-type} when it contains expressions");
     }
-    if !errors.query_keys().is_empty() {
-        return refuse("ErrorOutputPrefix cannot contain !{partitionKeyFromQuery:…}");
+    if !errors.partition_keys().is_empty() {
+        return refuse("ErrorOutputPrefix cannot contain !{partitionKeyFromQuery:…} or !{partitionKeyFromLambda:…}");
     }
-    if !data.query_keys().is_empty() && !partitioned {
+    if !data.partition_keys().is_empty() && !partitioned {
         return refuse(
             "Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled.",
         );
@@ -173,12 +173,30 @@ fn partitioning(s3: &ExtendedS3DestinationConfiguration, prefix: &Prefix) -> Res
             None => Ok(()),
         };
     }
-    let Some(extraction) = extraction else {
-        return refuse("Dynamic partitioning needs a MetadataExtraction processor (Lambda is not supported yet)");
-    };
-    let _ = Extractor::new(&extraction.query)?;
-    if prefix.query_keys().is_empty() {
-        return refuse("Prefix has to contain !{partitionKeyFromQuery:…} when Dynamic Partitioning is enabled");
+    let transforms = s3.processing_configuration.as_ref().is_some_and(|processing| processing.lambda().is_some());
+    if extraction.is_none() && !transforms {
+        return refuse("Dynamic Partitioning needs a MetadataExtraction or a Lambda processor");
+    }
+    let extractor = extraction.as_ref().map(|extraction| Extractor::new(&extraction.query)).transpose()?;
+    let keys = prefix.partition_keys();
+    if keys.is_empty() {
+        return refuse(
+            "Prefix has to contain !{partitionKeyFromQuery:…} or !{partitionKeyFromLambda:…} when Dynamic Partitioning \
+             is enabled",
+        );
+    }
+    let lacking = keys.iter().find(|key| match key {
+        PartitionKey::Query(_) => extractor.is_none(),
+        PartitionKey::Lambda(_) => !transforms,
+    });
+    match lacking {
+        Some(PartitionKey::Query(key)) => {
+            return refuse(format!("!{{partitionKeyFromQuery:{key}}} in Prefix needs a MetadataExtraction processor"));
+        }
+        Some(PartitionKey::Lambda(key)) => {
+            return refuse(format!("!{{partitionKeyFromLambda:{key}}} in Prefix needs a Lambda processor"));
+        }
+        None => {}
     }
     size_at_least(s3, "Dynamic Partitioning")
 }
@@ -261,8 +279,9 @@ fn opensearch(search: &AmazonopensearchserviceDestinationConfiguration) -> Resul
     }
     if let Some(processing) = &search.processing_configuration {
         processing.validate()?;
-        if !processing.processors.is_empty() {
-            return Err(DeliverError::unsupported("ProcessingConfiguration of an OpenSearch destination", "remove it"));
+        if let Some(other) = processing.processors.iter().find(|processor| processor.kind != "Lambda") {
+            let property = format!("ProcessingConfiguration with {} of an OpenSearch destination", other.kind);
+            return Err(DeliverError::unsupported(&property, "a Lambda processor is"));
         }
     }
     logging(search.cloud_watch_logging_options.as_ref())?;

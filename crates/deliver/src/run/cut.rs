@@ -3,7 +3,8 @@
 use super::lane::Held;
 use super::object::{Failure, Put, Source};
 use super::parquet::convert;
-use super::shape::{Documents, Objects, Target};
+use super::progress::Lane;
+use super::shape::{Documents, Objects, Place, Target};
 use crate::DeliverError;
 use crate::index::{BulkIndex, DocumentOutcome, IndexDocument, rotated};
 use millrace_base::{Millis, SequenceNumber, ShardId};
@@ -37,21 +38,47 @@ pub(crate) fn plan(source: &Source<'_>, births: &ShardBirths) -> Result<VecDeque
     if source.records.is_empty() {
         return Ok(tasks);
     }
-    match &source.shape.target {
-        Target::Objects(objects) => {
-            if let Some(backup) = &source.shape.backup {
-                tasks.push_back(Task::Put(source.raw(backup, "backup")));
+    // What a function transforms is backed up as it came, in a lane of its own.
+    let backup = source.shape.backup.as_ref();
+    let beside = backup.filter(|_| !source.shape.staged && *source.lane != Lane::Source);
+    match (source.lane, &source.shape.target) {
+        (Lane::Source, _) => tasks.extend(backup.map(|backup| Task::Put(source.raw(backup, "backup")))),
+        (lane, Target::Objects(objects)) => {
+            tasks.extend(beside.map(|backup| Task::Put(source.raw(backup, "backup"))));
+            match lane {
+                Lane::Failures => tasks.push_back(failed(source, &objects.place)),
+                _ => plan_objects(source, objects, births, &mut tasks)?,
             }
-            plan_objects(source, objects, births, &mut tasks)?;
         }
-        Target::Documents(documents) => {
-            if let Some(backup) = source.shape.backup.as_ref().filter(|_| documents.all_to_backup) {
-                tasks.push_back(Task::Put(source.raw(backup, "backup")));
+        (lane, Target::Documents(documents)) => {
+            let beside = beside.filter(|_| documents.all_to_backup);
+            tasks.extend(beside.map(|backup| Task::Put(source.raw(backup, "backup"))));
+            match lane {
+                Lane::Failures => tasks.extend(backup.map(|place| failed(source, place))),
+                _ => plan_documents(source, documents, births, &mut tasks),
             }
-            plan_documents(source, documents, births, &mut tasks);
         }
     }
     Ok(tasks)
+}
+
+/// The object of records that never came to be delivered.
+fn failed(source: &Source<'_>, place: &Place) -> Task {
+    let failures: Vec<_> = source.records.iter().map(|held| given_up(held, source.at)).collect();
+    Task::Put(source.failures(place, "processing-failed", &failures))
+}
+
+fn given_up(held: &Held, at: Millis) -> Failure<'_> {
+    let why = held.failure.as_deref().cloned().unwrap_or_default();
+    let lambda = why.lambda_arn.map(|arn| ("lambdaArn".to_owned(), json!(arn)));
+    Failure {
+        held,
+        code: why.error_code,
+        message: why.error_message,
+        more: Map::from_iter(lambda),
+        attempts: why.attempts_made,
+        ended: why.attempt_ending_timestamp.unwrap_or(at),
+    }
 }
 
 fn plan_objects(
@@ -61,18 +88,6 @@ fn plan_objects(
     tasks: &mut VecDeque<Task>,
 ) -> Result<(), DeliverError> {
     let place = &objects.place;
-    if source.records.iter().any(|held| held.failure.is_some()) {
-        let failure = |held| Failure {
-            held,
-            code: "DynamicPartitioning.MetadataExtractionFailed".to_owned(),
-            message: held.failure.as_deref().unwrap_or_default().to_owned(),
-            more: Map::new(),
-            attempts: 1,
-        };
-        let failures: Vec<_> = source.records.iter().map(failure).collect();
-        tasks.push_back(Task::Put(source.failures(place, "processing-failed", &failures)));
-        return Ok(());
-    }
     let Some(conversion) = &objects.conversion else {
         tasks.push_back(Task::Put(source.raw(place, "data")));
         return Ok(());
@@ -94,6 +109,7 @@ fn plan_objects(
                 ("dataCatalogTable".to_owned(), conversion.table.clone()),
             ]),
             attempts: 1,
+            ended: source.at,
         };
         let failures: Vec<_> = converted.failed.into_iter().map(failure).collect();
         tasks.push_back(Task::Put(source.failures(place, "format-conversion-failed", &failures)));
@@ -182,6 +198,7 @@ impl Bulk {
                 message: message.clone(),
                 more: more.clone(),
                 attempts: self.attempts,
+                ended: source.at,
             })
             .collect();
         Some(source.failures(place, "AmazonOpenSearchService-failed", &failures))

@@ -1,6 +1,7 @@
 //! Records that wait, by lane.
 
 use super::progress::{Lane, Positions};
+use crate::stage::Failed;
 use bytes::Bytes;
 use millrace_base::Millis;
 use std::collections::BTreeMap;
@@ -15,8 +16,8 @@ pub(crate) struct Held {
     pub(crate) index: u64,
     pub(crate) arrival: Millis,
     pub(crate) data: Bytes,
-    /// Why its partition keys could not be found.
-    pub(crate) failure: Option<Box<str>>,
+    /// Why it cannot be delivered.
+    pub(crate) failure: Option<Box<Failed>>,
 }
 
 /// The records of one lane.

@@ -1,4 +1,4 @@
-//! Running one delivery stream.
+//! Running one delivery stream: its second half, behind [`crate::stage`] when a function transforms the records.
 //!
 //! # What is written down
 //! Records are buffered in *lanes*, one for each combination of partition keys and one for records whose keys cannot be
@@ -21,10 +21,13 @@ mod lane;
 mod object;
 mod parquet;
 mod progress;
+mod readers;
 mod runner;
 mod shape;
 mod stats;
 
+pub(crate) use object::uuid;
 pub(crate) use progress::{Applied, Positions, Progress, TABLE as PROGRESS, catalog_key};
+pub(crate) use readers::Readers;
 pub use runner::{Parts, Runner, Step};
 pub use stats::{Stats, StatsSnapshot};

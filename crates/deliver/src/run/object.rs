@@ -3,7 +3,7 @@
 use super::lane::Held;
 use super::progress::Lane;
 use super::shape::{Place, Shape};
-use crate::prefix::{Evaluation, Prefix, local_time};
+use crate::prefix::{Evaluation, PartitionKey, Prefix, local_time};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -43,6 +43,8 @@ pub(crate) struct Failure<'a> {
     /// Members beyond the common ones.
     pub(crate) more: Map<String, Value>,
     pub(crate) attempts: u32,
+    /// When trying ended.
+    pub(crate) ended: Millis,
 }
 
 impl Source<'_> {
@@ -80,9 +82,9 @@ impl Source<'_> {
         format!("{}{name}-{version}-{time}-{}{extension}", prefix.evaluate(&evaluation), uuid(&identity))
     }
 
-    fn keys(&self, prefix: &Prefix) -> BTreeMap<String, String> {
+    fn keys(&self, prefix: &Prefix) -> BTreeMap<PartitionKey, String> {
         let Lane::Records(values) = self.lane else { return BTreeMap::new() };
-        prefix.query_keys().into_iter().map(str::to_owned).zip(values.iter().cloned()).collect()
+        prefix.partition_keys().into_iter().cloned().zip(values.iter().cloned()).collect()
     }
 
     /// The records as they are, one after the other.
@@ -114,7 +116,7 @@ impl Source<'_> {
                 "arrivalTimestamp": failure.held.arrival,
                 code: failure.code,
                 message: failure.message,
-                "attemptEndingTimestamp": self.at,
+                "attemptEndingTimestamp": failure.ended,
                 "rawData": base64(&failure.held.data),
             });
             if let Some(line) = line.as_object_mut() {
@@ -140,7 +142,8 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-fn uuid(identity: &[u8; 32]) -> String {
+/// A UUID that follows from what it is for.
+pub(crate) fn uuid(identity: &[u8; 32]) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&identity[..16]);
     uuid::Builder::from_sha1_bytes(bytes).into_uuid().to_string()

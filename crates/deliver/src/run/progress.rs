@@ -19,8 +19,10 @@ pub(crate) type Positions = BTreeMap<u32, u64>;
 pub(crate) enum Lane {
     /// Records with these values of the prefix's partition keys, in the order of the prefix.
     Records(Vec<String>),
-    /// Records whose partition keys cannot be found.
+    /// Records whose partition keys cannot be found, or that their function could not transform.
     Failures,
+    /// Records as they came, for the backup, beside what a function made of them.
+    Source,
 }
 
 /// The definition and columns that records are delivered under.
@@ -52,6 +54,9 @@ pub(crate) struct Progress {
     pub(crate) delivered: Vec<(Lane, Positions)>,
     /// What is being delivered.
     pub(crate) cut: Option<Cut>,
+    /// Whether the staged stream is read, not the source: then the positions are that stream's.
+    #[serde(default)]
+    pub(crate) staged: bool,
 }
 
 /// The catalog's key of a delivery stream.
@@ -123,7 +128,7 @@ mod tests {
         };
         let stream = DeliveryStream { definition, version_id: 1, create_timestamp: 0, last_update_timestamp: None };
         let applied = Applied { stream, columns: None };
-        Progress { applied, incarnation: 0, base: Positions::new(), delivered: Vec::new(), cut: None }
+        Progress { applied, incarnation: 0, base: Positions::new(), delivered: Vec::new(), cut: None, staged: false }
     }
 
     fn complete(progress: &mut Progress, key: &str, to: &[(u32, u64)], pending: &[(u32, u64)]) {

@@ -1,33 +1,34 @@
 //! The state machine of one delivery stream: every call of [`Runner::step`] does one bounded piece of work.
 
-use super::cut::{Bulk, ShardBirths, Task, plan};
+use super::cut::{Bulk, Task, plan};
 use super::lane::{Held, Lanes};
 use super::object::{Put, Source};
 use super::progress::{Applied, Cut, Lane, Positions, Progress, catalog_key};
+use super::readers::Readers;
 use super::shape::{Shape, Target};
 use super::stats::Stats;
 use crate::DeliverError;
 use crate::deliveries::{current, source_key};
 use crate::index::BulkIndex;
+use crate::stage::{Failed, STAGING, StageProgress, Staged, create_staged_stream, staged_key};
 use crate::store::ObjectStore;
-use futures::FutureExt;
-use millrace_base::{Clock, Millis, Scope};
+use crate::transform::Transform;
+use millrace_base::{Clock, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
-use millrace_log::{Log, LogError, ShardReader, StreamInfo, StreamKey};
+use millrace_log::{Log, LogError, Record, StreamKey};
 use millrace_schema::tables::Tables;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Read from a shard at once: small, so that buffers end near their size.
-const READ_BYTES: usize = 1 << 20;
-const READ_RECORDS: usize = 5_000;
 /// All buffers of one delivery stream; at this size the largest is delivered early. Two buffers of AWS's greatest size.
 const HELD_BYTES_MAX: usize = 256 << 20;
 /// Lanes of one delivery stream (AWS: 500 active partitions); at this number all are delivered early.
 const LANES_MAX: usize = 500;
 /// How often the table and definition are looked at while records wait.
 const CHECK_MS: Millis = 10_000;
+/// How often it is looked whether the first half has ended.
+const ENDING_MS: Millis = 100;
 /// Pauses between tries: this, doubled each time, up to the maximum.
 const BACKOFF_MS: Millis = 100;
 const BACKOFF_MS_MAX: Millis = 30_000;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub store: Arc<dyn ObjectStore>,
     /// Where documents go.
     pub index: Arc<dyn BulkIndex>,
+    /// The functions of Lambda processors.
+    pub transform: Arc<dyn Transform>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -67,10 +70,7 @@ pub struct Runner {
     key: String,
     progress: Progress,
     shape: Shape,
-    readers: BTreeMap<u32, Reading>,
-    /// Up to where the shards are read into the lanes.
-    read: Positions,
-    births: ShardBirths,
+    readers: Readers,
     lanes: Lanes,
     work: Option<Work>,
     attempts: u32,
@@ -79,11 +79,6 @@ pub struct Runner {
     outdated: bool,
     reload: Arc<AtomicBool>,
     stats: Arc<Stats>,
-}
-
-struct Reading {
-    reader: Box<dyn ShardReader>,
-    ended: bool,
 }
 
 /// A cut that is being carried out, lane by lane.
@@ -100,16 +95,14 @@ impl Runner {
         let progress = Progress::load(&parts.catalog, &key)?.ok_or_else(|| {
             DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account))
         })?;
-        let shape = Shape::of(&progress.applied)?;
+        let shape = Shape::of(&progress.applied, progress.staged)?;
         Ok(Self {
             parts,
             scope: scope.clone(),
             key,
             progress,
             shape,
-            readers: BTreeMap::new(),
-            read: Positions::new(),
-            births: ShardBirths::new(),
+            readers: Readers::default(),
             lanes: Lanes::default(),
             work: None,
             attempts: 0,
@@ -138,6 +131,9 @@ impl Runner {
             return Step { worked: false, wake_at: Some(self.retry_at), reads: false };
         }
         let step = self.advance(now).await;
+        if self.progress.staged {
+            self.stats.staged_read.store(self.readers.read.get(&0).copied().unwrap_or(0), Ordering::Relaxed);
+        }
         self.stats.oldest_pending.store(self.lanes.oldest().unwrap_or(0), Ordering::Relaxed);
         match step {
             Ok(step) => {
@@ -160,16 +156,12 @@ impl Runner {
 
     /// Waits until a shard has something to read or ends. Cancel-safe.
     pub async fn wait(&mut self) {
-        let waits: Vec<_> = self
-            .readers
-            .values_mut()
-            .filter(|reading| !reading.ended)
-            .map(|reading| reading.reader.wait().boxed())
-            .collect();
-        if waits.is_empty() {
-            return futures::future::pending().await;
-        }
-        let _ = futures::future::select_all(waits).await;
+        self.readers.wait().await;
+    }
+
+    /// Whether it reads what the first half has staged.
+    pub fn is_staged(&self) -> bool {
+        self.progress.staged
     }
 
     async fn advance(&mut self, now: Millis) -> Result<Step, DeliverError> {
@@ -184,9 +176,7 @@ impl Runner {
             other => other?,
         }
         if let Some(cut) = &self.progress.cut {
-            let behind =
-                self.readers.iter().any(|(shard, reading)| !reading.ended && self.read.get(shard) < cut.to.get(shard));
-            let lanes = cut.lanes.clone().into();
+            let (behind, lanes) = (self.readers.is_behind(&cut.to), cut.lanes.clone().into());
             if behind && self.read(now)? {
                 return Ok(worked);
             }
@@ -199,24 +189,25 @@ impl Runner {
             self.cut(due, now)?;
             return Ok(worked);
         }
-        if self.outdated && self.progress.is_caught_up(&self.read) {
-            self.apply_definition()?;
+        if self.outdated && self.progress.is_caught_up(&self.readers.read) && self.apply_definition()? {
             return Ok(worked);
         }
         if self.read(now)? {
             return Ok(worked);
         }
         let interval = self.shape.interval_ms;
-        let wake_at = self.lanes.by_lane.values().map(|buffer| buffer.since + interval).min();
+        let ripe_at = self.lanes.by_lane.values().map(|buffer| buffer.since + interval).min();
+        // While the first half comes to its end nothing tells when it has.
+        let wake_at = if self.outdated { Some(now + ENDING_MS) } else { ripe_at };
         Ok(Step { worked: false, wake_at, reads: true })
     }
 
     /// Opens readers for the shards that have none; a stream that was deleted and created again is read from its start.
     fn open_readers(&mut self) -> Result<(), DeliverError> {
-        if self.readers.values().any(|reading| !reading.ended) {
+        if self.readers.is_open() {
             return Ok(());
         }
-        let source = source_key(&self.scope, &self.progress.applied.stream.definition)?;
+        let source = self.source()?;
         let info = self.parts.log.stream(&source)?;
         if info.incarnation != self.progress.incarnation {
             if !self.lanes.by_lane.is_empty() {
@@ -226,64 +217,40 @@ impl Runner {
             self.progress.incarnation = info.incarnation;
             (self.progress.base, self.progress.delivered, self.progress.cut) = (Positions::new(), Vec::new(), None);
             self.progress.save(&self.parts.catalog, &self.key)?;
-            (self.readers, self.read, self.lanes) = (BTreeMap::new(), Positions::new(), Lanes::default());
+            (self.readers, self.lanes) = (Readers::default(), Lanes::default());
         }
-        self.open_shards(&source, &info)
+        self.readers.open(&*self.parts.log, &source, &info, &self.progress.base)
     }
 
-    fn open_shards(&mut self, source: &StreamKey, info: &StreamInfo) -> Result<(), DeliverError> {
-        for shard in &info.shards {
-            self.births.insert(shard.id.0, shard.created_secs);
-            if !self.readers.contains_key(&shard.id.0) {
-                let read = self.read.get(&shard.id.0).or_else(|| self.progress.base.get(&shard.id.0));
-                let from = read.copied().unwrap_or(0);
-                let reader = self.parts.log.reader(source, shard.id, from)?;
-                self.read.insert(shard.id.0, from);
-                self.readers.insert(shard.id.0, Reading { reader, ended: false });
-            }
+    /// What is read: the source, or what the first half makes of it.
+    fn source(&self) -> Result<StreamKey, DeliverError> {
+        let definition = &self.progress.applied.stream.definition;
+        match self.progress.staged {
+            true => Ok(staged_key(&self.scope, &definition.delivery_stream_name)),
+            false => source_key(&self.scope, definition),
         }
-        Ok(())
     }
 
     /// Reads once from every shard; true when there was something.
     fn read(&mut self, now: Millis) -> Result<bool, DeliverError> {
-        let (mut found, mut ended) = (false, false);
-        for (&shard, reading) in &mut self.readers {
-            if reading.ended {
-                continue;
+        let (shape, progress, lanes, stats) = (&self.shape, &self.progress, &mut self.lanes, &self.stats);
+        let found = self.readers.read(|shard, record| {
+            let (lane, held) = held(shape, progress.staged, shard, record);
+            if !progress.staged {
+                Stats::add(&stats.records_in, 1);
+                Stats::add(&stats.bytes_in, held.data.len());
             }
-            let batch = match reading.reader.read(READ_RECORDS, READ_BYTES) {
-                Ok(batch) => batch,
-                Err(error) => {
-                    // A reader of a stream that is gone will not come back to life; a new one goes on where this one stood.
-                    self.readers.clear();
-                    return Err(error.into());
-                }
-            };
-            (reading.ended, ended) = (batch.ended, ended || batch.ended);
-            self.read.insert(shard, batch.next);
-            found |= !batch.records.is_empty();
-            for record in batch.records {
-                Stats::add(&self.stats.records_in, 1);
-                Stats::add(&self.stats.bytes_in, record.data.len());
-                let (lane, failure) = self.shape.lane(&record.data);
-                if self.progress.is_pending(&lane, shard, record.index) {
-                    let held = Held { shard, index: record.index, arrival: record.arrival, data: record.data, failure };
-                    self.lanes.push(lane, held, now);
-                }
+            if progress.is_pending(&lane, shard, held.index) {
+                lanes.push(lane, held, now);
             }
+        })?;
+        if found.ended {
+            // Its children, if the stream was resharded.
+            let source = self.source()?;
+            let info = self.parts.log.stream(&source)?;
+            self.readers.open(&*self.parts.log, &source, &info, &self.progress.base)?;
         }
-        if ended {
-            self.open_children()?;
-        }
-        Ok(found || ended)
-    }
-
-    /// After a shard ended: its children, if the stream was resharded.
-    fn open_children(&mut self) -> Result<(), DeliverError> {
-        let source = source_key(&self.scope, &self.progress.applied.stream.definition)?;
-        let info = self.parts.log.stream(&source)?;
-        self.open_shards(&source, &info)
+        Ok(found.records || found.ended)
     }
 
     /// The lanes that are to be delivered now.
@@ -304,7 +271,7 @@ impl Runner {
 
     /// Writes down that these lanes are delivered up to where the shards are read.
     fn cut(&mut self, lanes: Vec<Lane>, now: Millis) -> Result<(), DeliverError> {
-        let cut = Cut { at: now, lanes: lanes.clone(), to: self.read.clone() };
+        let cut = Cut { at: now, lanes: lanes.clone(), to: self.readers.read.clone() };
         let progress = Progress { cut: Some(cut), ..self.progress.clone() };
         progress.save(&self.parts.catalog, &self.key)?;
         self.progress = progress;
@@ -323,7 +290,7 @@ impl Runner {
         let Some((lane, records)) = &work.lane else { return Ok(()) };
         let source = Source { scope: &self.scope, shape: &self.shape, lane, records, at: cut.at };
         if work.tasks.is_none() {
-            work.tasks = Some(plan(&source, &self.births)?);
+            work.tasks = Some(plan(&source, &self.readers.births)?);
         }
         let Some(tasks) = &mut work.tasks else { return Ok(()) };
         match tasks.front_mut() {
@@ -343,7 +310,7 @@ impl Runner {
 
     fn complete(&mut self) -> Result<(), DeliverError> {
         let mut progress = self.progress.clone();
-        progress.complete(&self.lanes.first_pending(), &self.read);
+        progress.complete(&self.lanes.first_pending(), &self.readers.read);
         progress.save(&self.parts.catalog, &self.key)?;
         (self.progress, self.work) = (progress, None);
         Ok(())
@@ -357,7 +324,10 @@ impl Runner {
         }
         self.checked_at = now;
         match self.current() {
-            Ok(applied) => self.outdated = applied != self.progress.applied,
+            Ok(applied) => {
+                let is_staged = applied.stream.definition.lambda().is_some();
+                self.outdated = applied != self.progress.applied || is_staged != self.progress.staged;
+            }
             // A table that is gone for a moment is no reason to stop: records are delivered as before.
             Err(error) => *self.stats.last_error.lock() = Some(error.to_string()),
         }
@@ -370,16 +340,89 @@ impl Runner {
         Applied::of(stream, &self.scope, &self.parts.tables)
     }
 
-    /// Switches to the current definition; only when nothing is pending.
-    fn apply_definition(&mut self) -> Result<(), DeliverError> {
+    /// Switches to the current definition; only when nothing is pending. False while the first half has not ended yet.
+    fn apply_definition(&mut self) -> Result<bool, DeliverError> {
         let applied = self.current()?;
-        let shape = Shape::of(&applied)?;
+        let lambda = applied.stream.definition.lambda();
+        let stage = StageProgress::load(&self.parts.catalog, &self.key)?.filter(|_| self.progress.staged);
+        if let Some(stage) = &stage
+            && (stage.ended || lambda.is_none())
+        {
+            return self.unstage(applied, stage);
+        }
         // Nothing waits, so everything that was read is delivered, and the lanes of the old definition mean nothing now.
         let mut progress = Progress { applied, delivered: Vec::new(), ..self.progress.clone() };
-        progress.base.extend(&self.read);
-        progress.save(&self.parts.catalog, &self.key)?;
-        (self.progress, self.shape, self.outdated) = (progress, shape, false);
+        progress.base.extend(&self.readers.read);
+        match lambda.filter(|_| !self.progress.staged) {
+            None => progress.save(&self.parts.catalog, &self.key)?,
+            Some(lambda) => {
+                // From here on the first half reads the source, and this one what that makes of it.
+                let stage = StageProgress::new(lambda, progress.incarnation, progress.base);
+                let name = &progress.applied.stream.definition.delivery_stream_name;
+                progress.incarnation = create_staged_stream(&*self.parts.log, &self.scope, name)?;
+                (progress.base, progress.staged) = (Positions::new(), true);
+                self.parts.catalog.update(|transaction| {
+                    transaction.put(STAGING, &self.key, &stage)?;
+                    transaction.put(super::progress::TABLE, &self.key, &progress)
+                })?;
+            }
+        }
+        self.switch(progress)?;
+        Ok(true)
+    }
+
+    /// Reads the source itself from where the first half has ended, once all that it staged is delivered.
+    fn unstage(&mut self, applied: Applied, stage: &StageProgress) -> Result<bool, DeliverError> {
+        let staged = staged_key(&self.scope, &applied.stream.definition.delivery_stream_name);
+        let tail = self.parts.log.bounds(&staged, ShardId(0))?.tail;
+        if !stage.ended || self.readers.read.get(&0).copied().unwrap_or(0) < tail {
+            return Ok(false);
+        }
+        let progress = Progress {
+            applied,
+            incarnation: stage.incarnation,
+            base: stage.base.clone(),
+            delivered: Vec::new(),
+            cut: None,
+            staged: false,
+        };
+        self.parts.catalog.update(|transaction| {
+            transaction.delete(STAGING, &self.key)?;
+            transaction.put(super::progress::TABLE, &self.key, &progress)
+        })?;
+        self.switch(progress)?;
+        match self.parts.log.delete_stream(&staged) {
+            Ok(()) | Err(LogError::NoStream(_)) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn switch(&mut self, progress: Progress) -> Result<(), DeliverError> {
+        self.shape = Shape::of(&progress.applied, progress.staged)?;
+        if progress.staged != self.progress.staged {
+            self.readers = Readers::default();
+        }
+        // A function may have come or gone since: the next check tells.
+        (self.progress, self.outdated, self.checked_at) = (progress, false, Millis::MIN);
         Ok(())
+    }
+}
+
+/// The lane of a record, and the record as it waits there.
+fn held(shape: &Shape, staged: bool, shard: u32, record: Record) -> (Lane, Held) {
+    let Record { index, arrival, data, .. } = record;
+    let held = |arrival, data, failure| Held { shard, index, arrival, data, failure };
+    if !staged {
+        let (lane, failure) = shape.lane(&data, BTreeMap::new());
+        return (lane, held(arrival, data, failure));
+    }
+    match Staged::decode(data.clone()) {
+        Ok(staged) => {
+            let (lane, failure) = shape.staged_lane(staged.what, &staged.data);
+            (lane, held(staged.arrival, staged.data, failure))
+        }
+        // Written by a later Millrace: whoever reads the failures finds all of it.
+        Err(reason) => (Lane::Failures, held(arrival, data, Some(Box::new(Failed::unreadable(reason))))),
     }
 }
 

@@ -7,11 +7,13 @@ use crate::definition::{
     IndexRotationPeriod, MB, ParquetSerDe, S3BackupMode, S3DestinationConfiguration, SearchBackupMode,
 };
 use crate::extract::Extractor;
-use crate::prefix::Prefix;
+use crate::prefix::{PartitionKey, Prefix};
+use crate::stage::{Failed, What};
 use chrono_tz::Tz;
 use millrace_base::{Arn, Millis};
 use millrace_schema::Field;
 use millrace_schema::json::JsonOptions;
+use std::collections::BTreeMap;
 
 /// A delivery stream ready for work.
 pub(crate) struct Shape {
@@ -23,6 +25,8 @@ pub(crate) struct Shape {
     pub(crate) target: Target,
     /// Where source records, or all or failed documents, go as they are.
     pub(crate) backup: Option<Place>,
+    /// Whether a function has transformed the records.
+    pub(crate) staged: bool,
 }
 
 /// Where records go.
@@ -70,7 +74,7 @@ pub(crate) struct Conversion {
 }
 
 impl Shape {
-    pub(crate) fn of(applied: &Applied) -> Result<Self, DeliverError> {
+    pub(crate) fn of(applied: &Applied, staged: bool) -> Result<Self, DeliverError> {
         let stream = &applied.stream;
         let (target, hints, backup) = match stream.definition.destination()? {
             Destination::S3(s3) => {
@@ -95,26 +99,53 @@ impl Shape {
             interval_ms: Millis::from(hints.interval_in_seconds.unwrap_or(300)) * 1000,
             target,
             backup,
+            staged,
         })
     }
 
-    /// The lane of a record, and why its keys cannot be found if so.
-    pub(crate) fn lane(&self, data: &[u8]) -> (Lane, Option<Box<str>>) {
+    /// The lane of a record, and why its keys cannot be found if so; `from_lambda` are the keys that its function gave it.
+    pub(crate) fn lane(&self, data: &[u8], mut from_lambda: BTreeMap<String, String>) -> (Lane, Option<Box<Failed>>) {
         let Target::Objects(objects) = &self.target else { return (Lane::Records(Vec::new()), None) };
-        let Some(extractor) = &objects.extractor else { return (Lane::Records(Vec::new()), None) };
-        match extractor.extract(data) {
-            Err(reason) => (Lane::Failures, Some(reason.into())),
-            Ok(mut keys) => {
-                let wanted = objects.place.prefix.query_keys();
-                match wanted.iter().find(|key| !keys.contains_key(**key)) {
-                    Some(missing) => {
-                        (Lane::Failures, Some(format!("the query gives no partition key '{missing}'").into()))
-                    }
-                    None => (Lane::Records(wanted.iter().filter_map(|key| keys.remove(*key)).collect()), None),
+        let wanted = objects.place.prefix.partition_keys();
+        let mut from_query = match objects.extractor.as_ref().map(|extractor| extractor.extract(data)) {
+            None => BTreeMap::new(),
+            Some(Ok(keys)) => keys,
+            Some(Err(reason)) => return (Lane::Failures, Some(no_keys(reason))),
+        };
+        let mut values = Vec::with_capacity(wanted.len());
+        for key in wanted {
+            let (found, reason) = match key {
+                PartitionKey::Query(name) => (from_query.remove(name), "the query gives no partition key"),
+                PartitionKey::Lambda(name) => {
+                    (from_lambda.remove(name).filter(|key| !key.is_empty()), "the function gives no partition key")
                 }
+            };
+            match found {
+                Some(value) => values.push(value),
+                None => return (Lane::Failures, Some(no_keys(format!("{reason} '{}'", key.name())))),
             }
         }
+        (Lane::Records(values), None)
     }
+
+    /// The lane of a staged record, and why it cannot be delivered if so.
+    pub(crate) fn staged_lane(&self, what: What, data: &[u8]) -> (Lane, Option<Box<Failed>>) {
+        match what {
+            What::Source => (Lane::Source, None),
+            What::Failed(failed) => (Lane::Failures, Some(Box::new(failed))),
+            What::Transformed { keys } => self.lane(data, keys),
+        }
+    }
+}
+
+fn no_keys(reason: String) -> Box<Failed> {
+    Box::new(Failed {
+        attempts_made: 1,
+        error_code: "DynamicPartitioning.MetadataExtractionFailed".to_owned(),
+        error_message: reason,
+        attempt_ending_timestamp: None,
+        lambda_arn: None,
+    })
 }
 
 fn bucket_name(arn: &str) -> Result<String, DeliverError> {

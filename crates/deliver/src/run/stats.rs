@@ -15,6 +15,12 @@ pub struct Stats {
     pub(crate) retries: AtomicU64,
     pub(crate) oldest_pending: AtomicI64,
     pub(crate) last_error: Mutex<Option<String>>,
+    /// The first half's, when a function transforms the records.
+    pub(crate) staging_error: Mutex<Option<String>>,
+    /// When the oldest record that waits for the function arrived.
+    pub(crate) oldest_staging: AtomicI64,
+    /// Up to where the second half has read what is staged.
+    pub(crate) staged_read: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -44,6 +50,7 @@ impl Stats {
     /// The counters now.
     pub fn snapshot(&self) -> StatsSnapshot {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let oldest = [&self.oldest_pending, &self.oldest_staging].map(|oldest| oldest.load(Ordering::Relaxed));
         StatsSnapshot {
             records_in: get(&self.records_in),
             bytes_in: get(&self.bytes_in),
@@ -52,8 +59,8 @@ impl Stats {
             objects: get(&self.objects),
             bytes_out: get(&self.bytes_out),
             retries: get(&self.retries),
-            oldest_pending: Some(self.oldest_pending.load(Ordering::Relaxed)).filter(|oldest| *oldest != 0),
-            last_error: self.last_error.lock().clone(),
+            oldest_pending: oldest.into_iter().filter(|oldest| *oldest != 0).min(),
+            last_error: self.last_error.lock().clone().or_else(|| self.staging_error.lock().clone()),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod definition;
 mod lake;
+mod lambda;
 mod manager;
 mod objects;
 mod search;

@@ -57,6 +57,7 @@ async fn direct_puts_arrive_and_a_deleted_stream_is_gone() {
         log: LocalLog::open(log_parts, LogOptions::default()).unwrap(),
         store: lake.clone(),
         index: Arc::<crate::world::FakeIndex>::default(),
+        transform: Arc::<crate::world::FakeFunction>::default(),
         clock,
     };
     let deliveries = Deliveries::open(parts);

@@ -7,7 +7,7 @@ use millrace_base::{Disk, Scope};
 use millrace_catalog::Catalog;
 use millrace_deliver::{
     Bucket, Buckets, BulkError, BulkIndex, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectInfo,
-    ObjectStore, Parts, Runner, StoreError,
+    ObjectStore, Parts, Runner, Stager, StoreError, Transform, TransformError,
 };
 use millrace_log::{Commit, LocalLog, LogOptions, LogParts, NewRecord, StreamKey, StreamMode, StreamSpec};
 use millrace_schema::tables::Tables;
@@ -29,6 +29,7 @@ pub struct World {
     pub clock: SimClock,
     pub parts: Parts,
     pub index: Arc<FakeIndex>,
+    pub function: Arc<FakeFunction>,
     pub store: Arc<FlakyStore>,
     pub scope: Scope,
 }
@@ -46,6 +47,57 @@ pub struct FakeIndex {
     pub documents: Mutex<BTreeMap<(String, String), Bytes>>,
     pub down: Mutex<u32>,
     pub refuses: Mutex<Option<(u16, &'static str)>>,
+}
+
+/// What a function does with an event.
+type Handler = Box<dyn FnMut(&Value) -> Result<Value, TransformError> + Send>;
+
+/// A function that does what it is told, and remembers the events. Told nothing, it gives every record back.
+#[derive(Default)]
+pub struct FakeFunction {
+    pub handler: Mutex<Option<Handler>>,
+    pub events: Mutex<Vec<Value>>,
+}
+
+impl FakeFunction {
+    pub fn does(&self, handler: impl FnMut(&Value) -> Result<Value, TransformError> + Send + 'static) {
+        *self.handler.lock() = Some(Box::new(handler));
+    }
+}
+
+#[async_trait]
+impl Transform for FakeFunction {
+    async fn transform(&self, lambda_arn: &str, event: Bytes) -> Result<Bytes, TransformError> {
+        assert!(lambda_arn.starts_with("arn:aws:lambda:us-east-1:000000000000:function:"));
+        let event: Value = serde_json::from_slice(&event).unwrap();
+        self.events.lock().push(event.clone());
+        let answer = match &mut *self.handler.lock() {
+            Some(handler) => handler(&event)?,
+            None => answer(&event, |_| json!({})),
+        };
+        Ok(Bytes::from(answer.to_string()))
+    }
+}
+
+/// An answer: each record is Ok as it came, with what `change` says of its text.
+pub fn answer(event: &Value, mut change: impl FnMut(&str) -> Value) -> Value {
+    let record = |record: &Value| {
+        let text = decoded(&record["data"]);
+        let mut answered = json!({ "recordId": record["recordId"], "result": "Ok", "data": record["data"] });
+        answered.as_object_mut().unwrap().extend(change(&text).as_object().unwrap().clone());
+        answered
+    };
+    json!({ "records": event["records"].as_array().unwrap().iter().map(record).collect::<Vec<_>>() })
+}
+
+/// The text behind a base64.
+pub fn decoded(value: &Value) -> String {
+    String::from_utf8(base64_simd::STANDARD.decode_to_vec(value.as_str().unwrap()).unwrap()).unwrap()
+}
+
+/// The base64 of a text.
+pub fn encoded(text: &str) -> String {
+    base64_simd::STANDARD.encode_to_string(text)
 }
 
 #[async_trait]
@@ -120,15 +172,17 @@ impl World {
         let log = LocalLog::open(parts, options).unwrap();
         let lake = LocalLake::open(shared, Path::new("/data/lake"), Buckets::new(catalog.clone())).unwrap();
         let store = Arc::new(FlakyStore { inner: lake, fails: Mutex::new(0), puts: Mutex::default() });
+        let function = Arc::<FakeFunction>::default();
         let parts = Parts {
             tables: Tables::new(catalog.clone()),
             catalog,
             log,
             store: store.clone(),
             index: index.clone(),
+            transform: function.clone(),
             clock: Arc::new(clock.clone()),
         };
-        Self { disk, clock, parts, index, store, scope: Scope::default() }
+        Self { disk, clock, parts, index, function, store, scope: Scope::default() }
     }
 
     pub fn orders(&self) -> StreamKey {
@@ -141,6 +195,18 @@ impl World {
 
     pub fn runner(&self, name: &str) -> Runner {
         Runner::open(self.parts.clone(), &self.scope, name, Arc::new(AtomicBool::new(false))).unwrap()
+    }
+
+    /// Both halves of a delivery stream.
+    pub fn halves(&self, name: &str) -> (Runner, Stager) {
+        let runner = self.runner(name);
+        let stager = Stager::open(self.parts.clone(), &self.scope, name, runner.stats());
+        (runner, stager)
+    }
+
+    /// Steps both halves until nothing is left to do now.
+    pub fn settle_both(&self, (runner, stager): &mut (Runner, Stager)) {
+        while block(stager.step()).worked | block(runner.step()).worked {}
     }
 
     /// Appends records to the stream; false when the log refused.
@@ -201,6 +267,16 @@ pub fn partitioned() -> Value {
             { "Type": "AppendDelimiterToRecord", "Parameters": [
                 { "ParameterName": "Delimiter", "ParameterValue": "\\n" } ] } ] },
     })
+}
+
+/// A Lambda processor with these parameters, and others behind it.
+pub fn lambda(parameters: &[(&str, &str)], more: &[Value]) -> Value {
+    let arn = ("LambdaArn", "arn:aws:lambda:us-east-1:000000000000:function:enrich");
+    let parameter = |(name, value): &(&str, &str)| json!({ "ParameterName": name, "ParameterValue": value });
+    let parameters: Vec<_> = [arn].iter().chain(parameters).map(parameter).collect();
+    let mut processors = vec![json!({ "Type": "Lambda", "Parameters": parameters })];
+    processors.extend(more.iter().cloned());
+    json!({ "Enabled": true, "Processors": processors })
 }
 
 /// The members that convert records by the table `db.orders`.

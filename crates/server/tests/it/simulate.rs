@@ -9,6 +9,7 @@ use millrace_base::{Disk, Scope, ShardId};
 use millrace_catalog::Catalog;
 use millrace_deliver::{
     Bucket, Buckets, BulkError, BulkIndex, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectStore, Runner,
+    Transform, TransformError,
 };
 use millrace_log::{
     Commit, LocalLog, Log, LogOptions, LogParts, NewRecord, StreamKey, StreamMode, StreamSpec, hash_key,
@@ -48,6 +49,16 @@ struct NoIndex;
 impl BulkIndex for NoIndex {
     async fn bulk(&self, _: &str, _: &str, _: &[IndexDocument]) -> Result<Vec<DocumentOutcome>, BulkError> {
         Err(BulkError("there is no index".to_owned()))
+    }
+}
+
+/// Nor a function.
+struct NoFunction;
+
+#[async_trait::async_trait]
+impl Transform for NoFunction {
+    async fn transform(&self, lambda_arn: &str, _: bytes::Bytes) -> Result<bytes::Bytes, TransformError> {
+        Err(TransformError::NotFound(lambda_arn.to_owned()))
     }
 }
 
@@ -137,6 +148,7 @@ impl World {
             log: log.clone(),
             store: lake.clone(),
             index: Arc::new(NoIndex),
+            transform: Arc::new(NoFunction),
             clock: Arc::new(clock.clone()),
         };
         let mut world = Self { disk, clock, dice, log, lake, graph, parts, job: None, runners: Vec::new() };
