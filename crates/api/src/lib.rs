@@ -12,6 +12,7 @@ pub mod http;
 pub mod kinesis;
 pub mod models;
 pub mod opensearch;
+pub mod runtime;
 pub mod sts;
 pub mod wire;
 

@@ -2,7 +2,12 @@
 
 mod definition;
 mod invoke;
+mod mapping;
 mod package;
+mod pool;
+mod runner;
+mod runtimes;
+mod sandbox;
 mod version;
 
 pub use definition::{
@@ -13,4 +18,15 @@ pub use definition::{
     SnapStartInput, TracingInput, Unprepared, UpdateFunctionCode, UpdateFunctionConfiguration, timestamp,
 };
 pub use invoke::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};
+pub use mapping::{
+    DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder, MappingError, MappingPage, MappingParts,
+    Mappings, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage, StreamConsumers,
+};
 pub use version::{EventConfig, FunctionSource, FunctionVersion, LogFormat, Logging, Package};
+pub use package::{PackageError, UNZIPPED_BYTES_MAX, measure};
+pub use pool::ACCOUNT_EXECUTIONS_MAX;
+pub use runner::{EVENT_BYTES_MAX, Runner, RunnerParts};
+pub use runtimes::{PrepareError, Runtime, RuntimeNameError};
+pub use sandbox::{
+    Exchange, LogLine, LogSink, RESPONSE_BYTES_MAX, Refused, RuntimeDoor, RuntimeHost, Work,
+};

@@ -12,7 +12,10 @@
 //! Package and layers together hold at most [`UNZIPPED_BYTES_MAX`]. It is counted while unpacking: what the zip claims about
 //! itself is not believed.
 
-#![allow(clippy::disallowed_methods, reason = "a driver of the real file system: symbolic links and modes are not in Disk")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a driver of the real file system: symbolic links and modes are not in Disk"
+)]
 
 use crate::Package;
 use sha2::{Digest, Sha256};
@@ -287,7 +290,8 @@ mod tests {
     #[test]
     fn modes_are_kept_and_writing_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let code = package(dir.path(), "aa", &zipped(&[("bootstrap", b"#!/bin/sh", 0o755), ("lib/a.py", b"a = 1", 0o644)]));
+        let code =
+            package(dir.path(), "aa", &zipped(&[("bootstrap", b"#!/bin/sh", 0o755), ("lib/a.py", b"a = 1", 0o644)]));
         let unpacked = unpack(dir.path(), &code, &[]).unwrap();
         let mode = |name: &str| fs::metadata(unpacked.code.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("bootstrap"), mode("lib/a.py")), (0o555, 0o444));
@@ -340,6 +344,9 @@ mod tests {
     #[test]
     fn what_is_no_zip_is_said_in_aws_words() {
         let said = measure(b"hello").unwrap_err().to_string();
-        assert!(said.starts_with("Could not unzip uploaded file. Please check your file, then try to upload again."), "{said}");
+        assert!(
+            said.starts_with("Could not unzip uploaded file. Please check your file, then try to upload again."),
+            "{said}"
+        );
     }
 }
