@@ -172,6 +172,9 @@ impl Program {
                 can_fail = !SAFE.contains(&entry.name) || programs.iter().any(|program| program.can_fail);
                 call(entry.name, entry.eval, programs, args)
             }
+            ExprKind::External { function, .. } => {
+                return Err(EvalError(format!("the function {} cannot be called in this place", function.name)));
+            }
             ExprKind::Cast { input, try_ } => {
                 let input = Self::compile(input)?;
                 can_fail = input.can_fail || (!try_ && cast::can_fail(&input.typed.ty, &expr.typed.ty));

@@ -1,7 +1,7 @@
 //! The text of `EXPLAIN`: a graph as a tree for each sink, in the words of Flink's plans.
 
 use crate::aggregates::AggregateCall;
-use crate::graph::{ConnectorSpec, Expr, ExprKind, JobGraph, NodeId, Operator, Value, Window, WindowAggregate};
+use crate::graph::{ConnectorSpec, Expr, ExprKind, ExternalCall, ExternalFunction, JobGraph, NodeId, Operator, Value, Window, WindowAggregate};
 use millrace_schema::{Field, SqlType};
 use std::fmt;
 
@@ -68,6 +68,7 @@ fn describe(f: &mut fmt::Formatter<'_>, operator: &Operator, names: &[&str], out
             }
             f.write_str(")")
         }
+        Operator::ExternalCalls(calls) => describe_external(f, calls, names, output),
         Operator::Watermark { column, expr, idle_timeout_ms } => {
             write!(f, "WatermarkAssigner(rowtime=[{}], watermark=[{}]", names[*column], Shown { expr, names })?;
             if let Some(idle) = idle_timeout_ms {
@@ -86,6 +87,22 @@ fn describe(f: &mut fmt::Formatter<'_>, operator: &Operator, names: &[&str], out
         Operator::Late => f.write_str("LateEvents()"),
         Operator::Limit { rows } => write!(f, "Limit(fetch=[{rows}])"),
     }
+}
+
+fn describe_external(
+    f: &mut fmt::Formatter<'_>,
+    calls: &[ExternalCall],
+    names: &[&str],
+    output: &[Field],
+) -> fmt::Result {
+    let results = &output[output.len() - calls.len()..];
+    let shown = calls.iter().zip(results).map(|(call, result)| {
+        let ExternalFunction { name, lambda, batch_rows, in_flight, .. } = &call.function;
+        let args = list(&call.args, names);
+        let result = &result.name;
+        format!("{name}({args}) AS {result} LAMBDA '{lambda}' batch.rows={batch_rows} in-flight={in_flight}")
+    });
+    write!(f, "AsyncCalc(calls=[{}])", shown.collect::<Vec<_>>().join(", "))
 }
 
 fn describe_window_aggregate(f: &mut fmt::Formatter<'_>, aggregate: &WindowAggregate, names: &[&str]) -> fmt::Result {
@@ -182,6 +199,10 @@ impl fmt::Display for Shown<'_> {
                     write!(f, "{}{}", if nth == 0 { "" } else { ", " }, show(arg))?;
                 }
                 f.write_str(")")
+            }
+            ExprKind::External { function, args } => {
+                let args: Vec<String> = args.iter().map(|arg| show(arg).to_string()).collect();
+                write!(f, "{}({})", function.name, args.join(", "))
             }
             ExprKind::Cast { input, try_ } => {
                 let name = if *try_ { "TRY_CAST" } else { "CAST" };

@@ -8,6 +8,7 @@
 //! - `Source`: the connector's physical fields with the metadata columns in their places ([`ConnectorSpec::fields`]).
 //! - `Calc`: one column an expression of `project`.
 //! - `Watermark`, `Union`, `Late`, `Limit`: as the input.
+//! - `ExternalCalls`: the input's columns, then a column a call.
 //! - `WindowAssign`: the input's columns, then `window_start`, `window_end` (TIMESTAMP(3)), `window_time`.
 //! - `WindowAggregate`: the keys, the aggregates, then the asked-for window properties.
 //! - `GroupAggregate`: the keys, then the aggregates.
@@ -17,6 +18,7 @@ use millrace_base::Millis;
 use millrace_schema::{Field, SqlType, Typed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The place of a node in [`JobGraph::nodes`].
 pub type NodeId = usize;
@@ -80,6 +82,8 @@ pub enum Operator {
         /// The output columns.
         project: Vec<Expr>,
     },
+    /// Asks functions outside the engine about each row.
+    ExternalCalls(Vec<ExternalCall>),
     /// Declares the event time of the rows and how far it has come (`WATERMARK FOR column AS expr`).
     Watermark {
         /// The rowtime column, TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p ≤ 3.
@@ -117,6 +121,47 @@ pub enum Operator {
     },
     /// Writes a table. One input.
     Sink(ConnectorSpec),
+}
+
+/// A call of a function outside the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExternalCall {
+    /// Which, and how it is called.
+    pub function: ExternalFunction,
+    /// Columns of the input.
+    pub args: Vec<usize>,
+}
+
+/// A function outside the engine, as `CREATE EXTERNAL FUNCTION` declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalFunction {
+    /// Its name in SQL.
+    pub name: String,
+    /// The types of its arguments.
+    pub parameters: Vec<Typed>,
+    /// The type of its result.
+    pub returns: Typed,
+    /// The Lambda function: a name or an ARN, perhaps with a version or an alias.
+    pub lambda: String,
+    /// `batch.rows`: a request asks about so many rows at most.
+    pub batch_rows: usize,
+    /// `in-flight`: so many requests at a time, in each lane.
+    pub in_flight: usize,
+    /// `timeout` of a request.
+    pub timeout_ms: u64,
+    /// `retries`: how often a request that failed is made again.
+    pub retries: u32,
+    /// `on-error`: what then.
+    pub on_error: OnError,
+}
+
+/// What becomes of rows that a function outside the engine gives no answer for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnError {
+    /// The job fails, and is started again from its last checkpoint if it is supervised.
+    Fail,
+    /// Their result is NULL.
+    Null,
 }
 
 /// The windowed aggregation of [`Operator::WindowAggregate`].
@@ -233,6 +278,14 @@ pub enum ExprKind {
         /// In order.
         args: Vec<Expr>,
     },
+    /// A call of a function outside the engine. A planner takes it out of the expression, into an
+    /// [`Operator::ExternalCalls`] below: no operator evaluates it.
+    External {
+        /// Which.
+        function: Arc<ExternalFunction>,
+        /// In order, of the declared types.
+        args: Vec<Expr>,
+    },
     /// `CAST(input AS typed)`, or `TRY_CAST`, which gives NULL where CAST fails. Also carries implicit coercions.
     Cast {
         /// What is cast.
@@ -311,7 +364,9 @@ impl Expr {
         match &self.kind {
             ExprKind::Column(index) => visit(*index),
             ExprKind::Literal(_) => {}
-            ExprKind::Call { args, .. } => args.iter().for_each(|arg| arg.columns(visit)),
+            ExprKind::Call { args, .. } | ExprKind::External { args, .. } => {
+                args.iter().for_each(|arg| arg.columns(visit));
+            }
             ExprKind::Cast { input, .. } | ExprKind::Field { input, .. } => input.columns(visit),
             ExprKind::Case { branches, otherwise } => {
                 for (when, then) in branches {

@@ -18,6 +18,7 @@ mod pattern;
 mod time;
 
 pub mod connect;
+mod external;
 
 mod chunk;
 mod operators;
@@ -32,4 +33,5 @@ pub use cast::is_castable;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
 pub use codec::CodecError;
 pub use eval::{Column, EvalContext, EvalError, Program};
+pub use external::{CallFailure, ScalarCalls};
 pub use job::{Counters, Job, JobError, Parts, Progress, RunOptions, Stop, run_job};

@@ -7,7 +7,8 @@ use super::progress::Lane;
 use super::shape::{Documents, Objects, Place, Target};
 use crate::DeliverError;
 use crate::index::{BulkIndex, DocumentOutcome, IndexDocument, rotated};
-use millrace_base::{Millis, SequenceNumber, ShardId};
+use millrace_base::{Millis, ShardId};
+use millrace_log::Shard;
 use serde_json::{Map, json};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,7 +31,7 @@ pub(crate) struct Bulk {
 }
 
 /// When each shard was created: part of its sequence numbers.
-pub(crate) type ShardBirths = BTreeMap<u32, u64>;
+pub(crate) type ShardBirths = BTreeMap<u32, Shard>;
 
 /// What is to be done with a lane's records.
 pub(crate) fn plan(source: &Source<'_>, births: &ShardBirths) -> Result<VecDeque<Task>, DeliverError> {
@@ -130,13 +131,7 @@ fn plan_documents(source: &Source<'_>, documents: &Documents, births: &ShardBirt
 }
 
 fn sequence(held: &Held, births: &ShardBirths) -> String {
-    let number = SequenceNumber {
-        shard_created_secs: births.get(&held.shard).copied().unwrap_or(0),
-        shard: ShardId(held.shard),
-        index: held.index,
-        arrival_secs: (held.arrival / 1000).max(0) as u64,
-    };
-    number.to_string()
+    births.get(&held.shard).map(|shard| shard.number(held.index, held.arrival).to_string()).unwrap_or_default()
 }
 
 impl Bulk {

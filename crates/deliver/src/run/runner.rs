@@ -202,7 +202,7 @@ impl Runner {
         Ok(Step { worked: false, wake_at, reads: true })
     }
 
-    /// Opens readers for the shards that have none; a stream that was deleted and created again is read from its start.
+    /// Opens readers for the shards that have none and whose turn has come; a stream that was deleted and created again is read from its start.
     fn open_readers(&mut self) -> Result<(), DeliverError> {
         if self.readers.is_open() {
             return Ok(());
@@ -244,13 +244,7 @@ impl Runner {
                 lanes.push(lane, held, now);
             }
         })?;
-        if found.ended {
-            // Its children, if the stream was resharded.
-            let source = self.source()?;
-            let info = self.parts.log.stream(&source)?;
-            self.readers.open(&*self.parts.log, &source, &info, &self.progress.base)?;
-        }
-        Ok(found.records || found.ended)
+        Ok(found.any())
     }
 
     /// The lanes that are to be delivered now.
@@ -311,6 +305,12 @@ impl Runner {
     fn complete(&mut self) -> Result<(), DeliverError> {
         let mut progress = self.progress.clone();
         progress.complete(&self.lanes.first_pending(), &self.readers.read);
+        let info = self.parts.log.stream(&self.source()?).ok();
+        if let Some(info) = info.filter(|info| info.incarnation == progress.incarnation) {
+            let delivered = progress.delivered.iter_mut().map(|(_, to)| to);
+            self.readers.forget(&info, delivered.chain([&mut progress.base]));
+            progress.delivered.retain(|(_, to)| !to.is_empty());
+        }
         progress.save(&self.parts.catalog, &self.key)?;
         (self.progress, self.work) = (progress, None);
         Ok(())

@@ -9,7 +9,7 @@ use crate::definition::{DeliveryStreamDefinition, LambdaProcessor};
 use crate::deliveries::{current, source_key};
 use crate::run::{Parts, Positions, Progress, Readers, Stats, Step, catalog_key, uuid};
 use bytes::Bytes;
-use millrace_base::{Millis, Scope, SequenceNumber, ShardId};
+use millrace_base::{Millis, Scope, ShardId};
 use millrace_log::{LogError, NewRecord, Producer};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -194,29 +194,18 @@ impl Stager {
         let found = self.readers.read(|shard, record| {
             Stats::add(&stats.records_in, 1);
             Stats::add(&stats.bytes_in, record.data.len());
-            let sequence = SequenceNumber {
-                shard_created_secs: births.get(&shard).copied().unwrap_or(0),
-                shard: ShardId(shard),
-                index: record.index,
-                arrival_secs: (record.arrival / 1000).max(0) as u64,
-            };
+            let sequence = births.get(&shard).map(|shard| shard.number(record.index, record.arrival));
             let taken = Taken {
                 shard,
                 index: record.index,
                 arrival: record.arrival,
-                sequence: sequence.to_string(),
+                sequence: sequence.map(|number| number.to_string()).unwrap_or_default(),
                 partition_key: record.partition_key,
                 data: record.data,
             };
             waiting.push(taken, now);
         })?;
-        if found.ended {
-            let source = source_key(&self.scope, &current(&self.parts.catalog, &self.scope, &self.name)?.definition)?;
-            let info = self.parts.log.stream(&source)?;
-            let base = self.progress.as_ref().map(|progress| progress.base.clone()).unwrap_or_default();
-            self.readers.open(&*self.parts.log, &source, &info, &base)?;
-        }
-        Ok(found.records || found.ended)
+        Ok(found.any())
     }
 
     /// Writes down which records the function is asked about next.
@@ -273,6 +262,11 @@ impl Stager {
         }
         let mut next = StageProgress { batch: None, ..progress.clone() };
         next.base.extend(&batch.to);
+        let source = current(&self.parts.catalog, &self.scope, &self.name)?;
+        let info = self.parts.log.stream(&source_key(&self.scope, &source.definition)?);
+        if let Some(info) = info.ok().filter(|info| info.incarnation == next.incarnation) {
+            self.readers.forget(&info, [&mut next.base].into_iter());
+        }
         next.save(&self.parts.catalog, &self.key)?;
         (*progress, self.batch) = (next, None);
         Ok(())

@@ -108,7 +108,8 @@ fn run(seed: u64) {
     let mut updates = 0;
     let lines = matches!(kind, Kind::Transformed | Kind::Switched);
     for _ in 0..ACTIONS {
-        match dice.below(12) {
+        match dice.below(13) {
+            12 => reshard(&world, &dice),
             0..=3 => append(&world, &dice, &mut appended, lines),
             4..=8 => steps(&mut halves, dice.below(12), &dice),
             9 => drop(world.clock.advance(dice.below(40_000) as i64)),
@@ -144,11 +145,27 @@ fn append(world: &World, dice: &SimDice, appended: &mut Appended, lines: bool) {
         let good = !dice.one_in(8);
         let text = if good { format!(r#"{{"id":{id},"c":"{}"}}"#, dice.below(4)) } else { format!("bad {id}") };
         let text = if lines { text + "\n" } else { text };
-        batch.push((u128::from(dice.below(2) * 200), text));
+        batch.push((u128::from(dice.below(256)), text));
         ids.push((id, good));
     }
     let acknowledged = world.append(&batch);
     appended.extend(ids.into_iter().map(|(id, good)| (id, (acknowledged, good))));
+}
+
+/// Splits, merges or scales the source, or lets its oldest shards expire.
+fn reshard(world: &World, dice: &SimDice) {
+    let Ok(info) = world.parts.log.stream(&world.orders()) else { return };
+    let mut open: Vec<_> = info.shards.iter().filter(|shard| shard.closed.is_none()).collect();
+    open.sort_by_key(|shard| shard.range.start);
+    let at = dice.below(open.len() as u64) as usize;
+    // A change that fails does not matter here.
+    let _ = match dice.below(3) {
+        0 => {
+            world.parts.log.split_shard(&world.orders(), open[at].id, open[at].range.start / 2 + open[at].range.end / 2)
+        }
+        1 if at + 1 < open.len() => world.parts.log.merge_shards(&world.orders(), open[at].id, open[at + 1].id),
+        _ => world.parts.log.set_shard_count(&world.orders(), 1 + dice.below(5) as u32),
+    };
 }
 
 fn steps(halves: &mut Option<(Runner, Stager)>, count: u64, dice: &SimDice) {

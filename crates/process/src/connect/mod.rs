@@ -2,7 +2,8 @@
 //!
 //! # Sources
 //! A table is read as *splits* (a shard, a piece of a file), each with an exact position. A checkpoint holds the position of
-//! every split; a restored split goes on from it.
+//! every split; a restored split goes on from it. When a split ended, others may follow it ([`Following`]): the shards that
+//! it was split into or merged to. They are read where it was read, and take over how far it has come in event time.
 //!
 //! # Sinks: two phases
 //! ```text
@@ -26,6 +27,7 @@ pub use error::ConnectError;
 pub use options::Options;
 pub use render::{RowKind, Rows, render_row};
 
+use crate::external::ScalarCalls;
 use crate::graph::ConnectorSpec;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -53,6 +55,16 @@ pub struct Environment {
 
 /// A saved place in a split: a shard's index or a file's byte offset.
 pub type Position = u64;
+
+/// A split of a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Where it is read on.
+    pub position: Position,
+    /// The subtask that read it, and has to go on with it: downstream, watermarks are kept by subtask. None in checkpoints
+    /// of the first releases, whose splits never changed.
+    pub subtask: Option<usize>,
+}
 
 /// One independently positioned part of a source.
 #[async_trait]
@@ -83,6 +95,17 @@ pub struct SourceSplits {
     /// True: the splits of a subtask are read together and each has its own watermark (shards). False: they are read one
     /// after the other under one watermark (files).
     pub concurrent: bool,
+    /// What follows splits that ended. None: nothing ever does.
+    pub following: Option<Arc<dyn Following>>,
+}
+
+/// Knows the splits that follow others. Shared by the subtasks of a source.
+pub trait Following: Send + Sync {
+    /// Notes that a split ended, and gives the splits that can be read now in its place. One that follows several splits
+    /// comes with the last of them. Each is given once.
+    fn follow(&self, ended: &str) -> Result<Vec<Box<dyn Split>>, ConnectError>;
+    /// Whether a split that follows this ended one was not given yet: then a checkpoint must still hold the ended one.
+    fn is_awaited(&self, ended: &str) -> bool;
 }
 
 /// Opens tables for reading.
@@ -94,7 +117,7 @@ pub trait SourceFactory: Send + Sync {
         spec: &ConnectorSpec,
         environment: &Environment,
         parallelism: usize,
-        restored: &BTreeMap<String, Position>,
+        restored: &BTreeMap<String, Restored>,
     ) -> Result<SourceSplits, ConnectError>;
     /// Whether the table ends.
     fn is_bounded(&self) -> bool;
@@ -125,12 +148,13 @@ pub trait SinkFactory: Send + Sync {
 pub struct Connectors {
     sources: BTreeMap<&'static str, Arc<dyn SourceFactory>>,
     sinks: BTreeMap<&'static str, Arc<dyn SinkFactory>>,
+    functions: Option<Arc<dyn ScalarCalls>>,
 }
 
 impl Default for Connectors {
     /// The connectors that need nothing but the environment.
     fn default() -> Self {
-        let mut connectors = Self { sources: BTreeMap::new(), sinks: BTreeMap::new() };
+        let mut connectors = Self { sources: BTreeMap::new(), sinks: BTreeMap::new(), functions: None };
         connectors.sources.insert("kinesis", Arc::new(kinesis::KinesisSource));
         connectors.sources.insert("filesystem", Arc::new(filesystem::FileSource));
         connectors.sources.insert("values", Arc::new(values::Values));
@@ -146,6 +170,16 @@ impl Connectors {
     /// Adds a sink of another room, for example the search index.
     pub fn add_sink(&mut self, name: &'static str, factory: Arc<dyn SinkFactory>) {
         self.sinks.insert(name, factory);
+    }
+
+    /// Says what calls the functions outside the engine.
+    pub fn set_functions(&mut self, functions: Arc<dyn ScalarCalls>) {
+        self.functions = Some(functions);
+    }
+
+    /// What calls the functions outside the engine; none when SQL runs without a server.
+    pub fn functions(&self) -> Option<&Arc<dyn ScalarCalls>> {
+        self.functions.as_ref()
     }
 
     /// The source connector of a table.

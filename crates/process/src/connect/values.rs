@@ -1,6 +1,6 @@
 //! `values`: one row with the one column `ZERO`, from which `VALUES` and a SELECT without FROM are projected.
 
-use super::{ConnectError, Environment, Position, SourceFactory, SourceSplits, Split, SplitRead};
+use super::{ConnectError, Environment, Position, Restored, SourceFactory, SourceSplits, Split, SplitRead};
 use crate::graph::ConnectorSpec;
 use arrow::array::Int32Array;
 use arrow::record_batch::RecordBatch;
@@ -23,14 +23,14 @@ impl SourceFactory for Values {
         spec: &ConnectorSpec,
         _: &Environment,
         parallelism: usize,
-        restored: &BTreeMap<String, Position>,
+        restored: &BTreeMap<String, Restored>,
     ) -> Result<SourceSplits, ConnectError> {
         let row = RecordBatch::try_new(schema_of(&spec.fields), vec![Arc::new(Int32Array::from(vec![0]))])
             .map_err(|error| ConnectError::option(&spec.table, error.to_string()))?;
-        let given = restored.get("values").is_some_and(|&position| position > 0);
+        let given = restored.get("values").is_some_and(|saved| saved.position > 0);
         let mut subtasks: Vec<Vec<Box<dyn Split>>> = (0..parallelism).map(|_| Vec::new()).collect();
         subtasks[0].push(Box::new(OneRow { row, given }));
-        Ok(SourceSplits { subtasks, concurrent: false })
+        Ok(SourceSplits { subtasks, concurrent: false, following: None })
     }
 
     fn is_bounded(&self) -> bool {

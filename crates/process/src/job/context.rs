@@ -1,13 +1,16 @@
 //! What all parts of a job share.
 
-use super::JobError;
 use super::plan::Cut;
+use super::run::wait_for;
+use super::{JobError, Stop};
+use crate::chunk::Flow;
+use crate::connect::{Connectors, Environment};
 use crate::eval::{EvalContext, EvalError};
-use crate::graph::{JobGraph, Operator, Window, WindowAggregate};
-use crate::operators::{Properties, Spans};
+use crate::graph::{ExternalCall, JobGraph, Operator, Window, WindowAggregate};
+use crate::operators::{Caller, External, Properties, Spans};
 use crate::state::Grouping;
 use millrace_base::Clock;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The graph, its cut and the world.
 pub(crate) struct Shared {
@@ -15,23 +18,59 @@ pub(crate) struct Shared {
     pub cut: Cut,
     pub clock: Arc<dyn Clock>,
     pub zone: chrono_tz::Tz,
+    /// None without functions outside the engine.
+    caller: Option<Arc<Caller>>,
+    /// Known when the job runs on threads.
+    pub stop: OnceLock<Stop>,
 }
 
 impl Shared {
     /// Checks the settings.
-    pub fn new(graph: &JobGraph, clock: Arc<dyn Clock>) -> Result<Arc<Self>, JobError> {
+    pub fn new(
+        graph: &JobGraph,
+        environment: &Environment,
+        connectors: &Connectors,
+    ) -> Result<Arc<Self>, JobError> {
         let name = &graph.settings.time_zone;
         let zone = name.parse().map_err(|_| {
             JobError::Graph(format!(
                 "table.local-time-zone '{name}' is not a time zone; write for example 'Europe/Berlin'"
             ))
         })?;
-        Ok(Arc::new(Self { graph: graph.clone(), cut: Cut::new(graph), clock, zone }))
+        let caller = connectors.functions().map(|functions| {
+            Arc::new(Caller {
+                functions: functions.clone(),
+                scope: environment.scope.clone(),
+                dice: environment.dice.clone(),
+                query: environment.job.clone(),
+            })
+        });
+        let clock = environment.clock.clone();
+        let stop = OnceLock::new();
+        Ok(Arc::new(Self { graph: graph.clone(), cut: Cut::new(graph), clock, zone, caller, stop }))
     }
 
     /// The world as an evaluation sees it now.
     pub fn context(&self) -> EvalContext {
         EvalContext { now: self.clock.now(), zone: self.zone }
+    }
+
+    /// The calls of a node.
+    pub fn external(&self, node: usize, calls: &[ExternalCall]) -> Result<External, JobError> {
+        let Some(caller) = &self.caller else {
+            let name = calls.first().map_or("", |call| &call.function.name);
+            return Err(JobError::Graph(format!(
+                "the function {name} runs in a server: start one with `millrace up`, and run this there"
+            )));
+        };
+        let input = &self.graph.nodes[self.graph.nodes[node].inputs[0]].output;
+        External::new(calls, input, caller.clone()).map_err(|error| JobError::eval(&self.name(node), error))
+    }
+
+    /// Asks the functions of a node about rows, and waits for the answers.
+    pub fn ask(&self, node: usize, external: &mut External, flow: Flow) -> Result<Flow, JobError> {
+        let asked = wait_for(self.stop.get(), external.apply(flow)).ok_or(JobError::Stopped)?;
+        asked.map_err(|error| JobError::eval(&self.name(node), error))
     }
 
     /// What the two halves of a windowed aggregation have in common.
@@ -58,6 +97,7 @@ impl Shared {
         match &self.graph.nodes[node].operator {
             Operator::Source(spec) | Operator::Sink(spec) => format!("table '{}'", spec.table),
             Operator::Calc { .. } => "a projection or filter".to_owned(),
+            Operator::ExternalCalls(_) => "a function outside the engine".to_owned(),
             Operator::Watermark { .. } => "the watermark".to_owned(),
             Operator::WindowAssign { .. } | Operator::WindowAggregate(_) => "a window".to_owned(),
             Operator::GroupAggregate { .. } => "GROUP BY".to_owned(),

@@ -1,12 +1,12 @@
 //! One lane: a subtask of a source with all that runs beside it.
 
-use super::JobError;
 use super::context::Shared;
+use super::{JobError, Place};
 use crate::chunk::{Chunk, Flow};
 use crate::codec::{Reader, Writer};
-use crate::connect::Split;
+use crate::connect::{Following, Split};
 use crate::graph::{NodeId, Operator};
-use crate::operators::{Assign, Calc, Event, LocalWindow, Spans, SplitProgress, Watermark};
+use crate::operators::{Assign, Calc, Event, External, LocalWindow, Spans, SplitProgress, Watermark};
 use arrow::array::new_empty_array;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(crate) struct Lane {
     ended: Vec<bool>,
     /// Whether splits are read in turn, each with a watermark of its own.
     concurrent: bool,
+    following: Option<Arc<dyn Following>>,
     next: usize,
     nodes: Vec<(NodeId, Step)>,
     /// Gathering halves by edge.
@@ -41,6 +42,7 @@ enum Step {
     Calc(Calc),
     Watermark(Watermark, SplitProgress),
     Assign(Assign),
+    External(External),
 }
 
 /// What a step of a lane came to.
@@ -59,6 +61,7 @@ impl Lane {
         subtask: usize,
         splits: Vec<Box<dyn Split>>,
         concurrent: bool,
+        following: Option<Arc<dyn Following>>,
     ) -> Result<Self, JobError> {
         let graph = &shared.graph;
         let mut nodes = Vec::new();
@@ -78,6 +81,7 @@ impl Lane {
                     let ty = graph.nodes[node.inputs[0]].output[*time].typed.ty.clone();
                     Step::Assign(Assign::new(Spans::new(window, &ty, &shared.context()), *time, ty))
                 }
+                Operator::ExternalCalls(calls) => Step::External(shared.external(id, calls)?),
                 _ => Step::Pass,
             };
             nodes.push((id, step));
@@ -96,7 +100,21 @@ impl Lane {
         let ended = vec![false; splits.len()];
         let (idle, finished, rows_in) = (false, false, 0);
         let shared = shared.clone();
-        Ok(Self { shared, source, subtask, splits, ended, concurrent, next: 0, nodes, locals, idle, finished, rows_in })
+        Ok(Self {
+            shared,
+            source,
+            subtask,
+            splits,
+            ended,
+            concurrent,
+            following,
+            next: 0,
+            nodes,
+            locals,
+            idle,
+            finished,
+            rows_in,
+        })
     }
 
     /// The rows read so far.
@@ -145,7 +163,9 @@ impl Lane {
             }
             if read.ended {
                 self.ended[split] = true;
+                self.follow(split)?;
                 self.end_split(progress, out)?;
+                self.forget_ended();
             }
             if worked {
                 return Ok(Went::Worked);
@@ -167,6 +187,39 @@ impl Lane {
         let fields = &self.shared.graph.nodes[node].output;
         let columns = fields.iter().map(|field| new_empty_array(&field.typed.ty.to_arrow())).collect();
         Flow { chunk: Chunk::new(columns, 0), marks }
+    }
+
+    /// Begins with the splits that follow one that ended: in this lane, because what they hold is not to be late where its
+    /// parent's rows were not.
+    fn follow(&mut self, ended: usize) -> Result<(), JobError> {
+        let Some(following) = &self.following else { return Ok(()) };
+        for split in following.follow(self.splits[ended].id()).map_err(JobError::Connect)? {
+            self.splits.push(split);
+            self.ended.push(false);
+            for (_, step) in &mut self.nodes {
+                if let Step::Watermark(_, progress) = step {
+                    progress.add(ended);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the splits that ended and that nothing will follow any more.
+    fn forget_ended(&mut self) {
+        let Some(following) = self.following.clone() else { return };
+        for at in (0..self.splits.len()).rev() {
+            if !self.ended[at] || following.is_awaited(self.splits[at].id()) {
+                continue;
+            }
+            self.splits.remove(at);
+            self.ended.remove(at);
+            for (_, step) in &mut self.nodes {
+                if let Step::Watermark(_, progress) = step {
+                    progress.remove(at);
+                }
+            }
+        }
     }
 
     fn end_split(&mut self, split: usize, out: &mut Vec<Sent>) -> Result<(), JobError> {
@@ -230,6 +283,7 @@ impl Lane {
             Step::Calc(calc) => calc.apply(flow, &context),
             Step::Watermark(watermark, progress) => watermark.apply(flow, split, progress, &context),
             Step::Assign(assign) => assign.apply(flow),
+            Step::External(external) => Ok(self.shared.ask(node, external, flow)?),
         };
         let flow = result.map_err(|error| JobError::eval(&self.shared.name(node), error))?;
         self.forward_from(node, flow, split, out)
@@ -279,8 +333,8 @@ impl Lane {
         self.splits.iter_mut().zip(&self.ended).filter(|(_, ended)| !**ended).map(|(split, _)| split).take(first)
     }
 
-    /// Positions by split, with the event time that each has come to.
-    pub fn save(&self) -> Vec<(NodeId, String, u64, Vec<u8>)> {
+    /// Where its splits stand. One that has ended is there as long as it must be known that nothing followed it yet.
+    pub fn save(&self) -> Vec<Place> {
         let mut saved = Vec::new();
         for (nth, split) in self.splits.iter().enumerate() {
             let mut progress = Writer::default();
@@ -290,7 +344,13 @@ impl Lane {
                     splits.save(state, &mut progress);
                 }
             }
-            saved.push((self.source, split.id().to_owned(), split.position(), progress.0));
+            saved.push(Place {
+                source: self.source,
+                split: split.id().to_owned(),
+                subtask: self.subtask,
+                position: split.position(),
+                progress: progress.0,
+            });
         }
         saved
     }

@@ -13,10 +13,10 @@
 //! must not get ahead of its checkpoint. A job that starts from nothing is a new incarnation, whose sinks have names of their
 //! own: what an earlier one wrote is never taken for its output.
 //!
-//! # Saved state (version 1)
+//! # Saved state (version 2; version 1 had no subtasks)
 //! ```text
 //! body := version(4) graph hash(8) incarnation(8) finished(1) positions trunk prepared
-//! positions := list of source(8) split id, position(8), watermark progress
+//! positions := list of source(8) split id, subtask(4) position(8), watermark progress
 //! ```
 
 mod context;
@@ -29,16 +29,17 @@ pub use run::{RunOptions, Stop, run_job};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
 use crate::codec::{CodecError, Reader, Writer};
-use crate::connect::{ConnectError, Connectors, Environment, Position};
+use crate::connect::{ConnectError, Connectors, Environment, Position, Restored};
 use crate::eval::EvalError;
 use crate::graph::{JobGraph, NodeId, Operator};
 use context::Shared;
 use lane::{Lane, Went};
 use millrace_base::{Millis, Remedy};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use trunk::Trunk;
 
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 
 /// What a job runs with.
 #[derive(Clone)]
@@ -64,6 +65,7 @@ pub struct Job {
     /// What the last checkpoint of this process holds.
     places: Vec<Place>,
     environment: Environment,
+    shared: Arc<Shared>,
 }
 
 /// What a step came to.
@@ -126,6 +128,9 @@ pub enum JobError {
         /// Where the checkpoint lies.
         dir: String,
     },
+    /// It was asked to stop while it waited for a function outside the engine.
+    #[error("the job was stopped while it waited for a function; it goes on from its last checkpoint")]
+    Stopped,
     /// A lane's thread failed in a way that should be impossible.
     #[error("a thread of the job died: {0}")]
     Died(String),
@@ -142,7 +147,7 @@ impl JobError {
             Self::Graph(_) | Self::OtherGraph { .. } => Remedy::FixRequest,
             Self::Connect(error) => error.remedy(),
             Self::Data { .. } => Remedy::FixData,
-            Self::Checkpoint(_) => Remedy::Retry,
+            Self::Checkpoint(_) | Self::Stopped => Remedy::Retry,
             Self::State(_) | Self::Died(_) => Remedy::Report,
         }
     }
@@ -152,7 +157,7 @@ impl JobError {
 struct Saved {
     incarnation: u64,
     finished: bool,
-    positions: BTreeMap<NodeId, BTreeMap<String, Position>>,
+    positions: BTreeMap<NodeId, BTreeMap<String, Restored>>,
     progress: BTreeMap<(NodeId, String), Vec<u8>>,
     trunk: Vec<u8>,
     prepared: Vec<Vec<u8>>,
@@ -165,7 +170,6 @@ impl Job {
     /// The graph, its tables or the checkpoint; each names the cure.
     pub fn open(graph: &JobGraph, parts: Parts, store: Option<CheckpointStore>) -> Result<Self, JobError> {
         let Parts { mut environment, connectors } = parts;
-        let shared = Shared::new(graph, environment.clock.clone())?;
         let graph_hash = hash(graph)?;
         let restored = match &store {
             Some(store) => store.latest()?,
@@ -175,6 +179,7 @@ impl Job {
             restored.as_ref().map(|checkpoint| read_saved(&checkpoint.body, graph_hash, store.as_ref())).transpose()?;
         let incarnation = saved.as_ref().map_or_else(|| environment.dice.roll(), |saved| saved.incarnation);
         environment.job = format!("{}-{incarnation:016x}", environment.job).into();
+        let shared = Shared::new(graph, &environment, &connectors)?;
         let mut lanes = Vec::new();
         let mut bounded = true;
         for (id, node) in graph.nodes.iter().enumerate() {
@@ -185,9 +190,9 @@ impl Job {
             let positions = saved.as_ref().and_then(|saved| saved.positions.get(&id)).unwrap_or(&none);
             let parallelism = graph.settings.parallelism.max(1);
             let splits = factory.open(spec, &environment, parallelism, positions).map_err(JobError::Connect)?;
-            let concurrent = splits.concurrent;
+            let (concurrent, following) = (splits.concurrent, splits.following);
             for (subtask, splits) in splits.subtasks.into_iter().enumerate() {
-                lanes.push(Lane::new(&shared, id, subtask, splits, concurrent)?);
+                lanes.push(Lane::new(&shared, id, subtask, splits, concurrent, following.clone())?);
             }
         }
         let sources: Vec<NodeId> = lanes.iter().map(Lane::source).collect();
@@ -206,6 +211,7 @@ impl Job {
             checkpoints: 0,
             places: Vec::new(),
             environment,
+            shared,
         };
         match (saved, restored, &job.store) {
             (Some(saved), Some(checkpoint), Some(store)) => {
@@ -318,8 +324,16 @@ impl Job {
     }
 }
 
-/// A split's place: source, split id, position, watermark progress.
-type Place = (NodeId, String, Position, Vec<u8>);
+/// A split's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    source: NodeId,
+    split: String,
+    subtask: usize,
+    position: Position,
+    /// How far it has come in event time.
+    progress: Vec<u8>,
+}
 
 /// A hash of all that state depends on: the operators, and the parallelism, by which files are cut.
 fn hash(graph: &JobGraph) -> Result<u64, JobError> {
@@ -342,11 +356,12 @@ fn write_saved(
     out.u64(hash);
     out.u64(incarnation);
     out.u8(u8::from(finished));
-    out.list(positions.iter(), |out, (source, split, position, progress)| {
-        out.u64(*source as u64);
-        out.bytes(split.as_bytes());
-        out.u64(*position);
-        out.bytes(progress);
+    out.list(positions.iter(), |out, place| {
+        out.u64(place.source as u64);
+        out.bytes(place.split.as_bytes());
+        out.u32(place.subtask as u32);
+        out.u64(place.position);
+        out.bytes(&place.progress);
     });
     let mut state = Writer::default();
     trunk.save(&mut state);
@@ -358,7 +373,8 @@ fn write_saved(
 fn read_saved(body: &[u8], hash: u64, store: Option<&CheckpointStore>) -> Result<Saved, JobError> {
     let mut from = Reader(body);
     let mut read = || -> Result<Option<Saved>, CodecError> {
-        if from.u32()? != STATE_VERSION {
+        let version = from.u32()?;
+        if !(1..=STATE_VERSION).contains(&version) {
             return Err(CodecError("a version of another release"));
         }
         if from.u64()? != hash {
@@ -366,12 +382,15 @@ fn read_saved(body: &[u8], hash: u64, store: Option<&CheckpointStore>) -> Result
         }
         let incarnation = from.u64()?;
         let finished = from.u8()? == 1;
-        let places =
-            from.list(|from| Ok((from.u64()? as NodeId, from.text()?, from.u64()?, from.bytes()?.to_vec())))?;
-        let mut positions: BTreeMap<NodeId, BTreeMap<String, Position>> = BTreeMap::new();
+        let places = from.list(|from| {
+            let (source, split) = (from.u64()? as NodeId, from.text()?);
+            let subtask = if version == 1 { None } else { Some(from.u32()? as usize) };
+            Ok((source, split, Restored { subtask, position: from.u64()? }, from.bytes()?.to_vec()))
+        })?;
+        let mut positions: BTreeMap<NodeId, BTreeMap<String, Restored>> = BTreeMap::new();
         let mut progress = BTreeMap::new();
-        for (source, split, position, event_time) in places {
-            positions.entry(source).or_default().insert(split.clone(), position);
+        for (source, split, restored, event_time) in places {
+            positions.entry(source).or_default().insert(split.clone(), restored);
             progress.insert((source, split), event_time);
         }
         let trunk = from.bytes()?.to_vec();

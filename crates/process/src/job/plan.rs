@@ -43,7 +43,10 @@ impl Cut {
                     above.insert(to);
                     true
                 }
-                Operator::Calc { .. } | Operator::Watermark { .. } | Operator::WindowAssign { .. } => true,
+                Operator::Calc { .. }
+                | Operator::ExternalCalls(_)
+                | Operator::Watermark { .. }
+                | Operator::WindowAssign { .. } => true,
                 // A source that reaches a union twice would need its watermarks compared within the lane.
                 Operator::Union => disjoint,
                 _ => false,

@@ -25,6 +25,8 @@ const DEFAULT_INTERVAL_MS: i64 = 1000;
 const MESSAGES_MAX: usize = 16;
 /// The longest that the trunk sleeps without a look at the clock, which may have been set.
 const LOOK_MS: i64 = 1000;
+/// How often a thread that waits for a function outside the engine looks whether the job is to stop.
+const STOP_LOOK: Duration = Duration::from_millis(50);
 
 /// Asks a running job to end: it takes a last checkpoint, so that it can go on later, and returns. Windows are not fired.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +118,8 @@ pub fn run_job(mut job: Job, options: RunOptions<'_>) -> Result<Counters, JobErr
         (options.report)(&job.counters());
         return Ok(job.counters());
     }
+    // A job runs once, so nobody has said before how it is stopped.
+    let _ = job.shared.stop.set(options.stop.clone());
     let lanes = std::mem::take(&mut job.lanes);
     let control = Control {
         state: Mutex::new(Wanted::default()),
@@ -138,9 +142,14 @@ pub fn run_job(mut job: Job, options: RunOptions<'_>) -> Result<Counters, JobErr
             }
         }
         drop(to);
-        let result = Driver { job, from, control: &control, rows_in: vec![0; ended.len()], ended }.run(options);
+        let mut driver = Driver { job, from, control: &control, rows_in: vec![0; ended.len()], ended };
+        let result = driver.run(options);
         control.ask(|wanted| wanted.quit = true);
-        result
+        match result {
+            // What was read since the last checkpoint is read again.
+            Err(JobError::Stopped) => Ok(driver.job.counters_with(driver.rows_in.iter().sum())),
+            other => other,
+        }
     })
 }
 
@@ -153,7 +162,7 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    fn run(mut self, options: RunOptions<'_>) -> Result<Counters, JobError> {
+    fn run(&mut self, options: RunOptions<'_>) -> Result<Counters, JobError> {
         let clock = self.job.environment.clock.clone();
         // A bounded job without a configured interval commits once, at its end.
         let interval = self.job.interval_ms.or((!self.job.bounded).then_some(DEFAULT_INTERVAL_MS));
@@ -299,6 +308,18 @@ async fn sleep(lane: &mut Lane, wake: &Notify) -> Result<(), JobError> {
     match select(select_all(sources), pin!(wake.notified())).await {
         Either::Left(((result, ..), _)) => result.map_err(JobError::Connect),
         Either::Right(_) => Ok(()),
+    }
+}
+
+/// Runs a future on this thread, until the job is asked to stop: then None.
+pub(super) fn wait_for<T>(stop: Option<&Stop>, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    loop {
+        match block_on(Some(STOP_LOOK), future.as_mut()) {
+            Some(value) => return Some(value),
+            None if stop.is_some_and(Stop::is_stopped) => return None,
+            None => {}
+        }
     }
 }
 

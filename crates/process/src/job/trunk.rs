@@ -7,7 +7,7 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::connect::{Connectors, Environment, Rows, Sink};
 use crate::graph::{ConnectorSpec, NodeId, Operator, Window};
 use crate::operators::SplitProgress;
-use crate::operators::{Assign, Calc, Event, GlobalWindow, Group, Session, Spans, Valve, Watermark};
+use crate::operators::{Assign, Calc, Event, External, GlobalWindow, Group, Session, Spans, Valve, Watermark};
 use crate::state::Grouping;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -40,6 +40,7 @@ enum Stateful {
     Calc(Calc),
     Watermark(Box<Watermark>, SplitProgress),
     Assign(Assign),
+    External(Box<External>),
     Window(Box<GlobalWindow>),
     Session(Box<Session>),
     Group(Box<Group>),
@@ -264,6 +265,7 @@ impl Stateful {
                 let watermark = Watermark::new(*column, expr, interval, None).map_err(failed)?;
                 Self::Watermark(Box::new(watermark), SplitProgress::new(1, shared.clock.now()))
             }
+            Operator::ExternalCalls(calls) => Self::External(Box::new(shared.external(id, calls)?)),
             Operator::WindowAssign { window, time } => {
                 let ty = input[*time].typed.ty.clone();
                 Self::Assign(Assign::new(Spans::new(window, &ty, &shared.context()), *time, ty))
@@ -330,6 +332,7 @@ impl Stage {
                 let done = assign.apply(flow(chunk)).map_err(failed)?;
                 out.extend((done.chunk.rows > 0).then_some(Event::Rows(done.chunk)));
             }
+            Stateful::External(external) => out.push(Event::Rows(shared.ask(id, external, flow(chunk))?.chunk)),
             Stateful::Watermark(watermark, progress) => {
                 let done = watermark.apply(flow(chunk), 0, progress, &shared.context()).map_err(failed)?;
                 for (rows, mark) in done.pieces() {

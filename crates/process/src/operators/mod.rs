@@ -2,6 +2,7 @@
 
 mod assign;
 mod calc;
+mod external;
 mod group;
 mod local;
 mod session;
@@ -12,6 +13,7 @@ mod window;
 
 pub(crate) use assign::Assign;
 pub(crate) use calc::Calc;
+pub(crate) use external::{Caller, External};
 pub(crate) use group::Group;
 pub(crate) use local::LocalWindow;
 pub(crate) use session::Session;

@@ -53,6 +53,16 @@ impl Valve {
         })
     }
 
+    /// Adds an input that stands where another one stands.
+    pub fn add(&mut self, like: usize) {
+        self.inputs.push(self.inputs[like]);
+    }
+
+    /// Takes an input away; those behind it move up.
+    pub fn remove(&mut self, input: usize) {
+        self.inputs.remove(input);
+    }
+
     /// Appends the state.
     pub fn save(&self, out: &mut Writer) {
         out.i64(self.current);

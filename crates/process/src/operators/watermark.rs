@@ -142,6 +142,18 @@ impl SplitProgress {
         moved.filter(|watermark| *watermark < i64::MAX)
     }
 
+    /// Adds a split that goes on where another one stands in event time.
+    pub fn add(&mut self, like: usize) {
+        self.splits.push(self.splits[like].clone());
+        self.valve.add(like);
+    }
+
+    /// Forgets a split that ended; those behind it move up.
+    pub fn remove(&mut self, split: usize) {
+        self.splits.remove(split);
+        self.valve.remove(split);
+    }
+
     /// Appends the progress of one split.
     pub fn save(&self, split: usize, out: &mut Writer) {
         out.i64(self.splits[split].current);

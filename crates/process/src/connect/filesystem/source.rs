@@ -1,7 +1,9 @@
 //! Reading files: cut into pieces at fixed offsets, each read from the first line that begins in it.
 
 use super::path;
-use crate::connect::{ConnectError, Environment, Options, Position, SourceFactory, SourceSplits, Split, SplitRead};
+use crate::connect::{
+    ConnectError, Environment, Options, Position, Restored, SourceFactory, SourceSplits, Split, SplitRead,
+};
 use crate::graph::ConnectorSpec;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
@@ -28,7 +30,7 @@ impl SourceFactory for FileSource {
         spec: &ConnectorSpec,
         environment: &Environment,
         parallelism: usize,
-        restored: &BTreeMap<String, Position>,
+        restored: &BTreeMap<String, Restored>,
     ) -> Result<SourceSplits, ConnectError> {
         let options = Options::new(spec);
         let root = path(&options)?;
@@ -55,7 +57,7 @@ impl SourceFactory for FileSource {
                 start = end;
             }
         }
-        Ok(SourceSplits { subtasks, concurrent: false })
+        Ok(SourceSplits { subtasks, concurrent: false, following: None })
     }
 
     fn is_bounded(&self) -> bool {
@@ -112,10 +114,10 @@ impl FileSplit {
         path: &Path,
         file: Arc<dyn DiskFile>,
         (start, end, len): (u64, u64, u64),
-        restored: &BTreeMap<String, Position>,
+        restored: &BTreeMap<String, Restored>,
     ) -> Result<Self, ConnectError> {
         let id = format!("{}#{start}", path.display());
-        let saved = restored.get(&id).copied();
+        let saved = restored.get(&id).map(|saved| saved.position);
         let metadata = spec.metadata.iter().map(|(column, key)| Ok((*column, meta(spec, path, len, key)?)));
         let metadata = metadata.collect::<Result<Vec<_>, ConnectError>>()?;
         let is_metadata = |i: usize| metadata.iter().any(|(column, _)| *column == i);

@@ -1,5 +1,6 @@
 //! `kinesis`: a stream of the log as a table.
 
+mod shards;
 mod sink;
 mod source;
 

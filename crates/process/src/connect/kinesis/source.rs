@@ -1,14 +1,17 @@
 //! Reading a stream: one split a shard, woken by the append.
 
+use super::shards::Shards;
 use super::stream;
-use crate::connect::{ConnectError, Environment, Options, Position, SourceFactory, SourceSplits, Split, SplitRead};
+use crate::connect::{
+    ConnectError, Environment, Options, Position, Restored, SourceFactory, SourceSplits, Split, SplitRead,
+};
 use crate::graph::ConnectorSpec;
 use arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::DateTime;
 use millrace_base::{Millis, SequenceNumber};
-use millrace_log::{Log, Record, Shard, ShardReader, StreamInfo};
+use millrace_log::{Log, LogError, Record, Shard, ShardReader, StreamKey};
 use millrace_schema::{Decoder, Field, SqlType, format};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +28,7 @@ impl SourceFactory for KinesisSource {
         spec: &ConnectorSpec,
         environment: &Environment,
         parallelism: usize,
-        restored: &BTreeMap<String, Position>,
+        restored: &BTreeMap<String, Restored>,
     ) -> Result<SourceSplits, ConnectError> {
         let options = Options::new(spec);
         let (log, info) = stream(&options, environment)?;
@@ -35,16 +38,11 @@ impl SourceFactory for KinesisSource {
         options.tuning(&["source.reader.type", "source.shard.get-records.max-record-count", "aws.endpoint"]);
         options.end()?;
         let mut subtasks: Vec<Vec<Box<dyn Split>>> = (0..parallelism).map(|_| Vec::new()).collect();
-        for (place, shard) in info.shards.iter().enumerate() {
-            let id = shard.id.to_string();
-            let index = match restored.get(&id) {
-                Some(index) => *index,
-                None => start.index(&*log, &info, shard).map_err(|error| log_error(spec, error))?,
-            };
-            let reader = log.reader(&info.key, shard.id, index).map_err(|error| log_error(spec, error))?;
-            subtasks[place % parallelism].push(Box::new(ShardSplit::new(spec, id, shard, reader)?));
+        let shards = Shards::new(spec, log, info.key.clone(), start);
+        for (subtask, split) in shards.begin(&info, parallelism, restored)? {
+            subtasks[subtask % parallelism].push(split);
         }
-        Ok(SourceSplits { subtasks, concurrent: true })
+        Ok(SourceSplits { subtasks, concurrent: true, following: Some(Arc::new(shards)) })
     }
 
     fn is_bounded(&self) -> bool {
@@ -52,12 +50,8 @@ impl SourceFactory for KinesisSource {
     }
 }
 
-fn log_error(spec: &ConnectorSpec, error: millrace_log::LogError) -> ConnectError {
-    ConnectError::Log { table: spec.table.clone(), error }
-}
-
 /// Where a shard is read from when no checkpoint says it.
-enum Start {
+pub(super) enum Start {
     Latest,
     TrimHorizon,
     At(Millis),
@@ -89,11 +83,11 @@ impl Start {
         }
     }
 
-    fn index(&self, log: &dyn Log, info: &StreamInfo, shard: &Shard) -> Result<u64, millrace_log::LogError> {
+    pub(super) fn index(&self, log: &dyn Log, key: &StreamKey, shard: &Shard) -> Result<u64, LogError> {
         match self {
-            Self::Latest => Ok(log.bounds(&info.key, shard.id)?.tail),
-            Self::TrimHorizon => Ok(log.bounds(&info.key, shard.id)?.trim),
-            Self::At(time) => log.index_at(&info.key, shard.id, *time),
+            Self::Latest => Ok(log.bounds(key, shard.id)?.tail),
+            Self::TrimHorizon => Ok(log.bounds(key, shard.id)?.trim),
+            Self::At(time) => log.index_at(key, shard.id, *time),
         }
     }
 }
@@ -107,11 +101,11 @@ fn instant(text: &str) -> Option<Millis> {
     }
 }
 
-struct ShardSplit {
+/// A shard that is read.
+pub(super) struct ShardSplit {
     table: String,
     id: String,
-    created_secs: u64,
-    shard: millrace_base::ShardId,
+    shard: Shard,
     reader: Box<dyn ShardReader>,
     decoder: Box<dyn Decoder>,
     fields: Vec<Field>,
@@ -127,12 +121,7 @@ enum Meta {
 }
 
 impl ShardSplit {
-    fn new(
-        spec: &ConnectorSpec,
-        id: String,
-        shard: &Shard,
-        reader: Box<dyn ShardReader>,
-    ) -> Result<Self, ConnectError> {
+    pub(super) fn new(spec: &ConnectorSpec, shard: &Shard, reader: Box<dyn ShardReader>) -> Result<Self, ConnectError> {
         let metadata = spec.metadata.iter().map(|(column, key)| Ok((*column, Meta::read(spec, *column, key)?)));
         let metadata = metadata.collect::<Result<Vec<_>, ConnectError>>()?;
         let is_metadata = |i: usize| metadata.iter().any(|(column, _)| *column == i);
@@ -143,9 +132,8 @@ impl ShardSplit {
             .map_err(|error| ConnectError::option(&spec.table, error.to_string()))?;
         Ok(Self {
             table: spec.table.clone(),
-            id,
-            created_secs: shard.created_secs,
-            shard: shard.id,
+            id: shard.id.to_string(),
+            shard: shard.clone(),
             reader,
             decoder,
             fields: spec.fields.clone(),
@@ -154,12 +142,7 @@ impl ShardSplit {
     }
 
     fn sequence(&self, record: &Record) -> SequenceNumber {
-        SequenceNumber {
-            shard_created_secs: self.created_secs,
-            shard: self.shard,
-            index: record.index,
-            arrival_secs: (record.arrival / 1000) as u64,
-        }
+        self.shard.number(record.index, record.arrival)
     }
 
     /// The decoded rows with the metadata columns put in their places. `kept` are the records that gave a row.
