@@ -1,0 +1,29 @@
+//! Event source mappings: functions that are called with what arrives in a stream or a queue.
+//!
+//! A mapping is a definition in the catalog, a checkpoint a shard, and workers. What a worker decides is a machine without
+//! threads, timers or sockets, which a simulation steps by seed (`stream`, `queue`); `workers` drives it.
+
+mod aggregate;
+mod answer;
+mod definition;
+mod error;
+mod event;
+mod failure;
+mod filter;
+mod mappings;
+mod moment;
+mod pause;
+mod ports;
+mod progress;
+mod queue;
+mod status;
+mod stream;
+mod validate;
+mod workers;
+
+pub use error::MappingError;
+pub use mappings::{MappingPage, Mappings};
+pub use ports::{
+    DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder, MappingParts, MessageAttribute,
+    MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage, StreamConsumers,
+};

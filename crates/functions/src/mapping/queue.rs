@@ -1,0 +1,388 @@
+//! The machine of a mapping of an SQS queue: receives, gathers, calls, deletes what is done.
+//!
+//! ```text
+//! receive ─► filter (others are deleted) ─► gather a batch ─► function ─► delete what is done
+//!                                                              │ failed messages stay hidden until their visibility
+//!                                                              ▼ timeout ends, then they come again (or to the DLQ)
+//! ```
+//!
+//! Order within a FIFO group is the queue's affair: it hands out nothing of a group of which a message is on its way or failed
+//! and not visible yet. Nothing is received that no invocation is free for, so a backlog stays in the queue.
+
+use super::answer::{self, Answer};
+use super::event::{PAYLOAD_BYTES_MAX, message_bytes, queue_event};
+use super::filter::Subject;
+use super::pause::pause;
+use super::ports::{MappingParts, QueueFault, QueueMessage};
+use super::status::{CALL_FAILED, OK, Status};
+use super::stream::Applied;
+use crate::{FunctionResponse, Invocation, InvokeError};
+use millrace_base::{Arn, Millis};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// The most that one receive gives (AWS).
+const RECEIVE_MAX: usize = 10;
+/// Concurrent invocations at first, and how much longer a mapping has to be busy for each further one (AWS: 5, then 300
+/// more a minute).
+const CONCURRENCY_FIRST: usize = 5;
+const GROWTH_MS: Millis = 200;
+/// Without `ScalingConfig` (AWS's account limit).
+const CONCURRENCY_MAX: usize = 1_000;
+
+/// Something to be done.
+pub(crate) enum QueueTask {
+    /// Receive so many messages at most; waits for the first.
+    Receive(usize),
+    /// Call the function with a batch.
+    Call(u64, Invocation),
+    /// Delete what is done of a batch.
+    Delete(u64, Vec<String>),
+    /// Give back what was not called.
+    Show(Vec<String>),
+}
+
+/// How it went.
+pub(crate) enum QueueOutcome {
+    Received(Result<Vec<QueueMessage>, QueueFault>),
+    Called(u64, Result<FunctionResponse, InvokeError>),
+    Deleted(u64, Result<(), QueueFault>),
+    /// What could not be given back shows by itself, later.
+    Shown,
+}
+
+impl QueueTask {
+    /// Does it.
+    pub(crate) async fn run(self, parts: MappingParts, queue: Arn) -> QueueOutcome {
+        match self {
+            Self::Receive(max) => QueueOutcome::Received(parts.queues.receive(&queue, max).await),
+            Self::Call(batch, invocation) => QueueOutcome::Called(batch, parts.invoke.invoke(invocation).await),
+            Self::Delete(batch, handles) => QueueOutcome::Deleted(batch, parts.queues.delete(&queue, handles).await),
+            Self::Show(handles) => {
+                // A handle that expired meanwhile shows already.
+                let _ = parts.queues.change_visibility(&queue, handles, 0).await;
+                QueueOutcome::Shown
+            }
+        }
+    }
+}
+
+/// What a step found.
+#[derive(Default)]
+pub(crate) struct QueueStep {
+    /// To be done now.
+    pub(crate) tasks: Vec<QueueTask>,
+    /// When to step again at the latest.
+    pub(crate) wake_at: Option<Millis>,
+}
+
+/// A batch on its way.
+struct Flight {
+    messages: Vec<QueueMessage>,
+    /// When its messages show again.
+    until: Millis,
+    /// Tries in a row that failed.
+    tries: u32,
+    stage: Stage,
+}
+
+enum Stage {
+    Calling,
+    /// Called again then.
+    Waiting(Millis),
+    Deleting(Vec<String>),
+    /// Deleted again then.
+    Undeleted(Vec<String>, Millis),
+}
+
+struct Gathered {
+    message: QueueMessage,
+    at: Millis,
+}
+
+/// One mapping of a queue at work.
+pub(crate) struct QueueReader {
+    parts: MappingParts,
+    queue: Arn,
+    status: Arc<Status>,
+    applied: Arc<Applied>,
+    accepts: bool,
+    receiving: bool,
+    receive_failures: u32,
+    receive_at: Millis,
+    gathered: VecDeque<Gathered>,
+    flights: BTreeMap<u64, Flight>,
+    next_flight: u64,
+    /// Since when all invocations that it may have are busy.
+    busy_since: Option<Millis>,
+}
+
+impl QueueReader {
+    pub(crate) fn new(parts: MappingParts, queue: Arn, status: Arc<Status>, applied: Arc<Applied>) -> Self {
+        Self {
+            parts,
+            queue,
+            status,
+            applied,
+            accepts: true,
+            receiving: false,
+            receive_failures: 0,
+            receive_at: Millis::MIN,
+            gathered: VecDeque::new(),
+            flights: BTreeMap::new(),
+            next_flight: 0,
+            busy_since: None,
+        }
+    }
+
+    /// Works by other settings from now on.
+    pub(crate) fn reconfigure(&mut self, applied: Arc<Applied>) {
+        self.applied = applied;
+    }
+
+    /// Begins nothing new; returns what gives the gathered messages back. The receive that waits is to be dropped.
+    pub(crate) fn stop(&mut self) -> Option<QueueTask> {
+        (self.accepts, self.receiving) = (false, false);
+        let handles: Vec<String> = self.gathered.drain(..).map(|one| one.message.receipt_handle).collect();
+        (!handles.is_empty()).then_some(QueueTask::Show(handles))
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_still(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// Does what can be done now.
+    pub(crate) fn step(&mut self, now: Millis) -> QueueStep {
+        let mut step = QueueStep::default();
+        self.revive(now, &mut step);
+        if !self.accepts {
+            return step;
+        }
+        while self.flights.len() < self.concurrency(now) && self.is_due(now, &mut step) {
+            self.take_off(now, &mut step);
+        }
+        if self.flights.is_empty() && self.gathered.is_empty() {
+            self.busy_since = None;
+        }
+        let free = self.flights.len() < self.concurrency(now);
+        let wanted = self.applied.settings.batch_size.saturating_sub(self.gathered.len()).min(RECEIVE_MAX);
+        if !free {
+            let since = *self.busy_since.get_or_insert(now);
+            if self.flights.len() < self.concurrency_max() {
+                let grown = (self.flights.len() + 1 - CONCURRENCY_FIRST) as Millis;
+                wake(&mut step, since + grown * GROWTH_MS);
+            }
+        } else if !self.receiving && wanted > 0 && self.gathered_bytes() < PAYLOAD_BYTES_MAX {
+            if now >= self.receive_at {
+                self.receiving = true;
+                step.tasks.push(QueueTask::Receive(wanted));
+            } else {
+                wake(&mut step, self.receive_at);
+            }
+        }
+        step
+    }
+
+    /// Takes in how a task went; what is to be done at once is returned.
+    pub(crate) fn complete(&mut self, outcome: QueueOutcome, now: Millis) -> Option<QueueTask> {
+        match outcome {
+            QueueOutcome::Received(Ok(messages)) => self.received(messages, now),
+            QueueOutcome::Received(Err(fault)) => {
+                self.receiving = false;
+                self.receive_failures += 1;
+                self.receive_at = now + pause(&*self.parts.dice, self.receive_failures);
+                self.status.problem(fault);
+                None
+            }
+            QueueOutcome::Called(id, result) => self.called(id, result, now),
+            QueueOutcome::Deleted(id, result) => {
+                self.deleted(id, result, now);
+                None
+            }
+            QueueOutcome::Shown => None,
+        }
+    }
+
+    fn concurrency_max(&self) -> usize {
+        self.applied.settings.concurrency_max.unwrap_or(CONCURRENCY_MAX)
+    }
+
+    fn concurrency(&self, now: Millis) -> usize {
+        let grown = self.busy_since.map_or(0, |since| ((now - since) / GROWTH_MS).max(0) as usize);
+        (CONCURRENCY_FIRST + grown).min(self.concurrency_max())
+    }
+
+    fn gathered_bytes(&self) -> usize {
+        self.gathered.iter().map(|one| message_bytes(&one.message)).sum()
+    }
+
+    fn visibility_ms(&self) -> Millis {
+        self.parts.queues.find(&self.queue).map_or(0, |queue| Millis::from(queue.visibility_secs) * 1000)
+    }
+
+    /// Takes what passes the filters; what does not is deleted, as AWS does.
+    fn received(&mut self, messages: Vec<QueueMessage>, now: Millis) -> Option<QueueTask> {
+        (self.receiving, self.receive_failures) = (false, 0);
+        self.count("PolledEventCount", messages.len());
+        let filters = &self.applied.filters;
+        let (kept, dropped): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| filters.accepts(&Subject::Message(message)));
+        self.gathered.extend(kept.into_iter().map(|message| Gathered { message, at: now }));
+        if dropped.is_empty() {
+            return None;
+        }
+        self.count("FilteredOutEventCount", dropped.len());
+        let handles: Vec<String> = dropped.iter().map(|message| message.receipt_handle.clone()).collect();
+        let until = now + self.visibility_ms();
+        let id = self.enter(Flight { messages: dropped, until, tries: 0, stage: Stage::Deleting(handles.clone()) });
+        Some(QueueTask::Delete(id, handles))
+    }
+
+    /// Whether what is gathered is to be called now.
+    fn is_due(&mut self, now: Millis, step: &mut QueueStep) -> bool {
+        let visibility_ms = self.visibility_ms();
+        // What shows again already comes again.
+        self.gathered.retain(|one| now < one.at + visibility_ms);
+        let Some(first) = self.gathered.front() else { return false };
+        let due = first.at + self.applied.batching_ms();
+        if self.gathered.len() >= self.applied.settings.batch_size
+            || now >= due
+            || self.gathered_bytes() >= PAYLOAD_BYTES_MAX
+        {
+            return true;
+        }
+        wake(step, due);
+        false
+    }
+
+    fn enter(&mut self, flight: Flight) -> u64 {
+        let id = self.next_flight;
+        self.next_flight += 1;
+        self.flights.insert(id, flight);
+        id
+    }
+
+    fn take_off(&mut self, now: Millis, step: &mut QueueStep) {
+        let (mut messages, mut bytes, mut oldest) = (Vec::new(), 0, now);
+        while let Some(one) = self.gathered.front() {
+            bytes += message_bytes(&one.message);
+            if messages.len() == self.applied.settings.batch_size || (!messages.is_empty() && bytes > PAYLOAD_BYTES_MAX)
+            {
+                break;
+            }
+            oldest = oldest.min(one.at);
+            messages.extend(self.gathered.pop_front().map(|one| one.message));
+        }
+        let until = oldest + self.visibility_ms();
+        let call = self.invocation(&messages);
+        let id = self.enter(Flight { messages, until, tries: 0, stage: Stage::Calling });
+        step.tasks.push(QueueTask::Call(id, call));
+    }
+
+    fn invocation(&self, messages: &[QueueMessage]) -> Invocation {
+        let settings = &self.applied.settings;
+        Invocation {
+            function: settings.function.clone(),
+            qualifier: settings.qualifier.as_deref().map(Into::into),
+            request_id: self.parts.dice.uuid().into(),
+            payload: queue_event(messages, &self.applied.source_arn, &self.queue.scope.region),
+            client_context: None,
+        }
+    }
+
+    /// Tries again what waited for long enough; forgets what shows again by itself.
+    fn revive(&mut self, now: Millis, step: &mut QueueStep) {
+        let waiting = |flight: &Flight| match flight.stage {
+            Stage::Waiting(at) | Stage::Undeleted(_, at) => Some(at.min(flight.until)),
+            Stage::Calling | Stage::Deleting(_) => None,
+        };
+        self.flights.retain(|_, flight| waiting(flight).is_none() || now < flight.until);
+        let due: Vec<u64> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| waiting(flight).is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(mut flight) = self.flights.remove(&id) else { continue };
+            match flight.stage {
+                Stage::Waiting(_) if !self.accepts => continue,
+                Stage::Waiting(_) => {
+                    step.tasks.push(QueueTask::Call(id, self.invocation(&flight.messages)));
+                    flight.stage = Stage::Calling;
+                }
+                Stage::Undeleted(handles, _) => {
+                    step.tasks.push(QueueTask::Delete(id, handles.clone()));
+                    flight.stage = Stage::Deleting(handles);
+                }
+                stage => flight.stage = stage,
+            }
+            self.flights.insert(id, flight);
+        }
+        self.flights.values().filter_map(waiting).for_each(|at| wake(step, at));
+    }
+
+    fn called(&mut self, id: u64, result: Result<FunctionResponse, InvokeError>, now: Millis) -> Option<QueueTask> {
+        let mut flight = self.flights.remove(&id)?;
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                // The messages come again if the function cannot be reached before they show.
+                self.status.problem(&error);
+                flight.tries += 1;
+                flight.stage = Stage::Waiting(now + pause(&*self.parts.dice, flight.tries));
+                self.flights.insert(id, flight);
+                return None;
+            }
+        };
+        self.count("InvokedEventCount", flight.messages.len());
+        let answer = if response.failed {
+            Answer::Failure
+        } else if self.applied.settings.reports_item_failures {
+            let place = |id: &str| flight.messages.iter().position(|message| message.message_id == id);
+            answer::report(&response.payload, place)
+        } else {
+            Answer::Success
+        };
+        self.status.set(if answer == Answer::Success { OK } else { CALL_FAILED });
+        let failed = match answer {
+            Answer::Success => Vec::new(),
+            Answer::Failure => (0..flight.messages.len()).collect(),
+            Answer::Failed(places) => places,
+        };
+        self.count("FailedInvokeEventCount", failed.len());
+        let done = flight.messages.iter().enumerate().filter(|(at, _)| failed.binary_search(at).is_err());
+        let handles: Vec<String> = done.map(|(_, message)| message.receipt_handle.clone()).collect();
+        if handles.is_empty() {
+            return None;
+        }
+        (flight.stage, flight.tries) = (Stage::Deleting(handles.clone()), 0);
+        self.flights.insert(id, flight);
+        Some(QueueTask::Delete(id, handles))
+    }
+
+    fn deleted(&mut self, id: u64, result: Result<(), QueueFault>, now: Millis) {
+        let Some(mut flight) = self.flights.remove(&id) else { return };
+        let Stage::Deleting(handles) = flight.stage else { return };
+        match result {
+            Ok(()) => self.count("DeletedEventCount", handles.len()),
+            Err(fault) => {
+                self.status.problem(fault);
+                flight.tries += 1;
+                flight.stage = Stage::Undeleted(handles, now + pause(&*self.parts.dice, flight.tries));
+                self.flights.insert(id, flight);
+            }
+        }
+    }
+
+    fn count(&self, metric: &'static str, events: usize) {
+        if events > 0 && self.applied.settings.counts_events() {
+            self.parts.meter.count(&self.applied.arn, metric, events as u64);
+        }
+    }
+}
+
+fn wake(step: &mut QueueStep, at: Millis) {
+    step.wake_at = Some(step.wake_at.map_or(at, |wake| wake.min(at)));
+}
