@@ -7,4 +7,5 @@ mod door;
 mod parity;
 mod protocols;
 mod restart;
+mod runtime;
 mod throughput;

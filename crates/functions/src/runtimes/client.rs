@@ -16,6 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -30,6 +31,9 @@ const NODE_ENTRY: &str = include_str!("node-entry.mjs");
 pub(super) const NODE_ENTRY_NAME: &str = "entry.mjs";
 /// The first Node.js that the client's newest line takes.
 const NODE_RIC_4_SINCE: u32 = 22;
+
+/// Makes the temporary folders of one process differ.
+static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
 
 /// The client to install: its folder's name, the command (`DIR` stands for the folder), and what it is for people.
 struct Recipe {
@@ -57,7 +61,8 @@ pub(super) async fn client(cache: &Path, runtime: Runtime, host: &Interpreter) -
         return Ok(done);
     }
     eprintln!("installing the Lambda runtime client {} (once) into {}", recipe.label, done.display());
-    let fresh = cache.join(format!(".{}.{}.tmp", recipe.folder, std::process::id()));
+    let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    let fresh = cache.join(format!(".{}.{}.{attempt}.tmp", recipe.folder, std::process::id()));
     let _ = fs::remove_dir_all(&fresh);
     fs::create_dir_all(&fresh).map_err(|error| trouble(&fresh, error))?;
     if let Runtime::Java { .. } = runtime {
