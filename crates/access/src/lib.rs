@@ -1,1 +1,29 @@
-//! Who may do what: IAM's roles, users and policies.
+//! Who is who: IAM's roles, policies and users of an account, AWS's own policies, and STS's sessions.
+//!
+//! ```text
+//! Identities ─┬─ roles      trust policy, inline policies, attached policies, tags
+//!             ├─ policies   up to five versions each; AWS's own are known by name
+//!             ├─ users      with their access keys
+//!             └─ sessions   temporary keys, each with whom it stands for
+//! ```
+//!
+//! All of it is kept in the catalog, by account. Nothing is enforced yet: policies are checked for their form and kept, not
+//! evaluated.
+
+mod document;
+mod error;
+mod identities;
+mod managed;
+mod policy;
+mod role;
+mod session;
+mod user;
+
+pub use document::Kind as DocumentKind;
+pub use error::IdentityError;
+pub use identities::{Identities, Tags};
+pub use managed::AwsPolicy;
+pub use policy::{NewPolicy, Policy, PolicyVersion, VERSIONS_MAX};
+pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
+pub use session::{Credentials, Identity, SessionRequest};
+pub use user::{AccessKey, NewUser, User};

@@ -9,6 +9,7 @@
 pub mod firehose;
 pub mod glue;
 pub mod http;
+pub mod iam;
 pub mod kinesis;
 pub mod models;
 pub mod opensearch;

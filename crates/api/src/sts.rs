@@ -1,13 +1,32 @@
-//! STS: who am I.
+//! STS: who am I, and temporary credentials.
 
 use crate::http::{Call, Caller, Reply, Service, blocking};
-use crate::models::sts::{GetCallerIdentityRequest, GetCallerIdentityResponse, MODEL};
-use crate::wire::{Fault, Model};
+use crate::models::sts::{
+    AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials, GetAccessKeyInfoRequest,
+    GetAccessKeyInfoResponse, GetCallerIdentityRequest, GetCallerIdentityResponse, GetSessionTokenRequest,
+    GetSessionTokenResponse, MODEL,
+};
+use crate::wire::{Fault, Model, Timestamp, kinds};
 use async_trait::async_trait;
+use millrace_access::{self as access, Identities, SessionRequest};
+use millrace_base::Scope;
 
-/// The service.
-#[derive(Debug, Clone, Default)]
-pub struct Sts {}
+/// How long GetSessionToken's credentials last for a user, and for root, who gets no more.
+const USER_SECONDS: u32 = 12 * 3600;
+const ROOT_SECONDS: u32 = 3600;
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub struct Sts {
+    identities: Identities,
+}
+
+impl Sts {
+    /// The service over `identities`.
+    pub fn new(identities: Identities) -> Self {
+        Self { identities }
+    }
+}
 
 #[async_trait]
 impl Service for Sts {
@@ -18,20 +37,75 @@ impl Service for Sts {
     async fn call(&self, call: Call) -> Result<Reply, Fault> {
         match call.operation.as_str() {
             "GetCallerIdentity" => blocking(self, call, get_caller_identity).await,
-            _ => Err(call.unsupported("access")),
+            "AssumeRole" => blocking(self, call, assume_role).await,
+            "GetSessionToken" => blocking(self, call, get_session_token).await,
+            "GetAccessKeyInfo" => blocking(self, call, get_access_key_info).await,
+            _ => Err(call.unsupported("sts")),
         }
     }
 }
 
 fn get_caller_identity(
-    _: &Sts,
+    sts: &Sts,
     caller: &Caller,
     _: GetCallerIdentityRequest,
 ) -> Result<GetCallerIdentityResponse, Fault> {
-    let account = &*caller.scope.account;
+    let identity = sts.identities.identify(&caller.scope.account, &caller.access_key_id)?;
     Ok(GetCallerIdentityResponse {
-        user_id: Some(account.into()),
-        account: Some(account.into()),
-        arn: Some(format!("arn:aws:iam::{account}:root").into()),
+        user_id: Some(identity.user_id.into()),
+        account: Some(identity.account.into()),
+        arn: Some(identity.arn.into()),
     })
+}
+
+fn assume_role(sts: &Sts, caller: &Caller, input: AssumeRoleRequest) -> Result<AssumeRoleResponse, Fault> {
+    let identity = sts.identities.identify(&caller.scope.account, &caller.access_key_id)?;
+    let asked = SessionRequest {
+        role_arn: &input.role_arn,
+        name: &input.role_session_name,
+        seconds: input.duration_seconds.map(i32::unsigned_abs),
+    };
+    let session = sts.identities.assume_role(&identity, asked)?;
+    let user = AssumedRoleUser {
+        assumed_role_id: session.identity.user_id.as_str().into(),
+        arn: session.identity.arn.as_str().into(),
+    };
+    Ok(AssumeRoleResponse {
+        credentials: Some(credentials(session)),
+        assumed_role_user: Some(user),
+        source_identity: input.source_identity,
+    })
+}
+
+fn get_session_token(
+    sts: &Sts,
+    caller: &Caller,
+    input: GetSessionTokenRequest,
+) -> Result<GetSessionTokenResponse, Fault> {
+    let identity = sts.identities.identify(&caller.scope.account, &caller.access_key_id)?;
+    let asked = input.duration_seconds.map(i32::unsigned_abs);
+    let seconds = if identity.arn.ends_with(":root") {
+        asked.map_or(ROOT_SECONDS, |asked| asked.min(ROOT_SECONDS))
+    } else {
+        asked.unwrap_or(USER_SECONDS)
+    };
+    let session = sts.identities.session_token(identity, seconds)?;
+    Ok(GetSessionTokenResponse { credentials: Some(credentials(session)) })
+}
+
+fn get_access_key_info(_: &Sts, _: &Caller, input: GetAccessKeyInfoRequest) -> Result<GetAccessKeyInfoResponse, Fault> {
+    let account = Scope::account_of(&input.access_key_id).ok_or_else(|| {
+        let id = &input.access_key_id;
+        kinds::VALIDATION.because(format!("The access key {id} was not made here, so its account is not known."))
+    })?;
+    Ok(GetAccessKeyInfoResponse { account: Some(account.into()) })
+}
+
+fn credentials(session: access::Credentials) -> Credentials {
+    Credentials {
+        access_key_id: session.access_key_id.into(),
+        secret_access_key: session.secret_access_key.into(),
+        session_token: session.session_token.into(),
+        expiration: Timestamp(session.expiration / 1000 * 1000),
+    }
 }

@@ -19,15 +19,29 @@ impl Scope {
     /// The region of a caller that names none.
     pub const DEFAULT_REGION: &str = "us-east-1";
 
+    /// What tells an access key id that Millrace made: it stands before the account, behind `AKIA` or `ASIA`.
+    pub const OWN_KEY_MARK: &str = "MR";
+    /// Letters of an access key id that Millrace made; AWS's have 20.
+    const OWN_KEY_LETTERS: usize = 24;
+
     /// A scope from its two parts.
     pub fn new(account: &str, region: &str) -> Self {
         Self { account: account.into(), region: region.into() }
     }
 
-    /// The scope that a request's access key id and signed region select: a twelve-digit key id is the account.
+    /// The scope that a request's access key id and signed region select: a twelve-digit key id is the account, and one that
+    /// Millrace made has the account in it.
     pub fn of_caller(access_key_id: &str, region: &str) -> Self {
-        let is_account = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
-        Self::new(if is_account { access_key_id } else { Self::DEFAULT_ACCOUNT }, region)
+        Self::new(Self::account_of(access_key_id).unwrap_or(Self::DEFAULT_ACCOUNT), region)
+    }
+
+    /// The account that stands in an access key id.
+    pub fn account_of(access_key_id: &str) -> Option<&str> {
+        let own = ["AKIA", "ASIA"].iter().find_map(|kind| access_key_id.strip_prefix(kind));
+        let own = own.filter(|_| access_key_id.len() == Self::OWN_KEY_LETTERS);
+        let own = own.and_then(|rest| rest.strip_prefix(Self::OWN_KEY_MARK)?.get(..12));
+        let account = own.unwrap_or(access_key_id);
+        (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
     }
 
     /// The ARN of a resource in this scope, for example `arn("kinesis", "stream/orders")`.

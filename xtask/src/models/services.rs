@@ -471,13 +471,30 @@ pub const SERVICES: &[Service] = &[
             "UpdateRoleDescription",
         ],
         query: None,
-        unsupported: &[],
+        unsupported: &[("Role", &["SourceRoleTemplate"]), ("User", &["PasswordLastUsed"])],
     },
     Service {
         model: "sts",
         operations: &["AssumeRole", "GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"],
         query: None,
-        unsupported: &[],
+        unsupported: &[
+            (
+                "AssumeRoleRequest",
+                &[
+                    "MinimumSessionTokenSize",
+                    "Policy",
+                    "PolicyArns",
+                    "ProvidedContexts",
+                    "SerialNumber",
+                    "Tags",
+                    "TokenCode",
+                    "TransitiveTagKeys",
+                ],
+            ),
+            ("AssumeRoleResponse", &["PackedPolicySize", "SessionTokenSize", "SessionTokenUtilization"]),
+            ("GetSessionTokenRequest", &["MinimumSessionTokenSize", "SerialNumber", "TokenCode"]),
+            ("GetSessionTokenResponse", &["SessionTokenSize", "SessionTokenUtilization"]),
+        ],
     },
     Service {
         model: "cloudwatch",

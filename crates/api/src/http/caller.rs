@@ -33,6 +33,11 @@ impl Caller {
         }
     }
 
+    /// Somebody who does not say who he is: the access key id is empty.
+    pub fn nobody() -> Self {
+        Self { scope: Scope::default(), access_key_id: String::new() }
+    }
+
     /// `AKID/DATE/REGION/SERVICE/aws4_request`.
     fn of_credential(credential: &str) -> Option<Self> {
         match credential.split('/').collect::<Vec<_>>()[..] {

@@ -4,6 +4,7 @@ use super::door::Services;
 use super::fault::stamp;
 use super::service::Service;
 use crate::glue::Glue;
+use crate::iam::Iam;
 use crate::kinesis::Kinesis;
 use crate::sts::Sts;
 use axum::Router;
@@ -14,6 +15,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use millrace_access::Identities;
 use millrace_base::{Clock, Dice};
 use millrace_catalog::Catalog;
 use millrace_log::Log;
@@ -47,7 +49,7 @@ pub struct Doors {
     pub dice: Arc<dyn Dice>,
     /// Signs shard iterators and page tokens. Keep it: with another key those handed out before are refused.
     pub iterator_key: [u8; 32],
-    /// Services beside Kinesis, Glue and STS.
+    /// Services beside Kinesis, Glue, IAM and STS.
     pub services: Vec<Arc<dyn Service>>,
     /// Routes for requests that are to none of the services: the server's own under `/_millrace/`.
     pub router: Router,
@@ -59,8 +61,10 @@ pub struct Doors {
 pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Doors { log, catalog, clock, dice, iterator_key, mut services, router } = doors;
     services.push(Arc::new(Glue::new(catalog.clone(), clock.clone())));
+    let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
+    services.push(Arc::new(Iam::new(identities.clone())));
+    services.push(Arc::new(Sts::new(identities)));
     services.push(Arc::new(Kinesis::new(log, catalog, clock, &iterator_key)));
-    services.push(Arc::new(Sts::default()));
     let services = Services::new(services, dice.clone());
     let router = TowerToHyperService::new(router.fallback(no_route));
     let door = Arc::new(Door { services, router, dice });

@@ -134,6 +134,10 @@ pub trait Service: Send + Sync + 'static {
     fn body_bytes_max(&self) -> usize {
         BODY_BYTES_MAX
     }
+    /// True for an operation that needs no credentials: its request proves in another way that it may ask.
+    fn is_open(&self, _operation: &str) -> bool {
+        false
+    }
     /// Puts an error that every service has (a broken rule of the model, an unreadable body) into the service's words.
     fn reword(&self, fault: Fault) -> Fault {
         fault

@@ -677,8 +677,6 @@ structures! {
         optional tags "Tags" Vec<Tag>, ANY;
         /// Contains information about the last time that an IAM role was used.
         optional role_last_used "RoleLastUsed" RoleLastUsed, ANY;
-        /// Contains information about the role template that this role was created from.
-        optional source_role_template "SourceRoleTemplate" SourceRoleTemplate, ANY;
     }
     /// Contains information about an attached permissions boundary.
     AttachedPermissionsBoundary {
@@ -693,13 +691,6 @@ structures! {
         optional last_used_date "LastUsedDate" Timestamp, ANY;
         /// The name of the Amazon Web Services Region in which the role was last used.
         optional region "Region" Text, ANY;
-    }
-    /// Contains information about the role template that a role was created from.
-    SourceRoleTemplate {
-        /// The Amazon Resource Name (ARN) of the role template that the role was created from.
-        required template_arn "TemplateArn" Text, ANY;
-        /// The minor version of the role template that was used to create the role.
-        required template_minor_version "TemplateMinorVersion" i32, ANY;
     }
     CreateServiceLinkedRoleResponse {
         /// A Role object that contains details about the newly created role.
@@ -722,8 +713,6 @@ structures! {
         required arn "Arn" Text, ANY;
         /// The date and time, in ISO 8601 date-time format, when the user was created.
         required create_date "CreateDate" Timestamp, ANY;
-        /// The date and time, in ISO 8601 date-time format, when the user's password was last used to sign in to an…
-        optional password_last_used "PasswordLastUsed" Timestamp, ANY;
         /// For more information about permissions boundaries, see Permissions boundaries for IAM identities in the IAM…
         optional permissions_boundary "PermissionsBoundary" AttachedPermissionsBoundary, ANY;
         /// A list of tags that are associated with the user.
