@@ -1,6 +1,7 @@
 //! Lambda: functions, their runtimes and their event source mappings.
 
 mod definition;
+mod events;
 mod invoke;
 mod mapping;
 mod package;
@@ -17,16 +18,16 @@ pub use definition::{
     LayerVersion, LoggingInput, ObjectError, Policy, Prepare, PublishLayerVersion, PublishVersion, RoutingInput,
     SnapStartInput, TracingInput, Unprepared, UpdateFunctionCode, UpdateFunctionConfiguration, timestamp,
 };
+pub use events::{ASYNC_EVENT_BYTES_MAX, Events, EventsParts};
 pub use invoke::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};
 pub use mapping::{
-    DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder, MappingError, MappingPage, MappingParts,
-    Mappings, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage, StreamConsumers,
+    DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder, MappingError, MappingPage,
+    MappingParts, Mappings, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage,
+    StreamConsumers,
 };
-pub use version::{EventConfig, FunctionSource, FunctionVersion, LogFormat, Logging, Package};
 pub use package::{PackageError, UNZIPPED_BYTES_MAX, measure};
 pub use pool::ACCOUNT_EXECUTIONS_MAX;
 pub use runner::{EVENT_BYTES_MAX, Runner, RunnerParts};
 pub use runtimes::{PrepareError, Runtime, RuntimeNameError};
-pub use sandbox::{
-    Exchange, LogLine, LogSink, RESPONSE_BYTES_MAX, Refused, RuntimeDoor, RuntimeHost, Work,
-};
+pub use sandbox::{Exchange, LogLine, LogSink, RESPONSE_BYTES_MAX, Refused, RuntimeDoor, RuntimeHost, Work};
+pub use version::{EventConfig, FunctionSource, FunctionVersion, LogFormat, Logging, Package};

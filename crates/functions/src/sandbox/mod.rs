@@ -17,7 +17,7 @@ mod user;
 pub use exchange::{Exchange, RESPONSE_BYTES_MAX, Refused, Work};
 pub use logs::{LogLine, LogSink};
 pub(crate) use process::leftovers;
-pub(crate) use report::Failure;
+pub(crate) use report::{Failure, date, iso};
 pub(crate) use usage::{Groups, available_kib};
 pub(crate) use user::User;
 
@@ -30,7 +30,7 @@ use exchange::{Client, Event};
 use logs::Logs;
 use millrace_base::{Clock, Dice};
 use process::{Place, Process};
-use report::{Usage, Words, date};
+use report::{Usage, Words};
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
