@@ -14,6 +14,7 @@ pub mod kinesis;
 pub mod models;
 pub mod opensearch;
 pub mod runtime;
+pub mod sns;
 pub mod sts;
 pub mod wire;
 
