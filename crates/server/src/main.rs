@@ -14,9 +14,11 @@ mod jobs;
 mod lake;
 mod lock;
 mod resources;
+mod scalar;
 mod script;
 mod server;
 mod settings;
+mod topics;
 mod transform;
 
 use clap::{Parser, Subcommand};

@@ -11,15 +11,20 @@ use crate::jobs::Jobs;
 use crate::lake::LakeBuckets;
 use crate::lock::{DataLock, LockError};
 use crate::resources::{Rooms, resource_types};
+use crate::scalar::ExternalFunctions;
 use crate::settings::Settings;
+use crate::topics;
 use crate::transform::Transformation;
 use millrace_api::firehose::Firehose;
+use millrace_api::sns::Sns;
 use millrace_api::{Doors, serve};
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
 use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
 use millrace_log::{LocalLog, Log, LogError, LogOptions, LogParts};
 use millrace_process::connect::Connectors;
+use millrace_queue::sns::{TopicError, Topics};
+use millrace_queue::{QueueError, QueueOptions, QueueParts, Queues};
 use millrace_schema::tables::Tables;
 use millrace_search::Engine;
 use millrace_stack::Deployer;
@@ -74,6 +79,7 @@ pub struct Server {
     pub store: Arc<dyn ObjectStore>,
     applications: Arc<Applications>,
     deliveries: Deliveries,
+    topics: Topics,
     engine: Arc<Engine>,
     stop: watch::Sender<()>,
     doors: Vec<JoinHandle<io::Result<()>>>,
@@ -88,8 +94,16 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|error| StartError::Port { address, flag, error })
 }
 
-fn jobs_over(log: &Arc<dyn Log>, engine: &Arc<Engine>, address: SocketAddr, dir: PathBuf) -> Arc<Jobs> {
+fn jobs_over(
+    log: &Arc<dyn Log>,
+    engine: &Arc<Engine>,
+    calling: &Calling,
+    address: SocketAddr,
+    dir: PathBuf,
+) -> Arc<Jobs> {
     let mut connectors = Connectors::default();
+    let (calling, runtime) = (calling.clone(), Handle::current());
+    connectors.set_functions(Arc::new(ExternalFunctions { calling, runtime }));
     connectors.add_sink("opensearch", Arc::new(OpenSearchSink { engine: engine.clone(), address }));
     Arc::new(Jobs::new(log.clone(), connectors, dir))
 }
@@ -108,6 +122,9 @@ impl Server {
         let data = &settings.data;
         let catalog = Catalog::open(&*disk, &data.join("catalog.redb")).map_err(room::<CatalogError>("catalog"))?;
         let log = open_log(settings, &clock, &disk, &catalog)?;
+        let queues = open_queues(settings, &clock, &disk, &dice, &catalog)?;
+        let (topics, _functions) = topics::open(catalog.clone(), queues, clock.clone(), dice.clone(), address)
+            .map_err(room::<TopicError>("topics"))?;
         let engine = open_engine(settings, &clock, &disk, &dice)?;
         let buckets = Buckets::new(catalog.clone());
         let store = settings.store.open(&disk, &buckets).map_err(room("lake"))?;
@@ -124,7 +141,7 @@ impl Server {
         });
         deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;
 
-        let jobs = jobs_over(&log, &engine, search_address, data.join("jobs"));
+        let jobs = jobs_over(&log, &engine, &calling, search_address, data.join("jobs"));
         let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
         applications.resume().map_err(room("applications"))?;
 
@@ -147,7 +164,7 @@ impl Server {
             iterator_key: iterator_key(&catalog, &*dice).map_err(room::<CatalogError>("catalog"))?,
             clock,
             dice,
-            services: vec![Arc::new(Firehose::new(deliveries.clone()))],
+            services: vec![Arc::new(Firehose::new(deliveries.clone())), Arc::new(Sns::new(topics.clone()))],
             router: door::router(door::Own { jobs, deployer: deployer.clone() }),
         };
         let doors = vec![
@@ -162,6 +179,7 @@ impl Server {
             store,
             applications,
             deliveries,
+            topics,
             engine,
             stop,
             doors,
@@ -179,6 +197,7 @@ impl Server {
         let applications = self.applications;
         let _ = tokio::task::spawn_blocking(move || applications.shut_down()).await;
         self.deliveries.shutdown().await;
+        self.topics.stop();
         let engine = self.engine;
         let closed = tokio::task::spawn_blocking(move || engine.close()).await;
         if let Ok(Err(error)) = closed {
@@ -200,6 +219,23 @@ fn open_log(
         eprintln!("stream {stream} cannot be used, the others can: {error}");
     }
     Ok(log)
+}
+
+fn open_queues(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    disk: &Arc<dyn Disk>,
+    dice: &Arc<dyn Dice>,
+    catalog: &Catalog,
+) -> Result<Queues, StartError> {
+    let parts = QueueParts {
+        clock: clock.clone(),
+        dice: dice.clone(),
+        disk: disk.clone(),
+        catalog: catalog.clone(),
+        dir: settings.data.join("queue"),
+    };
+    Queues::open(parts, QueueOptions::default()).map_err(room::<QueueError>("queues"))
 }
 
 fn open_engine(

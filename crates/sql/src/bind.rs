@@ -2,6 +2,7 @@
 
 mod aggregate;
 pub(crate) mod expr;
+mod external;
 mod function;
 mod insert;
 mod literal;
@@ -11,6 +12,7 @@ mod select;
 mod table;
 mod window;
 
+pub(crate) use external::{Functions, bind_function};
 pub(crate) use insert::BoundInsert;
 pub(crate) use query::QueryBinder;
 pub(crate) use table::{ColumnSource, TableDef, bind_table};
@@ -32,6 +34,7 @@ pub(crate) enum Object {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Objects {
     pub by_name: BTreeMap<String, Object>,
+    pub functions: Functions,
 }
 
 /// What binding needs besides the statement.

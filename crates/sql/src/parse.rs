@@ -1,6 +1,7 @@
 //! Tokens → syntax tree: recursive descent for statements, precedence climbing for expressions.
 
 mod expr;
+mod function;
 mod query;
 mod special;
 mod statement;

@@ -1,5 +1,6 @@
 //! The bound plan: relations over columns by position, and how they become a job graph.
 
+mod external;
 mod group;
 mod lower;
 pub(crate) mod rewrite;

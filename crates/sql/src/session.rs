@@ -1,6 +1,7 @@
 //! A session: declared tables and views, settings, and what executing a statement gives.
 
 mod complete;
+mod functions;
 mod show;
 
 use crate::bind::{BoundInsert, Context, Object, Objects, QueryBinder, bind_table};
@@ -89,6 +90,8 @@ impl Session {
                 Ok(done(format!("Table '{name}' created.")))
             }
             StatementKind::CreateView(create) => self.create_view(create),
+            StatementKind::CreateFunction(create) => self.create_function(create),
+            StatementKind::DropFunction(drop) => self.drop_function(drop),
             StatementKind::Drop(kind, name, if_exists) => self.drop_object(*kind, name, *if_exists),
             StatementKind::Insert(insert) => self.job(std::slice::from_ref(insert), statement.span),
             StatementKind::StatementSet(inserts) => self.job(inserts, statement.span),
@@ -105,6 +108,7 @@ impl Session {
             }
             StatementKind::ShowSettings => Ok(done(self.show_settings())),
             StatementKind::Show(kind) => Ok(done(self.show_objects(*kind))),
+            StatementKind::ShowFunctions { user } => Ok(done(self.show_functions(*user))),
             StatementKind::Describe(name) => self.describe(name),
         }
     }
@@ -235,9 +239,10 @@ fn done(text: String) -> Outcome {
     Outcome::Done(text)
 }
 
-/// Whether a script declares tables that only a server has (streams, indexes), so that it runs there.
+/// Whether a script declares what only a server has (streams, indexes, functions), so that it runs there.
 pub fn needs_streams(statements: &[Statement]) -> bool {
     statements.iter().any(|statement| match &statement.kind {
+        StatementKind::CreateFunction(_) => true,
         StatementKind::CreateTable(create) => create
             .options
             .iter()

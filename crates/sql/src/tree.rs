@@ -7,7 +7,8 @@ mod statement;
 pub use expr::{CallOptions, Expr, ExprKind, TimeUnit};
 pub use query::{Body, Cte, Hint, Limit, OrderItem, Query, Select, SelectItem, TableAlias, TableRef, TvfArg, TvfValue};
 pub use statement::{
-    Column, ColumnKind, CreateTable, CreateView, Insert, LikeClause, ObjectKind, Statement, StatementKind, Watermark,
+    Column, ColumnKind, CreateFunction, CreateTable, CreateView, DropFunction, Insert, LikeClause, ObjectKind,
+    Statement, StatementKind, Watermark,
 };
 
 use crate::error::Span;

@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod expressions;
+mod external;
 mod recovery;
 mod support;
 mod throughput;

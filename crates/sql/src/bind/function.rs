@@ -2,6 +2,7 @@
 
 use super::aggregate::is_aggregate;
 use super::expr::{ExprBinder, call};
+use super::external::external_call;
 use crate::error::{Span, SqlError};
 use crate::tree::{self, CallOptions};
 use millrace_process::graph::{Expr, ExprKind, Value};
@@ -30,6 +31,11 @@ impl ExprBinder<'_, '_> {
         options: &CallOptions,
         span: Span,
     ) -> Result<Expr, SqlError> {
+        if !options.operator
+            && let Some(function) = self.scope.functions.get(&name.to_lowercase())
+        {
+            return external_call(&function.clone(), self.bind_all(args)?, options, span);
+        }
         if !options.operator {
             self.check(name, options, span)?;
         }

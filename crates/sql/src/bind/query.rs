@@ -82,7 +82,7 @@ impl<'a> QueryBinder<'a> {
             Some(TableAlias { name, columns }) => (rename(rel, columns)?, Some(name.name.clone())),
             None => (rel, own_name),
         };
-        let scope = Scope::of(&rel, qualifier);
+        let scope = Scope::of(&rel, qualifier).with(&self.context.objects.functions);
         Ok((rel, scope))
     }
 

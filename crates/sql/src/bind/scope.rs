@@ -1,5 +1,6 @@
 //! Looking up columns by name.
 
+use super::Functions;
 use crate::error::{Span, SqlError};
 use crate::plan::Rel;
 use crate::tree::Ident;
@@ -13,6 +14,8 @@ pub(crate) struct Scope {
     /// What a column may be qualified with: the alias, or the table's name.
     pub qualifier: Option<String>,
     pub columns: Vec<ScopeColumn>,
+    /// The functions outside the engine that expressions may call.
+    pub functions: Functions,
 }
 
 /// A column in scope.
@@ -30,7 +33,7 @@ impl Scope {
             typed: column.typed.clone(),
             rowtime: column.rowtime,
         });
-        Self { qualifier, columns: columns.collect() }
+        Self { qualifier, columns: columns.collect(), functions: Functions::default() }
     }
 
     pub fn of_fields(fields: &[Field]) -> Self {
@@ -39,7 +42,12 @@ impl Scope {
             typed: field.typed.clone(),
             rowtime: false,
         });
-        Self { qualifier: None, columns: columns.collect() }
+        Self { qualifier: None, columns: columns.collect(), functions: Functions::default() }
+    }
+
+    /// The same scope with functions that may be called.
+    pub fn with(self, functions: &Functions) -> Self {
+        Self { functions: functions.clone(), ..self }
     }
 
     /// The position of a column, when exactly one has this name.

@@ -16,7 +16,7 @@ impl QueryBinder<'_> {
     pub(super) fn select(&self, select: &Select) -> Result<Rel, SqlError> {
         let (mut input, scope) = match &select.from {
             Some(from) => self.table_ref(from)?,
-            None => (one_row(), Scope::default()),
+            None => (one_row(), Scope::default().with(&self.context.objects.functions)),
         };
         if let Some(filter) = &select.filter {
             input = input.filter(ExprBinder::new(&scope, "WHERE").condition(filter)?);

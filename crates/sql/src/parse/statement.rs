@@ -53,10 +53,14 @@ impl Parser<'_> {
 
     fn create(&mut self) -> Result<StatementKind, SqlError> {
         self.expect("CREATE")?;
-        if let Some(span) = self.eat_words(&["OR", "REPLACE"]) {
+        let replace = self.eat_words(&["OR", "REPLACE"]);
+        self.eat("TEMPORARY");
+        if self.at_words(&["EXTERNAL"]) {
+            return self.create_function(replace.is_some());
+        }
+        if let Some(span) = replace {
             return Err(SqlError::not_supported(span, "OR REPLACE").help("drop the table first"));
         }
-        self.eat("TEMPORARY");
         if self.eat("TABLE") {
             return Ok(StatementKind::CreateTable(self.create_table()?));
         }
@@ -65,7 +69,9 @@ impl Parser<'_> {
         }
         if self.at_any_word(&["FUNCTION", "CATALOG", "DATABASE", "SYSTEM", "MODEL", "MATERIALIZED"]) {
             let what = self.span().text(self.source).to_ascii_uppercase();
-            return Err(SqlError::not_supported(self.span(), format!("CREATE {what}")));
+            let error = SqlError::not_supported(self.span(), format!("CREATE {what}"));
+            let help = "a Lambda function works: CREATE EXTERNAL FUNCTION f (STRING) RETURNS DOUBLE LAMBDA 'name'";
+            return Err(if what == "FUNCTION" { error.help(help) } else { error });
         }
         Err(self.unexpected("TABLE or VIEW"))
     }
@@ -89,12 +95,15 @@ impl Parser<'_> {
     fn drop_object(&mut self) -> Result<StatementKind, SqlError> {
         self.expect("DROP")?;
         self.eat("TEMPORARY");
+        if self.eat_words(&["FUNCTION"]).or_else(|| self.eat_words(&["EXTERNAL", "FUNCTION"])).is_some() {
+            return self.drop_function();
+        }
         let kind = if self.eat("TABLE") {
             ObjectKind::Table
         } else if self.eat("VIEW") {
             ObjectKind::View
         } else {
-            return Err(self.unexpected("TABLE or VIEW"));
+            return Err(self.unexpected("TABLE, VIEW or FUNCTION"));
         };
         let if_exists = self.eat_words(&["IF", "EXISTS"]).is_some();
         Ok(StatementKind::Drop(kind, self.object_name("a name")?, if_exists))
@@ -196,11 +205,16 @@ impl Parser<'_> {
         if self.eat("VIEWS") {
             return Ok(StatementKind::Show(ObjectKind::View));
         }
+        if self.eat("FUNCTIONS") {
+            return Ok(StatementKind::ShowFunctions { user: false });
+        }
+        if self.eat_words(&["USER", "FUNCTIONS"]).is_some() {
+            return Ok(StatementKind::ShowFunctions { user: true });
+        }
         if matches!(self.peek().kind, TokenKind::Word(_)) {
             let what = self.span().text(self.source).to_ascii_uppercase();
-            return Err(
-                SqlError::not_supported(self.span(), format!("SHOW {what}")).help("SHOW TABLES and SHOW VIEWS work")
-            );
+            return Err(SqlError::not_supported(self.span(), format!("SHOW {what}"))
+                .help("SHOW TABLES, SHOW VIEWS and SHOW [USER] FUNCTIONS work"));
         }
         Err(self.unexpected("TABLES or VIEWS"))
     }

@@ -125,7 +125,7 @@ impl Parser<'_> {
     }
 
     /// `('k' = 'v', …)`
-    fn options(&mut self) -> Result<Vec<(Text, Text)>, SqlError> {
+    pub(super) fn options(&mut self) -> Result<Vec<(Text, Text)>, SqlError> {
         if self.nth_is_symbol(0, "(") && self.nth_is_symbol(1, ")") {
             self.at += 2;
             return Ok(Vec::new());

@@ -1,7 +1,7 @@
 //! Plan → job graph: only the columns that are used are read, conditions are tested as early as they can be, and
 //! neighbouring projections and conditions become one `Calc`.
 
-use super::rewrite::{all_of, conjuncts, is_mergeable, is_stable, map_columns, reads, substitute};
+use super::rewrite::{all_of, conjuncts, externals, is_mergeable, is_stable, map_columns, reads, substitute};
 use super::{Rel, RelOp, Windowing};
 use crate::bind::{ColumnSource, TableDef};
 use crate::error::{Span, SqlError};
@@ -131,6 +131,9 @@ impl Lowering {
             });
         if same && filter.is_none() {
             return node;
+        }
+        if outputs.iter().map(|(_, expr)| expr).chain(&filter).any(|expr| !externals(expr).is_empty()) {
+            return self.calc_with_calls(node, filter, outputs);
         }
         let (fields, project) = outputs.into_iter().unzip();
         self.graph.add(Operator::Calc { filter, project }, vec![node], fields)

@@ -12,7 +12,7 @@ fn walk<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
     visit(expr);
     match &expr.kind {
         ExprKind::Column(_) | ExprKind::Literal(_) => {}
-        ExprKind::Call { args, .. } => args.iter().for_each(|arg| walk(arg, visit)),
+        ExprKind::Call { args, .. } | ExprKind::External { args, .. } => args.iter().for_each(|arg| walk(arg, visit)),
         ExprKind::Cast { input, .. } | ExprKind::Field { input, .. } => walk(input, visit),
         ExprKind::Case { branches, otherwise } => {
             for (when, then) in branches {
@@ -26,9 +26,23 @@ fn walk<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
 
 /// `expr` with every column replaced by what `column` gives for it.
 fn replaced(expr: &Expr, column: &dyn Fn(usize, &Typed) -> Expr) -> Expr {
-    let inner = |expr: &Expr| replaced(expr, column);
+    replace_parts(expr, &|part| match part.kind {
+        ExprKind::Column(index) => Some(column(index, &part.typed)),
+        _ => None,
+    })
+}
+
+/// `expr` with every part replaced for which `replace` gives another; what it gives is not looked into.
+pub(super) fn replace_parts(expr: &Expr, replace: &dyn Fn(&Expr) -> Option<Expr>) -> Expr {
+    if let Some(other) = replace(expr) {
+        return other;
+    }
+    let inner = |expr: &Expr| replace_parts(expr, replace);
     let kind = match &expr.kind {
-        ExprKind::Column(index) => return column(*index, &expr.typed),
+        ExprKind::Column(index) => ExprKind::Column(*index),
+        ExprKind::External { function, args } => {
+            ExprKind::External { function: function.clone(), args: args.iter().map(inner).collect() }
+        }
         ExprKind::Literal(value) => ExprKind::Literal(value.clone()),
         ExprKind::Call { function, args } => {
             ExprKind::Call { function: function.clone(), args: args.iter().map(inner).collect() }
@@ -64,13 +78,22 @@ pub(super) fn reads<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> BTreeSet<u
     out
 }
 
+/// The calls of functions outside the engine.
+pub(super) fn externals(expr: &Expr) -> Vec<&Expr> {
+    let mut out = Vec::new();
+    walk(expr, &mut |part| out.extend(matches!(part.kind, ExprKind::External { .. }).then_some(part)));
+    out
+}
+
 /// Whether `expr` gives the same value each time it is computed over the same row.
 pub(super) fn is_stable(expr: &Expr) -> bool {
     let mut stable = true;
     walk(expr, &mut |part| {
-        if let ExprKind::Call { function, .. } = &part.kind {
-            stable &= !UNSTABLE.contains(&function.as_str());
-        }
+        stable &= match &part.kind {
+            ExprKind::Call { function, .. } => !UNSTABLE.contains(&function.as_str()),
+            ExprKind::External { .. } => false,
+            _ => true,
+        };
     });
     stable
 }

@@ -36,6 +36,7 @@ impl Session {
         let mut out: Vec<String> = OFFERED.iter().map(|word| (*word).to_owned()).collect();
         out.extend(functions.into_iter().filter(is_word).map(str::to_owned));
         out.extend(millrace_process::aggregates::NAMES.iter().map(|name| (*name).to_owned()));
+        out.extend(self.objects.functions.values().map(|function| function.name.clone()));
         for (name, object) in &self.objects.by_name {
             out.push(name.clone());
             match object {

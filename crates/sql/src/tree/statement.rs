@@ -31,6 +31,10 @@ pub enum StatementKind {
     CreateView(CreateView),
     /// `DROP TABLE|VIEW [IF EXISTS] name`: the last says `IF EXISTS`.
     Drop(ObjectKind, ObjectName, bool),
+    /// `CREATE EXTERNAL FUNCTION`
+    CreateFunction(CreateFunction),
+    /// `DROP FUNCTION`
+    DropFunction(DropFunction),
     /// `INSERT INTO`
     Insert(Insert),
     /// `EXECUTE STATEMENT SET BEGIN … END`
@@ -45,6 +49,11 @@ pub enum StatementKind {
     Reset(Option<Text>),
     /// `SHOW TABLES|VIEWS`
     Show(ObjectKind),
+    /// `SHOW [USER] FUNCTIONS`
+    ShowFunctions {
+        /// Without the built-in ones.
+        user: bool,
+    },
     /// `DESCRIBE t`
     Describe(ObjectName),
     /// `SELECT …`
@@ -123,6 +132,34 @@ pub struct CreateView {
     pub columns: Vec<Ident>,
     /// What it stands for.
     pub query: Query,
+}
+
+/// `CREATE [OR REPLACE] [TEMPORARY] EXTERNAL FUNCTION`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateFunction {
+    /// Its name.
+    pub name: ObjectName,
+    /// `OR REPLACE`
+    pub or_replace: bool,
+    /// `IF NOT EXISTS`
+    pub if_not_exists: bool,
+    /// The types of its arguments and their places.
+    pub parameters: Vec<(Typed, Span)>,
+    /// `RETURNS`
+    pub returns: (Typed, Span),
+    /// `LAMBDA 'name or ARN'`
+    pub lambda: Text,
+    /// `WITH`
+    pub options: Vec<(Text, Text)>,
+}
+
+/// `DROP [TEMPORARY] FUNCTION`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropFunction {
+    /// Its name.
+    pub name: ObjectName,
+    /// `IF EXISTS`
+    pub if_exists: bool,
 }
 
 /// `INSERT INTO`
