@@ -18,6 +18,8 @@ mod progress;
 mod queue;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod workers;
 

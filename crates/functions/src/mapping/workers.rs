@@ -360,9 +360,9 @@ impl One {
 async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::Receiver<Wanted>) -> End {
     let mut tasks = FuturesUnordered::new();
     let mut end = None;
-    wanted.mark_changed();
+    let mut told = true;
     loop {
-        if wanted.has_changed().unwrap_or(true) {
+        if std::mem::take(&mut told) {
             match &*wanted.borrow_and_update() {
                 Wanted::Stop => return End::Rested,
                 Wanted::Run(applied) => shard.reconfigure(applied.clone()),
@@ -389,7 +389,10 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
         tokio::select! {
             biased;
             Some(outcome) = tasks.next() => shard.complete(outcome, parts.clock.now()),
-            changed = wanted.changed() => if changed.is_err() { return End::Rested },
+            changed = wanted.changed() => match changed {
+                Ok(()) => told = true,
+                Err(_) => return End::Rested,
+            },
             () = std::future::ready(()), if again => {}
             () = shard.wait(), if reads => {}
             () = sleep_until(wake_at, &parts) => {}

@@ -82,7 +82,7 @@ impl Step {
 pub(crate) struct Shard {
     pub(super) parts: MappingParts,
     writer: Arc<CheckpointWriter>,
-    pub(super) status: Arc<Status>,
+    pub(crate) status: Arc<Status>,
     pub(super) applied: Arc<Applied>,
     pub(super) facts: ShardFacts,
     /// The stream's, also when the mapping names a consumer.

@@ -1,0 +1,8 @@
+//! Mappings in a simulated world: behaviours that AWS was recorded with, and seeded runs with kills.
+
+mod manager;
+mod queues;
+mod recorded;
+mod simulate;
+mod windows;
+mod world;
