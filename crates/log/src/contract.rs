@@ -60,18 +60,18 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The number of the record at `index`, which arrived at `arrival`: not below [`Self::starting_number`], whatever the
+    /// The number of the record at `index`, which arrived at `arrival`: greater than [`Self::starting_number`], whatever the
     /// clock said.
     pub fn number(&self, index: u64, arrival: Millis) -> SequenceNumber {
         number(self.id, self.created_secs, index, arrival)
     }
 
-    /// The number before which the shard has no record.
+    /// A number below those of all records of the shard.
     pub fn starting_number(&self) -> SequenceNumber {
-        self.number(0, 0)
+        SequenceNumber { arrival_secs: self.created_secs.saturating_sub(1), ..self.number(0, 0) }
     }
 
-    /// The number behind which a closed shard has no record.
+    /// A number above those of all records of a closed shard.
     pub fn ending_number(&self) -> Option<SequenceNumber> {
         self.closed.map(|closed| self.number(SequenceNumber::INDEX_END, closed.at_secs as Millis * 1000))
     }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+/// Members of outputs that AWS leaves out although its model requires them: at the end of a shard nothing is to be continued.
+const SOMETIMES_ABSENT: &[(&str, &str)] = &[("SubscribeToShardEvent", "ContinuationSequenceNumber")];
+
 pub struct Generator<'a> {
     service: &'static Service,
     model: &'a Value,
@@ -51,9 +54,8 @@ impl<'a> Generator<'a> {
         let faults = self.faults()?;
         let mut text = self.head(source)?;
         let body = self.structures()?;
-        let used = |import: &str| {
-            [" {},", "<{}>", " {}>"].iter().any(|use_of| body.contains(&use_of.replace("{}", import)))
-        };
+        let used =
+            |import: &str| [" {},", "<{}>", " {}>"].iter().any(|use_of| body.contains(&use_of.replace("{}", import)));
         for import in ["Text", "Timestamp", "Unsupported"] {
             if !used(import) {
                 text = text.replacen(&format!("{import}, "), "", 1);
@@ -252,7 +254,8 @@ impl<'a> Generator<'a> {
                     }
                     continue;
                 }
-                let need = if required.contains(&wire.as_str()) { "required" } else { "optional" };
+                let needed = required.contains(&wire.as_str()) && !SOMETIMES_ABSENT.contains(&(name, wire.as_str()));
+                let need = if needed { "required" } else { "optional" };
                 let rule = if self.inputs.contains(name) { self.rule(inner)? } else { "ANY".to_owned() };
                 // The macro documents a member by its name; what AWS says of it comes before.
                 match doc(member, "") {

@@ -57,7 +57,10 @@ pub const SERVICES: &[Service] = &[
             "UpdateStreamMode",
         ],
         query: None,
-        unsupported: &[("CreateStreamInput", &["WarmThroughputMiBps"])],
+        unsupported: &[
+            ("CreateStreamInput", &["WarmThroughputMiBps"]),
+            ("UpdateStreamModeInput", &["WarmThroughputMiBps"]),
+        ],
     },
     Service {
         model: "glue",

@@ -8,8 +8,6 @@ use millrace_log::{StreamKey, StreamMode, StreamSpec};
 
 /// What an on-demand stream begins with (source: a recording of AWS).
 const ON_DEMAND_SHARDS: u32 = 4;
-/// AWS's own ceiling for one stream.
-const SHARDS_MAX: u32 = 10_000;
 const RETENTION_HOURS: u32 = 24;
 const RECORD_KIB: u32 = 1024;
 
@@ -22,7 +20,7 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: CreateStreamInput) -> Res
     }
     let stream = kinesis.log.create_stream(&key, spec).map_err(faults::of_log)?;
     match input.tags {
-        Some(tags) => kinesis.add_tags(&stream, &tags),
+        Some(tags) => kinesis.add_tags(&tags::of_stream(&stream), &tags),
         None => Ok(()),
     }
 }
@@ -48,10 +46,7 @@ fn spec(input: &CreateStreamInput) -> Result<StreamSpec, Fault> {
         (_, Some(count)) => (StreamMode::Provisioned, count.unsigned_abs()),
         (_, None) => (StreamMode::OnDemand, ON_DEMAND_SHARDS),
     };
-    if shard_count > SHARDS_MAX {
-        let message = format!("ShardCount {shard_count} is above the limit of {SHARDS_MAX} shards for one stream.");
-        return Err(kinds::LIMIT_EXCEEDED.because(message));
-    }
+    faults::room_for_shards(shard_count)?;
     let record_kib_max = input.max_record_size_in_kib.map_or(RECORD_KIB, i32::unsigned_abs);
     Ok(StreamSpec { shard_count, mode, retention_hours: RETENTION_HOURS, record_kib_max })
 }

@@ -25,10 +25,10 @@ pub fn call(
             encryption_type: Some(Text::from_static("NONE")),
             key_id: None,
             open_shard_count: describe::open_shards(&stream),
-            // Registered consumers, channels and queues do not exist yet, so there are none.
-            consumer_count: Some(0),
+            consumer_count: Some(kinesis.consumers.list(&stream)?.len() as i32),
             warm_throughput: None,
             max_record_size_in_kib: Some(stream.spec.record_kib_max as i32),
+            // Channels and queues do not exist yet, so there are none.
             channel_count: Some(0),
             record_distribution_strategy: on_demand.then_some(Text::from_static("USER_PARTITION_KEY")),
             queue_count: Some(0),

@@ -2,7 +2,7 @@
 
 use crate::wire::{Fault, kinds};
 use millrace_base::ShardId;
-use millrace_log::{LogError, StreamKey};
+use millrace_log::{LogError, StreamInfo, StreamKey, StreamMode};
 
 /// A failed log operation, as the client sees it.
 pub fn of_log(error: LogError) -> Fault {
@@ -13,6 +13,8 @@ pub fn of_log(error: LogError) -> Fault {
             kinds::RESOURCE_IN_USE.because(format!("Stream {name} under account {} already exists.", scope.account))
         }
         LogError::NoShard(key, shard) => no_shard(&key, shard),
+        LogError::ShardClosed(key, shard) => not_eligible(&key, shard),
+        LogError::BadReshard { .. } => kinds::INVALID_ARGUMENT.because(error.to_string()),
         LogError::TooLarge { .. } => kinds::INVALID_ARGUMENT.because(error.to_string()),
         other => kinds::INTERNAL_FAILURE.because(other.to_string()),
     }
@@ -34,6 +36,44 @@ pub fn bad_shard_id(key: &StreamKey, shard: &str) -> Fault {
     let StreamKey { scope, name } = key;
     let message = format!("Could not find shard {shard} in stream {name} under account {}.", scope.account);
     kinds::RESOURCE_NOT_FOUND.because(message)
+}
+
+/// A closed shard that is to be split or merged.
+pub fn not_eligible(key: &StreamKey, shard: ShardId) -> Fault {
+    let StreamKey { scope, name } = key;
+    kinds::INVALID_ARGUMENT.because(format!(
+        "Shard {shard} in stream {name} under account {} has already been merged or split, and thus is not eligible for \
+         merging or splitting.",
+        scope.account
+    ))
+}
+
+/// Refuses to change the shards of a stream whose shards are the service's affair.
+pub fn provisioned(stream: &StreamInfo) -> Result<(), Fault> {
+    let StreamKey { scope, name } = &stream.key;
+    match stream.spec.mode {
+        StreamMode::Provisioned => Ok(()),
+        StreamMode::OnDemand => Err(kinds::VALIDATION.because(format!(
+            "Request is invalid. Stream {name} under account {} is in On-Demand mode.",
+            scope.account
+        ))),
+    }
+}
+
+/// AWS's ceiling for one stream.
+pub const SHARDS_MAX: u32 = 10_000;
+
+/// Refuses more open shards than a stream may have.
+pub fn room_for_shards(count: u32) -> Result<(), Fault> {
+    if count > SHARDS_MAX {
+        let message = format!("ShardCount {count} is above the limit of {SHARDS_MAX} shards for one stream.");
+        return Err(kinds::LIMIT_EXCEEDED.because(message));
+    }
+    Ok(())
+}
+
+pub fn no_consumer(consumer: &str, account: &str) -> Fault {
+    kinds::RESOURCE_NOT_FOUND.because(format!("Consumer {consumer}, account {account} not found."))
 }
 
 pub fn no_stream_named() -> Fault {

@@ -5,7 +5,7 @@ use super::{Kinesis, describe, faults};
 use crate::http::Caller;
 use crate::models::kinesis::{ChildShard, GetRecordsInput, GetRecordsOutput, Record};
 use crate::wire::{Fault, Text, Timestamp, kinds};
-use millrace_base::{Millis, SequenceNumber, ShardId};
+use millrace_base::{Millis, ShardId};
 use millrace_log::{self as log, Batch, StreamInfo};
 
 /// AWS's ceilings for one answer.
@@ -60,36 +60,39 @@ fn within_bytes(mut batch: Batch) -> Batch {
 }
 
 fn answer(kinesis: &Kinesis, stream: &StreamInfo, shard: ShardId, batch: Batch, now: Millis) -> GetRecordsOutput {
-    let created = stream.shards.iter().find(|other| other.id == shard).map_or(0, |shard| shard.created_secs);
+    let described = stream.shards.iter().find(|other| other.id == shard);
     let millis_behind = batch.next_arrival.map_or(0, |arrival| (now - arrival).max(0));
-    let next = (!batch.ended).then(|| kinesis.seal_iterator(&ShardIterator::at(stream, shard, batch.next, now)));
+    let children = children(stream, shard, &batch);
+    let next = children.is_none().then(|| kinesis.seal_iterator(&ShardIterator::at(stream, shard, batch.next, now)));
     GetRecordsOutput {
-        records: batch.records.into_iter().map(|found| record(found, shard, created)).collect(),
+        records: described.map(|shard| records(batch.records, shard)).unwrap_or_default(),
         next_shard_iterator: next,
         millis_behind_latest: Some(millis_behind),
-        // Clients take children beside an iterator, or neither, for a broken answer.
-        child_shards: batch.ended.then(|| children(stream, shard)),
+        child_shards: children,
     }
 }
 
-fn record(found: log::Record, shard: ShardId, shard_created_secs: u64) -> Record {
-    let arrival_secs = u64::try_from(found.arrival.div_euclid(1000)).unwrap_or(0);
-    let number = SequenceNumber { shard_created_secs, shard, index: found.index, arrival_secs };
-    Record {
-        sequence_number: number.to_string().into(),
+/// Records as clients see them.
+pub fn records(found: Vec<log::Record>, shard: &log::Shard) -> Vec<Record> {
+    let record = |found: log::Record| Record {
+        sequence_number: shard.number(found.index, found.arrival).to_string().into(),
         approximate_arrival_timestamp: Some(Timestamp(found.arrival)),
         data: found.data,
         partition_key: Text::from_utf8(found.partition_key),
         encryption_type: None,
-    }
+    };
+    found.into_iter().map(record).collect()
 }
 
-fn children(stream: &StreamInfo, parent: ShardId) -> Vec<ChildShard> {
+/// The children of a shard whose end a batch has reached. Clients take children beside a place to go on from, or neither,
+/// for a broken answer: there are children, or there is such a place.
+pub fn children(stream: &StreamInfo, parent: ShardId, batch: &Batch) -> Option<Vec<ChildShard>> {
     let of_parent = |shard: &&log::Shard| shard.parent == Some(parent) || shard.adjacent_parent == Some(parent);
     let child = |shard: &log::Shard| ChildShard {
         shard_id: shard.id.to_string().into(),
         parent_shards: shard.parent.iter().chain(&shard.adjacent_parent).map(|id| id.to_string().into()).collect(),
         hash_key_range: describe::hash_range(&shard.range),
     };
-    stream.shards.iter().filter(of_parent).map(child).collect()
+    let children: Vec<_> = stream.shards.iter().filter(of_parent).map(child).collect();
+    (batch.ended && !children.is_empty()).then_some(children)
 }

@@ -1,4 +1,4 @@
-//! ListTagsForResource: all tags of the stream with this ARN.
+//! ListTagsForResource: all tags of the stream or consumer with this ARN.
 
 use super::Kinesis;
 use crate::http::Caller;
@@ -10,8 +10,8 @@ pub fn call(
     caller: &Caller,
     input: ListTagsForResourceInput,
 ) -> Result<ListTagsForResourceOutput, Fault> {
-    let stream = kinesis.stream(caller, None, Some(&input.resource_arn))?;
-    let tags = kinesis.tags(&stream)?.into_iter();
+    let place = kinesis.tagged(caller, &input.resource_arn)?;
+    let tags = kinesis.tags(&place)?.into_iter();
     let tags = tags.map(|(key, value)| Tag { key: key.into(), value: Some(value.into()) });
     Ok(ListTagsForResourceOutput { tags: Some(tags.collect()) })
 }

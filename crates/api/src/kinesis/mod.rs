@@ -1,12 +1,15 @@
 //! Amazon Kinesis Data Streams over a [`Log`]: one file per operation, named as AWS names it.
 
 mod add_tags_to_stream;
+mod consumers;
 mod create_stream;
 mod decrease_stream_retention_period;
 mod delete_stream;
+mod deregister_stream_consumer;
 mod describe;
 mod describe_limits;
 mod describe_stream;
+mod describe_stream_consumer;
 mod describe_stream_summary;
 mod faults;
 mod get_records;
@@ -14,26 +17,36 @@ mod get_shard_iterator;
 mod increase_stream_retention_period;
 mod iterator;
 mod list_shards;
+mod list_stream_consumers;
 mod list_streams;
 mod list_tags_for_resource;
 mod list_tags_for_stream;
+mod merge_shards;
+mod position;
 mod put_record;
 mod put_records;
+mod register_stream_consumer;
 mod remove_tags_from_stream;
 mod seal;
+mod split_shard;
+mod subscribe_to_shard;
+mod subscription;
 mod tag_resource;
 mod tags;
 mod untag_resource;
+mod update_shard_count;
+mod update_stream_mode;
 
 use crate::http::{Call, Caller, Reply, Service, blocking};
 use crate::models::kinesis::MODEL;
 use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
-use millrace_base::{Arn, Clock};
+use millrace_base::{Arn, Clock, ShardId};
 use millrace_catalog::Catalog;
-use millrace_log::{Log, StreamInfo, StreamKey};
+use millrace_log::{Consumers, Log, Shard, StreamInfo, StreamKey};
 use seal::Seal;
 use std::sync::Arc;
+use subscription::Subscriptions;
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
@@ -42,12 +55,15 @@ pub struct Kinesis {
     catalog: Catalog,
     clock: Arc<dyn Clock>,
     seal: Arc<Seal>,
+    consumers: Consumers,
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl Kinesis {
     /// The service over `log`; `key` signs its iterators and tokens.
     pub fn new(log: Arc<dyn Log>, catalog: Catalog, clock: Arc<dyn Clock>, key: &[u8; 32]) -> Self {
-        Self { log, catalog, clock, seal: Arc::new(Seal::new(key)) }
+        let (seal, consumers) = (Arc::new(Seal::new(key)), Consumers::new(catalog.clone()));
+        Self { log, catalog, clock, seal, consumers, subscriptions: Arc::default() }
     }
 
     /// The stream that a request names by `StreamName`, `StreamARN` or both.
@@ -69,6 +85,19 @@ impl Kinesis {
 
     fn stream(&self, caller: &Caller, name: Option<&Text>, arn: Option<&Text>) -> Result<Arc<StreamInfo>, Fault> {
         self.log.stream(&self.key(caller, name, arn)?).map_err(faults::of_log)
+    }
+
+    /// A shard that is to be read.
+    fn shard_to_read<'a>(&self, stream: &'a StreamInfo, text: &str) -> Result<&'a Shard, Fault> {
+        let id: ShardId = text.parse().map_err(|_| faults::bad_shard_id(&stream.key, text))?;
+        let shard = stream.shards.iter().find(|shard| shard.id == id);
+        shard.ok_or_else(|| faults::no_shard(&stream.key, id))
+    }
+
+    /// A shard that is to be split or merged.
+    fn shard<'a>(&self, stream: &'a StreamInfo, text: &str) -> Result<&'a Shard, Fault> {
+        let found = stream.shards.iter().find(|shard| shard.id.to_string() == text);
+        found.ok_or_else(|| faults::bad_shard_id(&stream.key, text))
     }
 }
 
@@ -99,6 +128,15 @@ impl Service for Kinesis {
             "TagResource" => blocking(self, call, tag_resource::call).await,
             "UntagResource" => blocking(self, call, untag_resource::call).await,
             "ListTagsForResource" => blocking(self, call, list_tags_for_resource::call).await,
+            "SplitShard" => blocking(self, call, split_shard::call).await,
+            "MergeShards" => blocking(self, call, merge_shards::call).await,
+            "UpdateShardCount" => blocking(self, call, update_shard_count::call).await,
+            "UpdateStreamMode" => blocking(self, call, update_stream_mode::call).await,
+            "RegisterStreamConsumer" => blocking(self, call, register_stream_consumer::call).await,
+            "DeregisterStreamConsumer" => blocking(self, call, deregister_stream_consumer::call).await,
+            "DescribeStreamConsumer" => blocking(self, call, describe_stream_consumer::call).await,
+            "ListStreamConsumers" => blocking(self, call, list_stream_consumers::call).await,
+            "SubscribeToShard" => subscribe_to_shard::call(self, call).await,
             other => Err(faults::unsupported(other)),
         }
     }

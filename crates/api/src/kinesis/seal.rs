@@ -25,6 +25,8 @@ pub enum Purpose {
     ListShards = 2,
     /// `NextToken` of ListStreams.
     ListStreams = 3,
+    /// `NextToken` of ListStreamConsumers.
+    ListStreamConsumers = 4,
 }
 
 /// A key, ready to seal and to open.

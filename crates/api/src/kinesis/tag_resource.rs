@@ -1,4 +1,4 @@
-//! TagResource: AddTagsToStream by the stream's ARN.
+//! TagResource: adds tags to the stream or consumer with this ARN, or replaces their values.
 
 use super::Kinesis;
 use crate::http::Caller;
@@ -6,6 +6,6 @@ use crate::models::kinesis::TagResourceInput;
 use crate::wire::Fault;
 
 pub fn call(kinesis: &Kinesis, caller: &Caller, input: TagResourceInput) -> Result<(), Fault> {
-    let stream = kinesis.stream(caller, None, Some(&input.resource_arn))?;
-    kinesis.add_tags(&stream, &input.tags)
+    let place = kinesis.tagged(caller, &input.resource_arn)?;
+    kinesis.add_tags(&place, &input.tags)
 }

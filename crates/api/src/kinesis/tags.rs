@@ -1,16 +1,18 @@
-//! A stream's tags, kept in the catalog under the stream's incarnation, so that a stream made again has none.
+//! Tags of streams and of consumers, kept in the catalog under what tells one from a namesake that came later: a stream's
+//! incarnation, the second in which a consumer was registered.
 
 use super::Kinesis;
+use crate::http::Caller;
 use crate::wire::{Fault, Text, kinds};
 use millrace_catalog::CatalogError;
-use millrace_log::StreamInfo;
+use millrace_log::{StreamConsumer, StreamInfo};
 use std::collections::BTreeMap;
 
 const TABLE: &str = "kinesis-tags";
-/// AWS's ceiling for one stream.
+/// AWS's ceiling for one resource.
 const TAGS_MAX: usize = 50;
 
-/// A stream's tags.
+/// The tags of one resource.
 pub type Tags = BTreeMap<String, String>;
 
 /// Refuses tags that AWS would refuse, beyond what the model says; `count` is how many there will be.
@@ -30,48 +32,63 @@ pub fn validate<'a>(texts: impl Iterator<Item = &'a Text>, count: usize) -> Resu
     }
     if count > TAGS_MAX {
         return Err(
-            kinds::INVALID_ARGUMENT.because(format!("A stream cannot have more than {TAGS_MAX} tags, not {count}."))
+            kinds::INVALID_ARGUMENT.because(format!("A resource cannot have more than {TAGS_MAX} tags, not {count}."))
         );
     }
     Ok(())
 }
 
-fn place(stream: &StreamInfo) -> String {
+/// Where a stream's tags are kept.
+pub fn of_stream(stream: &StreamInfo) -> String {
     format!("{}/{:016x}", stream.key, stream.incarnation)
 }
 
+/// Where a consumer's tags are kept.
+pub fn of_consumer(consumer: &StreamConsumer) -> String {
+    let StreamConsumer { stream, incarnation, name, created } = consumer;
+    format!("{stream}/{incarnation:016x}/{name}:{created}")
+}
+
 impl Kinesis {
-    /// All tags of a stream.
-    pub(super) fn tags(&self, stream: &StreamInfo) -> Result<Tags, Fault> {
-        Ok(self.catalog.get(TABLE, &place(stream))?.unwrap_or_default())
+    /// Where the tags of the stream or consumer with an ARN are kept.
+    pub(super) fn tagged(&self, caller: &Caller, arn: &Text) -> Result<String, Fault> {
+        if arn.contains("/consumer/") {
+            return Ok(of_consumer(&self.consumer_of(caller, arn)?));
+        }
+        Ok(of_stream(&*self.stream(caller, None, Some(arn))?))
     }
 
-    /// Changes a stream's tags in one step.
-    pub(super) fn change_tags(&self, stream: &StreamInfo, change: impl FnOnce(&mut Tags)) -> Result<(), Fault> {
+    /// All tags that are kept in a place.
+    pub(super) fn tags(&self, place: &str) -> Result<Tags, Fault> {
+        Ok(self.catalog.get(TABLE, place)?.unwrap_or_default())
+    }
+
+    /// Changes tags in one step.
+    pub(super) fn change_tags(&self, place: &str, change: impl FnOnce(&mut Tags)) -> Result<(), Fault> {
         self.catalog.update(|catalog| {
-            let mut tags: Tags = catalog.get(TABLE, &place(stream))?.unwrap_or_default();
+            let mut tags: Tags = catalog.get(TABLE, place)?.unwrap_or_default();
             change(&mut tags);
             validate([].into_iter(), tags.len())?;
-            Ok(catalog.put(TABLE, &place(stream), &tags)?)
+            Ok(catalog.put(TABLE, place, &tags)?)
         })
     }
 
     /// Adds tags, replacing those of the same keys.
-    pub(super) fn add_tags(&self, stream: &StreamInfo, added: &BTreeMap<Text, Text>) -> Result<(), Fault> {
+    pub(super) fn add_tags(&self, place: &str, added: &BTreeMap<Text, Text>) -> Result<(), Fault> {
         validate(added.keys().chain(added.values()), added.len())?;
-        self.change_tags(stream, |tags| {
+        self.change_tags(place, |tags| {
             tags.extend(added.iter().map(|(key, value)| (key.to_string(), value.to_string())));
         })
     }
 
     /// Takes tags away; absent ones are no error.
-    pub(super) fn remove_tags(&self, stream: &StreamInfo, removed: &[Text]) -> Result<(), Fault> {
-        self.change_tags(stream, |tags| tags.retain(|key, _| !removed.iter().any(|gone| gone.as_str() == key)))
+    pub(super) fn remove_tags(&self, place: &str, removed: &[Text]) -> Result<(), Fault> {
+        self.change_tags(place, |tags| tags.retain(|key, _| !removed.iter().any(|gone| gone.as_str() == key)))
     }
 
-    /// Drops what is known of a deleted stream's tags.
-    pub(super) fn forget_tags(&self, stream: &StreamInfo) -> Result<(), Fault> {
-        self.catalog.delete(TABLE, &place(stream))?;
+    /// Drops the tags of a resource that is gone.
+    pub(super) fn forget_tags(&self, place: &str) -> Result<(), Fault> {
+        self.catalog.delete(TABLE, place)?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! UntagResource: RemoveTagsFromStream by the stream's ARN.
+//! UntagResource: takes tags away from the stream or consumer with this ARN.
 
 use super::Kinesis;
 use crate::http::Caller;
@@ -6,6 +6,6 @@ use crate::models::kinesis::UntagResourceInput;
 use crate::wire::Fault;
 
 pub fn call(kinesis: &Kinesis, caller: &Caller, input: UntagResourceInput) -> Result<(), Fault> {
-    let stream = kinesis.stream(caller, None, Some(&input.resource_arn))?;
-    kinesis.remove_tags(&stream, &input.tag_keys)
+    let place = kinesis.tagged(caller, &input.resource_arn)?;
+    kinesis.remove_tags(&place, &input.tag_keys)
 }

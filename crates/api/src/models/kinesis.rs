@@ -91,7 +91,6 @@ static LIST_STREAM_CONSUMERS_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
 static LIST_STREAMS_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
 static LIST_TAGS_FOR_STREAM_INPUT_LIMIT: Rule = Rule::new().min(1).max(50);
 static MAX_RECORD_SIZE_IN_KIB: Rule = Rule::new().min(1024).max(10240);
-static NATURAL_INTEGER_OBJECT: Rule = Rule::new().min(0);
 static NEXT_TOKEN: Rule = Rule::new().min(1).max(1048576);
 static PARTITION_KEY: Rule = Rule::new().min(1).max(256);
 static POSITIVE_INTEGER_OBJECT: Rule = Rule::new().min(1);
@@ -474,7 +473,7 @@ structures! {
         /// Specifies the capacity mode to which you want to set your data stream.
         required stream_mode_details "StreamModeDetails" StreamModeDetails, ANY;
         /// The target warm throughput in MB/s that the stream should be scaled to handle.
-        optional warm_throughput_mibps "WarmThroughputMiBps" i32, NATURAL_INTEGER_OBJECT;
+        optional warm_throughput_mibps "WarmThroughputMiBps" Unsupported, ANY;
     }
     DescribeLimitsOutput {
         /// The maximum number of shards.
@@ -758,7 +757,7 @@ structures! {
     SubscribeToShardEvent {
         required records "Records" Vec<Record>, ANY;
         /// Use this as `SequenceNumber` in the next call to SubscribeToShard, with `StartingPosition` set to…
-        required continuation_sequence_number "ContinuationSequenceNumber" Text, ANY;
+        optional continuation_sequence_number "ContinuationSequenceNumber" Text, ANY;
         /// The number of milliseconds the read records are from the tip of the stream, indicating how far behind current…
         required millis_behind_latest "MillisBehindLatest" i64, ANY;
         /// The list of the child shards of the current shard, returned only at the end of the current shard.

@@ -8,4 +8,6 @@ mod parity;
 mod protocols;
 mod restart;
 mod runtime;
+mod subscribe;
 mod throughput;
+mod wire;
