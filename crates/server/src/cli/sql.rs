@@ -112,62 +112,11 @@ impl Place {
 fn lasting(script: &str) -> String {
     use millrace_sql::tree::StatementKind as Kind;
     let leaves = |kind: &Kind| {
-        let declares =
-            matches!(kind, Kind::CreateTable(_) | Kind::CreateView(_) | Kind::CreateFunction(_) | Kind::DropFunction(_));
+        let declares = matches!(
+            kind,
+            Kind::CreateTable(_) | Kind::CreateView(_) | Kind::CreateFunction(_) | Kind::DropFunction(_)
+        );
         declares || matches!(kind, Kind::Drop(..) | Kind::Set(..) | Kind::Reset(_))
-    };
-    let statements = millrace_sql::parse(script).unwrap_or_default();
-        if millrace_sql::needs_streams(&statements) { Self::server(args) } else { Ok(Self::here(args)) }
-    }
-
-    fn server(args: &SqlArgs) -> Result<Self, CliError> {
-        Ok(Self::Server { client: Client::new(&args.endpoint)?, prelude: String::new() })
-    }
-
-    fn here(args: &SqlArgs) -> Self {
-        let scope = Scope::of_caller(&args.endpoint.access_key_id, &args.endpoint.region);
-        Self::Here(Arc::new(Mutex::new(Interpreter::new(Arc::new(Jobs::alone()), scope))))
-    }
-
-    /// Runs statements and shows what they give; Ctrl-C ends what runs. True when all of it went well.
-    async fn run(&mut self, name: &str, script: String) -> Result<bool, CliError> {
-        match self {
-            Self::Here(interpreter) => {
-                let (interpreter, name) = (interpreter.clone(), name.to_owned());
-                let stop = Arc::new(Mutex::new(None));
-                let mut terminal = Terminal { shown: Shown::default(), stop: stop.clone() };
-                let work = tokio::task::spawn_blocking(move || interpreter.lock().run(&name, &script, &mut terminal));
-                tokio::pin!(work);
-                loop {
-                    tokio::select! {
-                        done = &mut work => return done.map_err(|error| CliError::Input(error.to_string())),
-                        _ = tokio::signal::ctrl_c() => match stop.lock().as_ref() {
-                            Some(stopper) => Stopper::stop(stopper),
-                            None => return Ok(false),
-                        },
-                    }
-                }
-            }
-            Self::Server { client, prelude } => {
-                let body = json!({ "name": name, "prelude": &*prelude, "script": script });
-                let went_well = tokio::select! {
-                    went_well = stream(client, &body) => went_well?,
-                    _ = tokio::signal::ctrl_c() => return Ok(true),
-                };
-                if went_well {
-                    prelude.push_str(&lasting(&script));
-                }
-                Ok(went_well)
-            }
-        }
-    }
-}
-
-/// The statements of a script that leave something behind, to be told to the server again with the next script.
-fn lasting(script: &str) -> String {
-    use millrace_sql::tree::StatementKind as Kind;
-    let leaves = |kind: &Kind| {
-        matches!(kind, Kind::CreateTable(_) | Kind::CreateView(_) | Kind::Drop(..) | Kind::Set(..) | Kind::Reset(_))
     };
     let statements = millrace_sql::parse(script).unwrap_or_default();
     let lasting = statements.iter().filter(|statement| leaves(&statement.kind));
