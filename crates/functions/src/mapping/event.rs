@@ -4,7 +4,8 @@ use super::moment::iso_secs;
 use super::ports::QueueMessage;
 use base64_simd::STANDARD;
 use bytes::Bytes;
-use millrace_base::{Millis, SequenceNumber, ShardId};
+use millrace_base::{Millis, SequenceNumber};
+use millrace_log::Shard;
 use serde_json::value::RawValue;
 use std::io::Write;
 
@@ -43,8 +44,7 @@ impl Item {
 /// What all records of a shard share.
 #[derive(Debug, Clone)]
 pub(crate) struct ShardFacts {
-    pub(crate) shard: ShardId,
-    pub(crate) created_secs: u64,
+    pub(crate) shard: Shard,
     pub(crate) region: String,
     /// As the mapping names it: a stream or a consumer.
     pub(crate) source_arn: String,
@@ -53,8 +53,7 @@ pub(crate) struct ShardFacts {
 impl ShardFacts {
     /// The number that clients know a record by.
     pub(crate) fn sequence(&self, index: u64, arrival: Millis) -> SequenceNumber {
-        let arrival_secs = u64::try_from(arrival / 1000).unwrap_or(0);
-        SequenceNumber { shard_created_secs: self.created_secs, shard: self.shard, index, arrival_secs }
+        self.shard.number(index, arrival)
     }
 
     /// The same of an item.
@@ -70,7 +69,7 @@ impl ShardFacts {
         STANDARD.encode_append(&item.data, out);
         let (secs, millis) = (item.arrival.div_euclid(1000), item.arrival.rem_euclid(1000));
         put(out, format_args!(r#"","approximateArrivalTimestamp":{secs}.{millis:03}}},"eventSource":"aws:kinesis","#));
-        put(out, format_args!(r#""eventVersion":"1.0","eventID":"{}:{sequence}","#, self.shard));
+        put(out, format_args!(r#""eventVersion":"1.0","eventID":"{}:{sequence}","#, self.shard.id));
         out.extend_from_slice(br#""eventName":"aws:kinesis:record","invokeIdentityArn":"#);
         write_text(out, role);
         put(out, format_args!(r#","awsRegion":"{}","eventSourceARN":"#, self.region));
@@ -107,7 +106,7 @@ impl<'a> Encoder<'a> {
                 &mut tail,
                 format_args!(r#","window":{{"start":"{start}","end":"{end}"}},"state":{},"#, window.state.get()),
             );
-            put(&mut tail, format_args!(r#""shardId":"{}","eventSourceARN":"#, facts.shard));
+            put(&mut tail, format_args!(r#""shardId":"{}","eventSourceARN":"#, facts.shard.id));
             write_text(&mut tail, &facts.source_arn);
             let (is_final, is_early) = (window.is_final, window.is_early);
             put(
@@ -220,16 +219,23 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::mapping::answer::no_state;
     use crate::mapping::ports::MessageAttribute;
+    use millrace_base::ShardId;
+    use millrace_log::HashRange;
     use serde_json::{Value, json};
+
+    /// A shard that takes all hashes.
+    pub(crate) fn shard(id: u32, created_secs: u64) -> Shard {
+        let range = HashRange { start: 0, end: u128::MAX };
+        Shard { id: ShardId(id), parent: None, adjacent_parent: None, range, created_secs, closed: None }
+    }
 
     fn facts() -> ShardFacts {
         ShardFacts {
-            shard: ShardId(6),
-            created_secs: 1_545_084_000,
+            shard: shard(6, 1_545_084_000),
             region: "us-east-2".to_owned(),
             source_arn: "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream".to_owned(),
         }

@@ -119,7 +119,7 @@ impl GivenUp<'_> {
         let payload = self.payload();
         let payload = String::from_utf8_lossy(&payload);
         let object_key =
-            format!("aws/lambda/{}/{}/{}-{}", self.mapping, self.facts.shard, object_path(self.at), self.uuid);
+            format!("aws/lambda/{}/{}/{}-{}", self.mapping, self.facts.shard.id, object_path(self.at), self.uuid);
         FailureRecord { message: self.json(None), object_key, object: self.json(Some(&payload)) }
     }
 
@@ -154,7 +154,7 @@ impl GivenUp<'_> {
             version: "1.0",
             timestamp: iso_millis(self.at),
             batch: BatchInfo {
-                shard_id: self.facts.shard.to_string(),
+                shard_id: self.facts.shard.id.to_string(),
                 start_sequence_number: sequence(first),
                 end_sequence_number: sequence(last),
                 approximate_arrival_of_first_record: iso_millis(first.arrival),
@@ -172,12 +172,11 @@ impl GivenUp<'_> {
 mod tests {
     use super::*;
     use crate::mapping::event::Spot;
-    use millrace_base::ShardId;
+    use crate::mapping::event::tests::shard;
 
     fn record(condition: Condition, raised: bool) -> FailureRecord {
         let facts = ShardFacts {
-            shard: ShardId(0),
-            created_secs: 1_573_000_000,
+            shard: shard(0, 1_573_000_000),
             region: "us-east-1".to_owned(),
             source_arn: "arn:aws:kinesis:us-east-1:111111111111:stream/s".to_owned(),
         };

@@ -15,7 +15,7 @@ use crate::mapping::status::Status;
 use crate::{FunctionResponse, Invocation, InvokeError};
 use bytes::Bytes;
 use millrace_base::{Arn, Millis};
-use millrace_log::{HashRange, LogError, Record, ShardReader, StreamKey, hash_key};
+use millrace_log::{LogError, Record, ShardReader, StreamKey, hash_key};
 use std::sync::Arc;
 
 /// Read at once.
@@ -87,7 +87,6 @@ pub(crate) struct Shard {
     pub(super) facts: ShardFacts,
     /// The stream's, also when the mapping names a consumer.
     pub(super) stream_arn: String,
-    range: HashRange,
     incarnation: u64,
     reader: Box<dyn ShardReader>,
     /// Records before were done by an earlier process.
@@ -116,10 +115,9 @@ impl Shard {
         let super::Ready { shard, checkpoint } = ready;
         let reader = parts.log.reader(key, shard.id, checkpoint.index)?;
         let facts = ShardFacts {
-            shard: shard.id,
-            created_secs: shard.created_secs,
             region: applied.region.clone(),
             source_arn: applied.source_arn.clone(),
+            shard,
         };
         let from = checkpoint.spot();
         Ok(Self {
@@ -128,7 +126,6 @@ impl Shard {
             status,
             facts,
             stream_arn: key.scope.arn("kinesis", &format!("stream/{}", key.name)).to_string(),
-            range: shard.range,
             incarnation: checkpoint.incarnation,
             reader,
             from,
@@ -255,7 +252,7 @@ impl Shard {
             // The stream's retention was shorter than the function was slow, as on AWS; there it goes unsaid.
             let lost = first - expected.index;
             self.status
-                .problem(format_args!("{lost} records of {} expired before they were processed", self.facts.shard));
+                .problem(format_args!("{lost} records of {} expired before they were processed", self.facts.shard.id));
         }
         self.count("PolledEventCount", batch.records.len());
         for record in batch.records {
@@ -273,7 +270,7 @@ impl Shard {
         };
         for (sub, user) in users.into_iter().enumerate() {
             let hash = user.explicit_hash.unwrap_or_else(|| hash_key(&user.partition_key));
-            if hash < self.range.start || hash > self.range.end {
+            if !(self.facts.shard.range.start..=self.facts.shard.range.end).contains(&hash) {
                 self.count("DeaggregatedOutOfRangeEventCount", 1);
             }
             let spot = Spot { index: record.index, sub: sub as u32 };
@@ -309,7 +306,7 @@ impl Shard {
             window_floor: self.window_floor,
             window: self.window.clone(),
         };
-        self.writer.put(&self.applied.uuid, self.facts.shard, checkpoint);
+        self.writer.put(&self.applied.uuid, self.facts.shard.id, checkpoint);
     }
 
     pub(super) fn count(&self, metric: &'static str, events: usize) {
