@@ -72,7 +72,7 @@ impl Calling {
 }
 
 /// The function and the qualifier that an ARN names.
-fn function(arn: &str) -> Result<(FunctionKey, Option<Arc<str>>), CallError> {
+pub fn function(arn: &str) -> Result<(FunctionKey, Option<Arc<str>>), CallError> {
     let parsed: Arn = arn.parse().map_err(|error| CallError::NotFound(format!("'{arn}': {error}")))?;
     let Some(rest) = parsed.resource.strip_prefix("function:").filter(|_| &*parsed.service == "lambda") else {
         return Err(CallError::NotFound(format!("'{arn}' is not the ARN of a function")));
