@@ -4,6 +4,7 @@
 //! ```text
 //! DIR/code/SHA256/      one deployment package, shared by every process that runs it: LAMBDA_TASK_ROOT
 //! DIR/layers/SHA256/    the layers of a version laid over each other in their order; the digest is of their digests
+//! DIR/…/SHA256.from     the zips that it was unpacked from, a path a line: when one of them is gone, so is its use
 //! ```
 //! A folder appears whole, by a rename, so what a crash leaves under the temporary name is never used. Files keep their
 //! executable bits and lose the writable ones, as on AWS, where both places are read-only.
@@ -18,7 +19,9 @@
 )]
 
 use crate::Package;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
@@ -30,6 +33,7 @@ use zip::read::ZipFile;
 pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
 /// A package of this many entries is a mistake or an attack: the file system would suffer long before the bytes do.
 const ENTRIES_MAX: usize = 200_000;
+const FROM: &str = ".from";
 /// A symbolic link's target is a path.
 const LINK_BYTES_MAX: u64 = 4096;
 
@@ -100,8 +104,41 @@ pub fn unpack(dir: &Path, code: &Package, layers: &[Package]) -> Result<Unpacked
     Ok(Unpacked { code, layers: Some(layers) })
 }
 
+/// Removes unpacked folders whose zips are gone. A zip goes when no definition names it; a process of an old revision may
+/// run a while longer, so a folder goes at the second look that finds it so.
+#[derive(Default)]
+pub(crate) struct Sweeper {
+    useless: Mutex<HashSet<PathBuf>>,
+}
+
+impl Sweeper {
+    /// Looks once.
+    pub fn sweep(&self, dir: &Path) -> io::Result<()> {
+        let mut before = self.useless.lock();
+        let mut useless = HashSet::new();
+        for parent in [dir.join("code"), dir.join("layers")] {
+            for entry in fs::read_dir(&parent).into_iter().flatten() {
+                let note = entry?.path();
+                let Some(name) = note.file_name().and_then(|name| name.to_str()?.strip_suffix(FROM)) else { continue };
+                let from = fs::read_to_string(&note)?;
+                if from.lines().all(|zip| Path::new(zip).exists()) {
+                    continue;
+                }
+                if before.contains(&note) {
+                    remove(&parent.join(name))?;
+                    fs::remove_file(&note)?;
+                } else {
+                    useless.insert(note);
+                }
+            }
+        }
+        *before = useless;
+        Ok(())
+    }
+}
+
 /// Removes an unpacked folder.
-pub fn remove(dir: &Path) -> io::Result<()> {
+fn remove(dir: &Path) -> io::Result<()> {
     make_writable(dir)?;
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -118,6 +155,9 @@ fn once(parent: &Path, name: &str, budget: &mut u64, packages: &[Package]) -> Re
     fs::create_dir_all(parent).map_err(disk(parent))?;
     let fresh = parent.join(format!(".{name}.{}.tmp", std::process::id()));
     remove(&fresh).map_err(disk(&fresh))?;
+    let from: Vec<String> = packages.iter().map(|package| package.zip.display().to_string()).collect();
+    let note = parent.join(format!("{name}{FROM}"));
+    fs::write(&note, from.join("\n")).map_err(disk(&note))?;
     let unpacked = packages.iter().try_for_each(|package| extract(&package.zip, &fresh, budget));
     let unpacked = unpacked.and_then(|()| make_read_only(&fresh).map_err(disk(&fresh)));
     if let Err(error) = unpacked {
@@ -338,7 +378,25 @@ mod tests {
         assert!(matches!(measure(&bomb), Err(PackageError::TooLarge)));
         let code = package(dir.path(), "aa", &bomb);
         assert!(matches!(unpack(dir.path(), &code, &[]), Err(PackageError::TooLarge)));
-        assert_eq!(fs::read_dir(dir.path().join("code")).unwrap().count(), 0);
+        let left: Vec<_> =
+            fs::read_dir(dir.path().join("code")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["aa.from"]);
+    }
+
+    #[test]
+    fn folders_whose_zip_is_gone_are_removed_at_the_second_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = package(dir.path(), "aa", &zipped(&[("a/b", b"", 0o644)]));
+        let new = package(dir.path(), "bb", &zipped(&[("a/b", b"", 0o644)]));
+        let (old_at, new_at) =
+            (unpack(dir.path(), &old, &[]).unwrap().code, unpack(dir.path(), &new, &[]).unwrap().code);
+        seal(&old_at).unwrap();
+        fs::remove_file(&old.zip).unwrap();
+        let sweeper = Sweeper::default();
+        sweeper.sweep(dir.path()).unwrap();
+        assert!(old_at.is_dir());
+        sweeper.sweep(dir.path()).unwrap();
+        assert!(!old_at.exists() && new_at.is_dir());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore, oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// How long a process may take until it asks for work.
 const INIT_MAX: Duration = Duration::from_secs(10);
@@ -27,10 +28,14 @@ const INIT_MAX: Duration = Duration::from_secs(10);
 pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Idle processes are looked at this often.
 const REAP_EVERY: Duration = Duration::from_secs(5);
+/// Unpacked packages that are not needed any more are looked for every so many times: once an hour.
+const SWEEP_ROUNDS: u64 = 720;
 /// At shutdown, running functions get so long to answer.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// More processes than this do not initialise at once, per core: each would only be slower.
 const STARTS_PER_CORE: usize = 4;
+/// What takes longer to initialise than this does not count any more.
+const TURN_MAX: Duration = Duration::from_secs(1);
 
 /// What a [`Runner`] is made of.
 pub struct RunnerParts {
@@ -65,7 +70,7 @@ struct Shared {
     launches: Mutex<HashMap<(FunctionKey, Arc<str>), Prepared>>,
     admission: Arc<Admission>,
     pool: Pool,
-    starts: Semaphore,
+    starts: Arc<Semaphore>,
     /// Becomes true at shutdown; those who hold a receiver are running.
     stop: watch::Sender<bool>,
 }
@@ -98,25 +103,22 @@ impl Runner {
             launches: Mutex::default(),
             admission: Arc::default(),
             pool: Pool::default(),
-            starts: Semaphore::new(cores * STARTS_PER_CORE),
+            starts: Arc::new(Semaphore::new(cores * STARTS_PER_CORE)),
             stop: watch::channel(false).0,
         });
         let weak = Arc::downgrade(&shared);
         tokio::spawn(async move {
             let mut every = tokio::time::interval(REAP_EVERY);
-            loop {
+            for round in 0_u64.. {
                 every.tick().await;
                 let Some(shared) = weak.upgrade() else { break };
                 shared.pool.reap();
+                if round.is_multiple_of(SWEEP_ROUNDS) {
+                    let _ = tokio::task::spawn_blocking(move || shared.preparer.sweep()).await;
+                }
             }
         });
         Ok(Self { shared })
-    }
-
-    /// Ends the processes of a function that is gone; those that are busy end after their answer.
-    pub fn retire(&self, function: &FunctionKey) {
-        self.shared.launches.lock().retain(|(key, _), _| key != function);
-        self.shared.pool.retire(function);
     }
 
     /// Takes no more invocations, waits for those that run, and ends all processes.
@@ -137,6 +139,12 @@ impl Prepare for Runner {
 
     fn check_runtime(&self, runtime: &str) -> Result<(), String> {
         Runtime::parse(runtime).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Processes that are busy end after their answer.
+    fn retire(&self, function: &FunctionKey) {
+        self.shared.launches.lock().retain(|(key, _), _| key != function);
+        self.shared.pool.retire(function);
     }
 }
 
@@ -224,21 +232,33 @@ impl Shared {
             self.pool.reap();
             return Err(no_room());
         }
-        let _turn = self.starts.acquire().await;
         let timeout = Duration::from_secs(version.timeout_secs.into());
         let mut failed = None;
         for (phase, limit) in [("init", INIT_MAX), ("invoke", timeout)] {
+            let turn = self.turn().await;
             let began = tokio::time::Instant::now();
             let sandbox = Sandbox::start(&self.floor, version, launch, program, stream.to_owned()).await;
             let mut sandbox = sandbox.map_err(|error| {
                 InvokeError::Failed(format!("the process of {} did not start: {error}", version.label()))
             })?;
-            match sandbox.init(limit, phase).await {
+            let initialised = sandbox.init(limit, phase).await;
+            turn.abort();
+            match initialised {
                 Ok(init) => return Ok(Ok((sandbox, init))),
                 Err(failure) => failed = Some((began.elapsed(), failure)),
             }
         }
         Ok(Err(failed.unwrap_or((Duration::ZERO, Failure::Timeout(timeout)))))
+    }
+
+    /// Waits for a turn to start a process. It ends when the task is aborted, and after a moment by itself: functions that
+    /// hang in their initialisation must not keep others from theirs.
+    async fn turn(&self) -> JoinHandle<()> {
+        let turn = self.starts.clone().acquire_owned().await;
+        tokio::spawn(async move {
+            tokio::time::sleep(TURN_MAX).await;
+            drop(turn);
+        })
     }
 
     /// The place is free before the answer goes out: who asks again at once finds the warm process.

@@ -3,18 +3,22 @@
 use super::client::{NODE_ENTRY_NAME, client};
 use super::host::{Host, Interpreter};
 use super::{PrepareError, Runtime};
-use crate::package::{self, Unpacked};
+use crate::package::{self, Sweeper, Unpacked};
 use crate::sandbox::User;
 use crate::{FunctionVersion, LogFormat};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
 /// Stands for the folder of a process's own temporary files, in arguments.
 pub(crate) const TMP_PLACE: &str = "{TMP}";
+
+/// What is not compiled by then is compiled at every start.
+const COMPILE_MAX: Duration = Duration::from_secs(60);
 
 /// `site` is left out: what is installed on this host is not what AWS has, and scanning it costs a third of a cold start.
 /// Its builtins (`exit`, `quit`) stay.
@@ -52,6 +56,7 @@ pub(crate) struct Preparer {
     endpoint: String,
     host: Host,
     user: Option<User>,
+    sweeper: Sweeper,
     /// One installation and one unpacking at a time.
     turn: Mutex<()>,
 }
@@ -59,13 +64,28 @@ pub(crate) struct Preparer {
 impl Preparer {
     /// Unpacks below `dir`, installs below `cache`; functions find this server at `endpoint`.
     pub fn new(dir: PathBuf, cache: PathBuf, endpoint: String) -> Self {
-        Self { dir, cache, endpoint, host: Host::default(), user: User::own(), turn: Mutex::default() }
+        Self {
+            dir,
+            cache,
+            endpoint,
+            host: Host::default(),
+            user: User::own(),
+            sweeper: Sweeper::default(),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Removes unpacked packages that no function has any more. Blocking.
+    pub fn sweep(&self) {
+        if let Err(error) = self.sweeper.sweep(&self.dir) {
+            eprintln!("{}: packages that are not needed any more stay: {error}", self.dir.display());
+        }
     }
 
     /// Makes ready whatever the version needs. Takes long the first time.
     pub async fn prepare(&self, version: &Arc<FunctionVersion>) -> Result<Launch, PrepareError> {
         let runtime = Runtime::parse(&version.runtime).map_err(|error| PrepareError::runtime(error.to_string()))?;
-        let _turn = self.turn.lock().await;
+        let turn = self.turn.lock().await;
         let (dir, of) = (self.dir.clone(), version.clone());
         let unpacking = tokio::task::spawn_blocking(move || package::unpack(&dir, &of.code, &of.layers));
         let unpacked = unpacking.await.map_err(|error| PrepareError::internal(error.to_string()))??;
@@ -82,6 +102,10 @@ impl Preparer {
         match runtime {
             Runtime::Provided => provided(&mut launch, &unpacked),
             _ => self.managed(runtime, version, &unpacked, &mut launch).await?,
+        }
+        drop(turn);
+        if let (Runtime::Python { .. }, Ok(python)) = (runtime, &launch.program) {
+            compile(python, &unpacked).await;
         }
         let places = [Some(&unpacked.code), unpacked.layers.as_ref(), launch.program.as_ref().ok(), Some(&self.dir)];
         let client = launch.environment.get("LAMBDA_RUNTIME_DIR").map(PathBuf::from);
@@ -103,10 +127,7 @@ impl Preparer {
         launch.program = Ok(host.program.clone());
         launch.notice = host.notice.clone();
         match runtime {
-            Runtime::Python { .. } => {
-                python(launch, &host, &client, unpacked);
-                compile(&host, unpacked).await;
-            }
+            Runtime::Python { .. } => python(launch, &host, &client, unpacked),
             Runtime::Node { .. } => node(launch, &host, &client, unpacked, version.memory_mib),
             Runtime::Java { .. } => java(launch, &host, &client, unpacked, version.memory_mib),
             Runtime::Provided => {}
@@ -236,11 +257,11 @@ fn provided(launch: &mut Launch, unpacked: &Unpacked) {
 
 /// Bytecode beside the sources saves its making at every cold start: the folders are read-only to functions. Sources that do
 /// not compile are the function's own affair, told when it is started.
-async fn compile(host: &Interpreter, unpacked: &Unpacked) {
-    let mut command = Command::new(&host.program);
+async fn compile(python: &Path, unpacked: &Unpacked) {
+    let mut command = Command::new(python);
     command.args(["-S", "-m", "compileall", "-q", "-q"]).arg(&unpacked.code).args(&unpacked.layers);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let _ = command.status().await;
+    let _ = tokio::time::timeout(COMPILE_MAX, command.status()).await;
     if User::own().is_none() {
         let sealed = std::iter::once(&unpacked.code).chain(&unpacked.layers).try_for_each(|dir| package::seal(dir));
         if let Err(error) = sealed {

@@ -11,7 +11,7 @@
 
 use super::usage;
 use crate::runtimes::{Launch, TMP_PLACE};
-use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use tokio::process::{Child, Command};
 /// Descriptor 3 carries log frames to the server, and its end back to the shell that waits for it. The waiting shell is
 /// nobody's child, so that the function does not find it among its own.
 const START: &str = r#"exec 3<&0 </dev/null
-( ( read -r gone <&3; kill -9 -- -$$ ) >/dev/null 2>&1 & )
+( ( read -r gone <&3; kill -9 -$$ ) >/dev/null 2>&1 & )
 [ -n "$_LAMBDA_TELEMETRY_LOG_FD" ] || exec 3<&-
 exec "$@""#;
 
@@ -70,7 +70,8 @@ pub(super) fn start(launch: &Launch, program: &Path, place: Place<'_>) -> io::Re
     command.args(launch.arguments.iter().map(|argument| argument.replace(TMP_PLACE, &tmp)));
     command.env_clear().envs(&launch.environment);
     command.env("AWS_LAMBDA_RUNTIME_API", place.api.to_string()).env("AWS_LAMBDA_LOG_STREAM_NAME", place.stream);
-    command.env("TMPDIR", &place.tmp);
+    // Its user may have no home, and some libraries insist on one.
+    command.env("TMPDIR", &place.tmp).env("HOME", &place.tmp);
     if launch.framed {
         command.env("_LAMBDA_TELEMETRY_LOG_FD", "3");
     }
@@ -99,6 +100,7 @@ pub(super) fn start(launch: &Launch, program: &Path, place: Place<'_>) -> io::Re
 fn limit(pid: u32, ephemeral_mib: u32) {
     #[cfg(target_os = "linux")]
     {
+        use rustix::process::{Resource, Rlimit};
         let set = |resource, most: u64| {
             let limit = Rlimit { current: Some(most), maximum: Some(most) };
             // A process that may not be limited, or is gone already, is watched all the same.

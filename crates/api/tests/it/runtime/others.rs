@@ -2,6 +2,8 @@
 
 use super::world::World;
 use serde_json::json;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// False, with a message, where a program is not installed.
@@ -85,6 +87,46 @@ async fn an_executable_bootstrap_is_a_runtime() {
     layered.layers = vec![world.package(&[("bootstrap", BOOTSTRAP)])];
     world.put(layered);
     assert_eq!(world.invoke("layered", "1").await, (false, json!({"got": 1})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_run_as_a_user_of_their_own_where_that_can_be() {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if id.stdout != b"0\n" || !has("curl") {
+        eprintln!("skipped: only root can become somebody else");
+        return;
+    }
+    let dir = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir_in("/tmp").unwrap();
+    let world = World::within(dir);
+    let script = "
+cd \"$LAMBDA_TASK_ROOT\" && touch here 2>/dev/null && written=code
+touch \"$TMPDIR/here\" && written=\"$written tmp\"
+id=$(curl -sf -D - -o /dev/null \"http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next\" |
+  tr -d '\\r' | sed -n 's/^lambda-runtime-aws-request-id: //p')
+curl -sf -o /dev/null -d \"[$(id -u), $(id -g), \\\"$written\\\"]\" \"http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response\"
+";
+    world.put(world.version("who", "provided.al2023", &[("bootstrap", &format!("#!/bin/sh\n{script}"))]));
+    assert_eq!(world.invoke("who", "{}").await, (false, json!([60993, 60993, " tmp"])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn java_functions_run_with_awss_client() {
+    if !has("javac") || !has("mvn") {
+        return;
+    }
+    let world = World::new();
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("Doubler.java");
+    let code = "import java.util.Map;\npublic class Doubler { public int twice(Map<String, Integer> event) { return 2 * event.get(\"n\"); } }";
+    std::fs::write(&source, code).unwrap();
+    assert!(Command::new("javac").arg("-d").arg(dir.path()).arg(&source).status().unwrap().success());
+    let class = std::fs::read(dir.path().join("Doubler.class")).unwrap();
+    let mut version = world.version("java", "java17", &[]);
+    version.code = world.package_of(&[("Doubler.class", &class)]);
+    version.handler = "Doubler::twice".into();
+    version.memory_mib = 512;
+    world.put(version);
+    assert_eq!(world.invoke("java", r#"{"n": 21}"#).await, (false, json!(42)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

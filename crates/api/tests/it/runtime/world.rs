@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Cursor, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -55,20 +55,35 @@ pub struct World {
 }
 
 /// A zip of files; those called `bootstrap` and those in `bin/` are executable.
-pub fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+pub fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         let executable = *name == "bootstrap" || name.starts_with("bin/");
         let options = SimpleFileOptions::default().unix_permissions(if executable { 0o755 } else { 0o644 });
         writer.start_file(*name, options).unwrap();
-        writer.write_all(content.as_bytes()).unwrap();
+        writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()
 }
 
 impl World {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap())
+    }
+
+    /// Over a folder that outlives it.
+    pub fn at(dir: &Path) -> Self {
+        let mut dir = tempfile::Builder::new().prefix("world").tempdir_in(dir).map(|own| (own, dir)).unwrap();
+        dir.0.disable_cleanup(true);
+        Self::over(dir.0, dir.1.join("functions"))
+    }
+
+    pub fn within(dir: TempDir) -> Self {
+        let functions = dir.path().join("functions");
+        Self::over(dir, functions)
+    }
+
+    fn over(dir: TempDir, functions: PathBuf) -> Self {
         let (source, sink) = (Arc::new(Source::default()), Arc::new(Sink::default()));
         let runner = Runner::open(RunnerParts {
             source: source.clone(),
@@ -76,7 +91,7 @@ impl World {
             logs: sink.clone(),
             clock: Arc::new(SystemClock),
             dice: Arc::new(SystemDice),
-            dir: dir.path().join("functions"),
+            dir: functions,
             // Kept between runs: installing takes a network and seconds.
             cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes"),
             endpoint: "http://127.0.0.1:4566".into(),
@@ -85,6 +100,11 @@ impl World {
     }
 
     pub fn package(&self, files: &[(&str, &str)]) -> Package {
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        self.package_of(&files)
+    }
+
+    pub fn package_of(&self, files: &[(&str, &[u8])]) -> Package {
         let zip = zipped(files);
         let sha256: String = Sha256::digest(&zip).iter().map(|byte| format!("{byte:02x}")).collect();
         let path = self.dir.path().join(format!("{sha256}.zip"));
@@ -152,7 +172,11 @@ impl World {
 
     /// Waits until a message that contains `part` was logged and gives all messages.
     pub async fn logged(&self, part: &str) -> Vec<String> {
-        for _ in 0..200 {
+        self.logged_within(part, Duration::from_secs(2)).await
+    }
+
+    pub async fn logged_within(&self, part: &str, limit: Duration) -> Vec<String> {
+        for _ in 0..limit.as_millis() / 10 {
             let lines: Vec<String> = self.sink.lines.lock().unwrap().iter().map(|(_, line)| line.clone()).collect();
             if lines.iter().any(|line| line.contains(part)) {
                 return lines;
