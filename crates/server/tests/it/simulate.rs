@@ -5,14 +5,15 @@
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use millrace_base::{Disk, Scope, ShardId};
+use millrace_base::{Disk, Scope};
 use millrace_catalog::Catalog;
 use millrace_deliver::{
     Bucket, Buckets, BulkError, BulkIndex, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectStore, Runner,
     Transform, TransformError,
 };
 use millrace_log::{
-    Commit, LocalLog, Log, LogOptions, LogParts, NewRecord, StreamKey, StreamMode, StreamSpec, hash_key,
+    Commit, LocalLog, Log, LogOptions, LogParts, NewRecord, Shard, StreamInfo, StreamKey, StreamMode, StreamSpec,
+    hash_key,
 };
 use millrace_process::connect::{Connectors, Environment};
 use millrace_process::graph::JobGraph;
@@ -34,6 +35,7 @@ const JITTER_MS: u64 = 4_000;
 const WINDOW_MS: u64 = 10_000;
 
 const SQL: &str = "
+SET 'parallelism.default' = '2';
 CREATE TABLE orders (id BIGINT, k STRING, ts TIMESTAMP(3), v BIGINT, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND)
 WITH ('connector' = 'kinesis', 'stream' = 'orders', 'source.init.position' = 'TRIM_HORIZON', 'format' = 'json');
 CREATE TABLE totals (window_start TIMESTAMP(3), k STRING, n BIGINT, total BIGINT)
@@ -215,6 +217,19 @@ impl World {
         puts[first..].iter_mut().for_each(|put| put.acknowledged = acknowledged);
     }
 
+    /// Splits, merges or scales a stream. A change that the disk fails is no matter of this simulation.
+    fn reshard(&self, dice: &SimDice) {
+        let key = stream(*dice.pick(&["orders", "orders", "totals"]));
+        let Ok(info) = self.log.stream(&key) else { return };
+        let open = open(&info);
+        let at = dice.below(open.len() as u64) as usize;
+        let _ = match dice.below(3) {
+            0 => self.log.split_shard(&key, open[at].id, open[at].range.start / 2 + open[at].range.end / 2),
+            1 if at + 1 < open.len() => self.log.merge_shards(&key, open[at].id, open[at + 1].id),
+            _ => self.log.set_shard_count(&key, 1 + dice.below(4) as u32),
+        };
+    }
+
     /// The process dies, with the machine or without, and a new one opens what is there.
     fn restart(self, power: bool) -> Self {
         let (disk, clock, dice, graph) = (self.disk.clone(), self.clock.clone(), self.dice.clone(), self.graph.clone());
@@ -238,8 +253,8 @@ impl World {
     /// The ids that the log itself holds, each with how often.
     fn logged(&self) -> BTreeMap<u64, u32> {
         let mut found = BTreeMap::new();
-        for shard in [ShardId(0), ShardId(1)] {
-            let mut reader = self.log.reader(&stream("orders"), shard, 0).unwrap();
+        for shard in &self.log.stream(&stream("orders")).unwrap().shards {
+            let mut reader = self.log.reader(&stream("orders"), shard.id, 0).unwrap();
             loop {
                 let batch = reader.read(1000, 1 << 20).unwrap();
                 if batch.records.is_empty() {
@@ -253,6 +268,13 @@ impl World {
         }
         found
     }
+}
+
+/// The shards that take records, in order of their ranges.
+fn open(info: &StreamInfo) -> Vec<&Shard> {
+    let mut open: Vec<_> = info.shards.iter().filter(|shard| shard.closed.is_none()).collect();
+    open.sort_by_key(|shard| shard.range.start);
+    open
 }
 
 fn parse_lines(content: &[u8]) -> Vec<Value> {
@@ -289,7 +311,8 @@ fn run(seed: u64, graph: &Arc<JobGraph>) {
     let mut world = World::new(seed, &dice, graph.clone());
     let (mut puts, mut now_ms) = (Vec::new(), 3_600_000);
     for _ in 0..ACTIONS {
-        match dice.below(14) {
+        match dice.below(15) {
+            14 => world.reshard(&dice),
             0..=4 => {
                 // Both shards move on in time, or the one that stands still would hold the windows back.
                 now_ms += dice.below(3_000);
@@ -316,8 +339,10 @@ fn run(seed: u64, graph: &Arc<JobGraph>) {
 
 /// The day ends: an event far ahead in each shard closes every window, and everything comes to rest.
 fn finish(seed: u64, world: &mut World, now_ms: u64) {
-    let ends = [0, u128::MAX].map(|hash| order(usize::MAX >> 12, 9, now_ms + 3_600_000, 0, Some(hash)));
-    block_on(world.log.append(&stream("orders"), ends.into(), None)).unwrap();
+    let info = world.log.stream(&stream("orders")).unwrap();
+    let end = |shard: &&Shard| order(usize::MAX >> 12, 9, now_ms + 3_600_000, 0, Some(shard.range.start));
+    let ends = open(&info).iter().map(end).collect();
+    block_on(world.log.append(&stream("orders"), ends, None)).unwrap();
     for _ in 0..3 {
         world.process(10_000, true);
         assert!(world.job.is_some(), "seed {seed}: the job failed on a healthy disk");
