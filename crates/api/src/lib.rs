@@ -6,15 +6,19 @@
 //!
 //! Shapes and their rules are generated from AWS's own service models; no handler touches untyped input.
 
+pub mod cloudwatch;
 pub mod firehose;
 pub mod glue;
 pub mod http;
 pub mod iam;
 pub mod kinesis;
+pub mod lambda;
+pub mod logs;
 pub mod models;
 pub mod opensearch;
 pub mod runtime;
 pub mod sns;
+pub mod sqs;
 pub mod sts;
 pub mod wire;
 

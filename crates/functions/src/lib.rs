@@ -1,5 +1,6 @@
 //! Lambda: functions, their runtimes and their event source mappings.
 
+mod cache;
 mod definition;
 mod events;
 mod invoke;
@@ -11,6 +12,7 @@ mod runtimes;
 mod sandbox;
 mod version;
 
+pub use cache::runtimes_cache;
 pub use definition::{
     ACCOUNT_CONCURRENCY, ARCHITECTURE, AddPermission, AliasInput, CodeObjects, CodeSource, ConfigurationInput,
     CreateFunction, DeadLetterInput, DestinationInput, DestinationsInput, EnvironmentInput, EphemeralStorageInput,

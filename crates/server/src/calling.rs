@@ -1,9 +1,8 @@
 //! Calling a function by its ARN and waiting for its answer, as every room does that has a function do its work.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_base::{Arn, Dice};
-use millrace_functions::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};
+use millrace_functions::{FunctionKey, Invocation, Invoke, InvokeError};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +14,6 @@ pub struct Calling {
     pub functions: Arc<dyn Invoke>,
     /// Request ids.
     pub dice: Arc<dyn Dice>,
-}
-
-/// Before the room of functions is wired in, none can be called.
-pub struct NoFunctions;
-
-#[async_trait]
-impl Invoke for NoFunctions {
-    async fn invoke(&self, invocation: Invocation) -> Result<FunctionResponse, InvokeError> {
-        Err(InvokeError::NotFound(invocation.function.arn().to_string()))
-    }
 }
 
 /// Why there is no answer, in words for people.
@@ -109,6 +98,8 @@ fn failed(arn: &str, request_id: &str, payload: &[u8]) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
+    use millrace_functions::FunctionResponse;
     use millrace_testkit::SimDice;
 
     struct Fake;

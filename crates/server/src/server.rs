@@ -2,10 +2,11 @@
 //! opposite order.
 
 use crate::applications::Applications;
-use crate::calling::{Calling, NoFunctions};
+use crate::calling::Calling;
 use crate::deliveries::Deployed;
 use crate::domains::Domains;
 use crate::door;
+use crate::functions::{FunctionRoom, Ground};
 use crate::index::{DeliveredIndex, OpenSearchSink};
 use crate::jobs::Jobs;
 use crate::lake::LakeBuckets;
@@ -15,9 +16,12 @@ use crate::scalar::ExternalFunctions;
 use crate::settings::Settings;
 use crate::topics;
 use crate::transform::Transformation;
+use crate::unwired::Unwired;
+use millrace_access::Identities;
 use millrace_api::firehose::Firehose;
 use millrace_api::sns::Sns;
-use millrace_api::{Doors, serve};
+use millrace_api::sqs::Sqs;
+use millrace_api::{Doors, Service, serve};
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
 use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
@@ -80,6 +84,7 @@ pub struct Server {
     applications: Arc<Applications>,
     deliveries: Deliveries,
     topics: Topics,
+    functions: FunctionRoom,
     engine: Arc<Engine>,
     stop: watch::Sender<()>,
     doors: Vec<JoinHandle<io::Result<()>>>,
@@ -123,13 +128,28 @@ impl Server {
         let catalog = Catalog::open(&*disk, &data.join("catalog.redb")).map_err(room::<CatalogError>("catalog"))?;
         let log = open_log(settings, &clock, &disk, &catalog)?;
         let queues = open_queues(settings, &clock, &disk, &dice, &catalog)?;
-        let (topics, _functions) = topics::open(catalog.clone(), queues, clock.clone(), dice.clone(), address)
+        let (topics, endpoint) = topics::open(catalog.clone(), queues.clone(), clock.clone(), dice.clone(), address)
             .map_err(room::<TopicError>("topics"))?;
         let engine = open_engine(settings, &clock, &disk, &dice)?;
         let buckets = Buckets::new(catalog.clone());
         let store = settings.store.open(&disk, &buckets).map_err(room("lake"))?;
         let tables = Tables::new(catalog.clone());
-        let calling = Calling { functions: Arc::new(NoFunctions), dice: dice.clone() };
+        let functions = FunctionRoom::open(Ground {
+            catalog: &catalog,
+            clock: &clock,
+            dice: &dice,
+            disk: &disk,
+            data,
+            address,
+            log: &log,
+            consumers: Arc::new(Unwired),
+            queues: Arc::new(Unwired),
+            destinations: Arc::new(Unwired),
+            store: store.clone(),
+        })
+        .map_err(room("functions"))?;
+        endpoint.connect(functions.events.clone());
+        let calling = Calling { functions: functions.invoke.clone(), dice: dice.clone() };
         let deliveries = Deliveries::open(millrace_deliver::Parts {
             catalog: catalog.clone(),
             log: log.clone(),
@@ -146,7 +166,7 @@ impl Server {
         applications.resume().map_err(room("applications"))?;
 
         let rooms = Rooms {
-            catalog: catalog.clone(),
+            identities: Identities::new(catalog.clone(), clock.clone(), dice.clone()),
             clock: clock.clone(),
             log: log.clone(),
             tables,
@@ -158,20 +178,26 @@ impl Server {
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
 
         let (stop, stopped) = watch::channel(());
+        let mut services = functions.services();
+        services.extend::<[Arc<dyn Service>; 3]>([
+            Arc::new(Firehose::new(deliveries.clone())),
+            Arc::new(Sns::new(topics.clone())),
+            Arc::new(Sqs::new(queues.clone())),
+        ]);
         let doors = Doors {
             log: log.clone(),
             catalog: catalog.clone(),
             iterator_key: iterator_key(&catalog, &*dice).map_err(room::<CatalogError>("catalog"))?,
             clock,
             dice,
-            services: vec![Arc::new(Firehose::new(deliveries.clone())), Arc::new(Sns::new(topics.clone()))],
-            router: door::router(door::Own { jobs, deployer: deployer.clone() }),
+            services,
+            router: door::router(door::Own { jobs, deployer: deployer.clone() }).merge(functions.router()),
         };
         let doors = vec![
             tokio::spawn(serve(listener, doors, stopping(stopped.clone()))),
             tokio::spawn(millrace_api::opensearch::serve(search_listener, engine.clone(), stopping(stopped.clone()))),
         ];
-        tokio::spawn(trim(log, stopped));
+        tokio::spawn(trim(log, functions.clone(), stopped));
         Ok(Self {
             address,
             search_address,
@@ -180,6 +206,7 @@ impl Server {
             applications,
             deliveries,
             topics,
+            functions,
             engine,
             stop,
             doors,
@@ -187,7 +214,7 @@ impl Server {
         })
     }
 
-    /// Stops in order: doors, jobs (each with a last checkpoint), deliveries, index.
+    /// Stops in order: doors, jobs (each with a last checkpoint), deliveries, topics, functions, index.
     pub async fn shut_down(self) {
         drop(self.stop);
         for door in self.doors {
@@ -198,6 +225,7 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || applications.shut_down()).await;
         self.deliveries.shutdown().await;
         self.topics.stop();
+        self.functions.shut_down().await;
         let engine = self.engine;
         let closed = tokio::task::spawn_blocking(move || engine.close()).await;
         if let Ok(Err(error)) = closed {
@@ -269,14 +297,18 @@ async fn stopping(mut stopped: watch::Receiver<()>) {
     let _ = stopped.changed().await;
 }
 
-async fn trim(log: Arc<dyn Log>, stopped: watch::Receiver<()>) {
+async fn trim(log: Arc<dyn Log>, functions: FunctionRoom, stopped: watch::Receiver<()>) {
     let mut stopped = std::pin::pin!(stopping(stopped));
     loop {
         tokio::select! {
             () = &mut stopped => return,
             () = tokio::time::sleep(TRIM_EVERY) => {
-                let log = log.clone();
-                let trimmed = tokio::task::spawn_blocking(move || log.trim_expired()).await;
+                let (log, functions) = (log.clone(), functions.clone());
+                let trim = move || {
+                    functions.tidy();
+                    log.trim_expired()
+                };
+                let trimmed = tokio::task::spawn_blocking(trim).await;
                 if let Ok(Err(error)) = trimmed {
                     eprintln!("expired records could not be removed, the next try is in a minute: {error}");
                 }

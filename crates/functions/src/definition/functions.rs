@@ -52,6 +52,9 @@ pub trait Prepare: Send + Sync + 'static {
 
     /// Refuses a runtime that cannot run here, with the reason.
     fn check_runtime(&self, runtime: &str) -> Result<(), String>;
+
+    /// Ends the processes of a function that is gone.
+    fn retire(&self, _function: &FunctionKey) {}
 }
 
 /// The functions and layers of all scopes. Cheap to clone.
@@ -159,6 +162,9 @@ impl Functions {
         let _changing = self.shared.changing.lock();
         self.shared.parts.catalog.delete(TABLE, &key.to_string())?;
         self.shared.known.write().remove(key);
+        if let Some((prepare, _)) = &*self.shared.prepare.read() {
+            prepare.retire(key);
+        }
         Ok(())
     }
 

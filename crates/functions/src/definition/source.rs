@@ -4,7 +4,7 @@ use super::Functions;
 use super::functions::Known;
 use super::name::{LATEST, qualified_arn};
 use super::record::{State, VersionRecord};
-use crate::{EventConfig, FunctionKey, FunctionSource, FunctionVersion, InvokeError};
+use crate::{EventConfig, FunctionFacts, FunctionFinder, FunctionKey, FunctionSource, FunctionVersion, InvokeError};
 use std::sync::Arc;
 
 impl FunctionSource for Functions {
@@ -26,6 +26,15 @@ impl FunctionSource for Functions {
 
     fn event_config(&self, function: &FunctionKey, qualifier: Option<&str>) -> EventConfig {
         self.known(function).map(|known| known.record.event_config(qualifier)).unwrap_or_default()
+    }
+}
+
+impl FunctionFinder for Functions {
+    fn find(&self, function: &FunctionKey, qualifier: Option<&str>) -> Option<FunctionFacts> {
+        let known = self.known(function)?;
+        let (_, version) = known.record.qualified(qualifier)?;
+        let configuration = &version.configuration;
+        Some(FunctionFacts { role: configuration.role.clone(), timeout_secs: configuration.timeout_secs })
     }
 }
 
