@@ -14,6 +14,7 @@ mod index;
 mod jobs;
 mod lake;
 mod lock;
+mod mappings;
 mod meter;
 mod resources;
 mod scalar;
@@ -22,7 +23,6 @@ mod server;
 mod settings;
 mod topics;
 mod transform;
-mod unwired;
 
 use clap::{Parser, Subcommand};
 use cli::client::CliError;

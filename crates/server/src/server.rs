@@ -11,12 +11,12 @@ use crate::index::{DeliveredIndex, OpenSearchSink};
 use crate::jobs::Jobs;
 use crate::lake::LakeBuckets;
 use crate::lock::{DataLock, LockError};
+use crate::mappings::{GivenUp, MappedQueues, RegisteredConsumers};
 use crate::resources::{Rooms, resource_types};
 use crate::scalar::ExternalFunctions;
 use crate::settings::Settings;
 use crate::topics;
 use crate::transform::Transformation;
-use crate::unwired::Unwired;
 use millrace_access::Identities;
 use millrace_api::firehose::Firehose;
 use millrace_api::sns::Sns;
@@ -25,7 +25,7 @@ use millrace_api::{Doors, Service, serve};
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
 use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
-use millrace_log::{LocalLog, Log, LogError, LogOptions, LogParts};
+use millrace_log::{Consumers, LocalLog, Log, LogError, LogOptions, LogParts};
 use millrace_process::connect::Connectors;
 use millrace_queue::sns::{TopicError, Topics};
 use millrace_queue::{QueueError, QueueOptions, QueueParts, Queues};
@@ -142,9 +142,9 @@ impl Server {
             data,
             address,
             log: &log,
-            consumers: Arc::new(Unwired),
-            queues: Arc::new(Unwired),
-            destinations: Arc::new(Unwired),
+            consumers: Arc::new(RegisteredConsumers { consumers: Consumers::new(catalog.clone()), log: log.clone() }),
+            queues: Arc::new(MappedQueues(queues.clone())),
+            destinations: Arc::new(GivenUp { queues: queues.clone(), topics: topics.clone(), store: store.clone() }),
             store: store.clone(),
         })
         .map_err(room("functions"))?;
@@ -174,6 +174,11 @@ impl Server {
             deliveries: Arc::new(Deployed(deliveries.clone())),
             domains: Arc::new(Domains::new(catalog.clone(), clock.clone(), search_address)),
             applications: applications.clone(),
+            consumers: Consumers::new(catalog.clone()),
+            queues: queues.clone(),
+            topics: topics.clone(),
+            functions: functions.clone(),
+            base_url: topics::base_url(address),
         };
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
 

@@ -4,5 +4,6 @@ mod manager;
 mod queues;
 mod recorded;
 mod simulate;
+mod speed;
 mod windows;
 mod world;
