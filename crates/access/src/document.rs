@@ -26,7 +26,7 @@ pub(crate) fn characters(document: &str) -> usize {
 }
 
 /// Refuses a document that IAM would refuse.
-pub(crate) fn check(document: &str, kind: Kind) -> Result<(), IdentityError> {
+pub fn check(document: &str, kind: Kind) -> Result<(), IdentityError> {
     let malformed = |message: &str| Err(IdentityError::MalformedPolicyDocument(message.to_owned()));
     let over = |quota: &str| Err(IdentityError::LimitExceeded(format!("Cannot exceed quota for {quota}")));
     match kind {

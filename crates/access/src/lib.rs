@@ -19,7 +19,7 @@ mod role;
 mod session;
 mod user;
 
-pub use document::Kind as DocumentKind;
+pub use document::{Kind as DocumentKind, check as check_document};
 pub use error::IdentityError;
 pub use identities::{Identities, Tags};
 pub use managed::AwsPolicy;

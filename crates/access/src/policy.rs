@@ -144,7 +144,7 @@ impl Identities {
             for arn in role.attached {
                 counts.entry(arn).or_default().0 += 1;
             }
-            for arn in role.boundary {
+            if let Some(arn) = role.boundary {
                 counts.entry(arn).or_default().1 += 1;
             }
         }

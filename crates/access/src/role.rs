@@ -102,7 +102,15 @@ fn no_role(name: &str) -> IdentityError {
 impl Identities {
     /// Makes a role.
     pub fn create_role(&self, account: &str, new: NewRole) -> Result<Role, IdentityError> {
-        let role = Role {
+        let role = self.new_role(account, new);
+        self.check_role(&role)?;
+        let taken = || IdentityError::EntityAlreadyExists(format!("Role with name {} already exists.", role.name));
+        self.create(ROLES, &key(account, &role.name), &role, taken)?;
+        Ok(role)
+    }
+
+    fn new_role(&self, account: &str, new: NewRole) -> Role {
+        Role {
             account: account.to_owned(),
             name: new.name,
             path: if new.path.is_empty() { "/".to_owned() } else { new.path },
@@ -115,11 +123,7 @@ impl Identities {
             inline: new.inline,
             attached: new.attached,
             created: self.clock.now(),
-        };
-        self.check_role(&role)?;
-        let taken = || IdentityError::EntityAlreadyExists(format!("Role with name {} already exists.", role.name));
-        self.create(ROLES, &key(account, &role.name), &role, taken)?;
-        Ok(role)
+        }
     }
 
     /// Refuses what a role may not be.
@@ -162,9 +166,27 @@ impl Identities {
             }
             change(role)
         };
-        // Policies are looked up before the transaction: within it, no other read of the catalog is allowed to wait.
         let (role, ()) = self.change(ROLES, &key(account, name), || no_role(name), checked)?;
         Ok(role)
+    }
+
+    /// Makes a role what `new` says. Policies that neither `old` nor `new` names were put there by somebody else and stay.
+    pub fn reshape_role(&self, account: &str, old: &NewRole, new: NewRole) -> Result<Role, IdentityError> {
+        let name = new.name.clone();
+        let mut wanted = self.new_role(account, new);
+        self.check_role(&wanted)?;
+        self.update_role(account, &name, |role| {
+            let mut inline = std::mem::take(&mut role.inline);
+            inline.retain(|name, _| !old.inline.contains_key(name));
+            inline.append(&mut wanted.inline);
+            let mut attached = std::mem::take(&mut role.attached);
+            attached.retain(|arn| !old.attached.contains(arn));
+            attached.append(&mut wanted.attached);
+            let (id, created) = (role.id.clone(), role.created);
+            *role = Role { id, created, inline, attached, ..wanted };
+            role.check_inline()?;
+            role.check_attached()
+        })
     }
 
     /// Removes a role that has no policies left.

@@ -1,6 +1,6 @@
 //! A server on a free port over a real log in a temporary folder, with a clock that only tests move.
 
-use millrace_api::{Doors, serve};
+use millrace_api::{Doors, Service, serve};
 use millrace_base::{Clock, Millis, SystemDice, SystemDisk};
 use millrace_catalog::Catalog;
 use millrace_log::{LocalLog, LogOptions, LogParts};
@@ -64,6 +64,11 @@ impl Answer {
 
 impl Door {
     pub async fn open(dir: &Path, clock: TestClock) -> Self {
+        Self::open_with(dir, clock, Vec::new()).await
+    }
+
+    /// A server with further services.
+    pub async fn open_with(dir: &Path, clock: TestClock, services: Vec<Arc<dyn Service>>) -> Self {
         let catalog = Catalog::open(&SystemDisk, &dir.join("catalog")).unwrap();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let parts = LogParts {
@@ -78,7 +83,7 @@ impl Door {
             clock: shared,
             dice: Arc::new(SystemDice),
             iterator_key: [7; 32],
-            services: Vec::new(),
+            services,
             router: axum::Router::new(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -103,8 +108,13 @@ impl Door {
 
     /// Posts to `/` on a connection of its own.
     pub async fn post(&self, headers: &BTreeMap<String, String>, body: &[u8]) -> Answer {
+        self.send("POST", "/", headers, body).await
+    }
+
+    /// Sends a request on a connection of its own.
+    pub async fn send(&self, method: &str, path: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> Answer {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
-        let mut request = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n".to_owned();
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }

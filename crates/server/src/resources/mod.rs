@@ -16,8 +16,8 @@ mod table;
 
 pub use ports::{ApplicationDefinition, ApplicationPort, BucketPort, DeliveryPort, DomainPort, PortError};
 
+use millrace_access::Identities;
 use millrace_base::Clock;
-use millrace_catalog::Catalog;
 use millrace_log::Log;
 use millrace_schema::tables::Tables;
 use millrace_stack::ResourceType;
@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// The rooms that the adapters call.
 #[derive(Clone)]
 pub struct Rooms {
-    /// Where roles and policies are kept.
-    pub catalog: Catalog,
+    /// Roles and their policies.
+    pub identities: Identities,
     /// When a database or table was created.
     pub clock: Arc<dyn Clock>,
     /// Streams.
@@ -61,7 +61,7 @@ pub fn resource_types(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>
             "AWS::KinesisAnalyticsV2::Application",
             Arc::new(application::Application { applications: Arc::clone(&rooms.applications) }),
         ),
-        ("AWS::IAM::Role", Arc::new(identity::Role { catalog: rooms.catalog.clone() })),
-        ("AWS::IAM::Policy", Arc::new(identity::Policy { catalog: rooms.catalog.clone() })),
+        ("AWS::IAM::Role", Arc::new(identity::Role { identities: rooms.identities.clone() })),
+        ("AWS::IAM::Policy", Arc::new(identity::Policy { identities: rooms.identities.clone() })),
     ]
 }
