@@ -7,16 +7,30 @@ use std::path::Path;
 use std::process::Command;
 
 /// The resource types that templates may use.
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 23] = [
     "AWS::Glue::Database",
     "AWS::Glue::Table",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Kinesis::Stream",
+    "AWS::Kinesis::StreamConsumer",
     "AWS::KinesisAnalyticsV2::Application",
     "AWS::KinesisFirehose::DeliveryStream",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
+    "AWS::Logs::LogGroup",
     "AWS::OpenSearchService::Domain",
     "AWS::S3::Bucket",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
 ];
 
 /// The words of JSON Schema that the checker knows. Prose, handlers and hints for tools are left out.

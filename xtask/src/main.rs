@@ -3,6 +3,7 @@
 
 mod bench;
 mod cfn;
+mod compat;
 mod models;
 mod oracle;
 mod scan;
@@ -26,12 +27,13 @@ const TASKS: &[(&str, &str, &str, Task)] = &[
     ("tidy", "", "check the house's rules: sizes, module docs, dependency arrows, links, leftovers", tidy::run),
     (
         "bench",
-        "[log|latency|sql|all]",
+        "[log|latency|sql|functions|all]",
         "measure beside a peer in the same run and add the ratio to docs/bench.md",
         bench::run,
     ),
     ("models", "[--check] [BOTOCORE]", "generate crates/api/src/models from AWS's own service models", models::run),
     ("cfn", "[PYTHON]", "generate crates/stack/src/schemas.json from AWS's own resource schemas", cfn::run),
+    ("compat", "", "prove the example functions in all languages, Rust too, which takes minutes to build", compat::run),
     ("oracle", "[FLINK_SQL] [NAME …]", "re-record tests/sql/*.golden with a real Apache Flink", oracle::run),
     ("venv", "", "set up the Python tools and print the folder of their programs", venv::run),
 ];

@@ -35,7 +35,7 @@ impl Connection {
         Ok(Self { stream, answer: Vec::with_capacity(1 << 20) })
     }
 
-    /// Sends a request made by [`request`] and gives the answer's body; an answer other than 200 is an error.
+    /// Sends a request made by [`request`] and gives the answer's body; an answer that is no success is an error.
     pub fn call(&mut self, request: &[u8]) -> Result<&[u8], String> {
         self.stream.write_all(request).map_err(|error| format!("cannot send: {error}"))?;
         self.answer.clear();
@@ -55,11 +55,27 @@ impl Connection {
             }
         }
         let body = &self.answer[body_at..];
-        if self.answer.starts_with(b"HTTP/1.1 200") {
+        if self.answer.starts_with(b"HTTP/1.1 2") {
             Ok(body)
         } else {
             Err(format!("the server refused: {}", String::from_utf8_lossy(body)))
         }
+    }
+
+    /// Makes and sends one request of Lambda's REST API and reads the answer as JSON; an empty body is null.
+    pub fn rest(&mut self, method: &str, path: &str, body: &str) -> Result<serde_json::Value, String> {
+        let credential = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/lambda/aws4_request, \
+                          SignedHeaders=host;x-amz-date, Signature=0000";
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+             X-Amz-Date: 20260101T000000Z\r\nAuthorization: {credential}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = self.call(request.as_bytes()).map_err(|error| format!("{method} {path}: {error}"))?;
+        if answer.is_empty() {
+            return Ok(serde_json::Value::Null);
+        }
+        serde_json::from_slice(answer).map_err(|error| format!("{method} {path}: {error}"))
     }
 
     /// Makes and sends one request and reads the answer as JSON; an empty body is null.

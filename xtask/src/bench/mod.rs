@@ -3,6 +3,7 @@
 //! Rounds alternate between the two, the median counts, and the ratio goes with date, commit and machine into
 //! `docs/bench.md`. A peer that this machine cannot run (no JDK, no way to install it) is left out with a message.
 
+mod functions;
 mod http;
 mod latency;
 mod log;
@@ -15,22 +16,28 @@ mod sql;
 use crate::shell;
 use std::path::PathBuf;
 
-type Bench = fn(&Setup) -> Result<report::Row, String>;
+type Bench = fn(&Setup) -> Result<Vec<report::Row>, String>;
 
 /// Runs the asked bench, or all.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let asked = arguments.first().map_or("all", String::as_str);
-    let benches: &[(&str, Bench)] = &[("log", log::run), ("latency", latency::run), ("sql", sql::run)];
+    let benches: &[(&str, Bench)] = &[
+        ("log", |setup| Ok(vec![log::run(setup)?])),
+        ("latency", |setup| Ok(vec![latency::run(setup)?])),
+        ("sql", |setup| Ok(vec![sql::run(setup)?])),
+        ("functions", functions::run),
+    ];
     if asked != "all" && benches.iter().all(|(name, _)| *name != asked) {
-        return Err(format!("there is no bench '{asked}': choose log, latency, sql or all"));
+        return Err(format!("there is no bench '{asked}': choose log, latency, sql, functions or all"));
     }
     let setup = Setup::new()?;
     let mut rows = Vec::new();
     for (name, bench) in benches.iter().filter(|(name, _)| asked == "all" || asked == *name) {
         println!("== {name}");
-        let row = bench(&setup)?;
-        println!("{row}\n");
-        rows.push(row);
+        for row in bench(&setup)? {
+            println!("{row}\n");
+            rows.push(row);
+        }
     }
     report::append(&rows)
 }
