@@ -41,8 +41,9 @@ const API: &[&str] = &[
 
 /// Adds what is wrong with one manifest.
 pub fn check(file: &File, findings: &mut Vec<Finding>) {
-    if file.path == "Cargo.toml" {
-        return; // the one place that declares features
+    // The root is the one place that declares features; an example is a project of its own.
+    if file.path == "Cargo.toml" || file.path.starts_with("examples/") {
+        return;
     }
     let owner = file.path.strip_prefix("crates/").and_then(|rest| rest.split('/').next());
     for entry in entries(&file.text).iter().filter(|entry| entry.section.ends_with("dependencies")) {
@@ -156,5 +157,6 @@ mod tests {
             findings("crates/log/Cargo.toml", "[package]\nversion.workspace = true\n[lints]\nworkspace = true\n").len(),
             0
         );
+        assert_eq!(findings("examples/functions/rust/Cargo.toml", bad).len(), 0);
     }
 }
