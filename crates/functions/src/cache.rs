@@ -6,10 +6,10 @@ use std::path::PathBuf;
 /// is the machine's.
 pub fn runtimes_cache() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let own = || folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-    let cache = match rustix::process::geteuid().is_root() {
+    let home = || match rustix::process::geteuid().is_root() {
         true => PathBuf::from("/var/cache"),
-        false => own().unwrap_or_else(std::env::temp_dir),
+        false => folder("HOME").map_or_else(std::env::temp_dir, |home| home.join(".cache")),
     };
+    let cache = folder("XDG_CACHE_HOME").unwrap_or_else(home);
     cache.join("millrace").join("runtimes")
 }

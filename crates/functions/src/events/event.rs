@@ -163,7 +163,7 @@ impl Event {
     ) -> Next {
         let destination = if condition == Condition::Success { &config.on_success } else { &config.on_failure };
         if let Some(destination) = destination {
-            let message = self.record(condition, response, arn, now).to_string();
+            let message = fitting(self.record(condition, response, arn, now), destination);
             self.deliveries.push(self.delivery(destination, message, now));
         }
         if let Some(letters) = config.dead_letter.as_deref().filter(|_| condition != Condition::Success) {
@@ -206,6 +206,23 @@ impl Event {
         }
         record
     }
+}
+
+/// A queue or topic that cannot take the payloads gets the record without them, as on AWS.
+fn fitting(mut record: Value, destination: &str) -> String {
+    let bytes_max = match destination.split(':').nth(2) {
+        Some("sns") => 256 * 1024,
+        Some("sqs" | "lambda") => 1024 * 1024,
+        _ => usize::MAX,
+    };
+    for payload in ["responsePayload", "requestPayload"] {
+        let message = record.to_string();
+        if message.len() <= bytes_max {
+            return message;
+        }
+        record[payload] = Value::Null;
+    }
+    record.to_string()
 }
 
 /// JSON as it is, anything else as a text.
@@ -312,6 +329,20 @@ mod tests {
     fn events_of_a_deleted_function_are_forgotten() {
         let gone = InvokeError::NotFound("arn".into());
         assert_eq!(event().after_attempt(Err(&gone), (&both(), &Pace::default()), "arn", 0), Next::Forget);
+    }
+
+    #[test]
+    fn payloads_that_do_not_fit_are_left_out() {
+        let large = FunctionResponse { payload: format!("\"{}\"", "x".repeat(2 << 20)).into(), ..response(true) };
+        let given_up = |destination: &str| {
+            let on_failure = Some(destination.into());
+            let config = EventConfig { on_failure, retries_max: 0, ..EventConfig::default() };
+            let over = kept(event().after_attempt(Ok(&large), (&config, &Pace::default()), "arn", 0));
+            serde_json::from_str::<Value>(&over.deliveries[0].message).unwrap()
+        };
+        let queued = given_up("arn:aws:sqs:us-east-1:000000000000:failed");
+        assert!(queued["responsePayload"].is_null() && queued["requestPayload"]["a"] == 1);
+        assert_eq!(given_up("arn:aws:s3:::failed")["responsePayload"].as_str().unwrap().len(), 2 << 20);
     }
 
     #[test]
