@@ -64,7 +64,8 @@ pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Ou
     let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
     services.push(Arc::new(Iam::new(identities.clone())));
     services.push(Arc::new(Sts::new(identities)));
-    services.push(Arc::new(Kinesis::new(log, catalog, clock, &iterator_key)));
+    let kinesis = Kinesis::new(log, catalog, clock, &iterator_key);
+    services.push(Arc::new(kinesis.clone()));
     let services = Services::new(services, dice.clone());
     let router = TowerToHyperService::new(router.fallback(no_route));
     let door = Arc::new(Door { services, router, dice });
@@ -87,6 +88,8 @@ pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Ou
     }
     drop(listener);
     drop(stop);
+    // Answers that would go on for minutes.
+    kinesis.end_subscriptions();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
         connections.abort_all();

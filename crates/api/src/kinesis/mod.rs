@@ -66,6 +66,11 @@ impl Kinesis {
         Self { log, catalog, clock, seal, consumers, subscriptions: Arc::default() }
     }
 
+    /// Ends what SubscribeToShard has begun: the clients find the end, and subscribe again elsewhere or later.
+    pub fn end_subscriptions(&self) {
+        self.subscriptions.close();
+    }
+
     /// The stream that a request names by `StreamName`, `StreamARN` or both.
     fn key(&self, caller: &Caller, name: Option<&Text>, arn: Option<&Text>) -> Result<StreamKey, Fault> {
         let Some(arn) = arn else {

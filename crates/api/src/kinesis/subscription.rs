@@ -41,6 +41,7 @@ enum Ended {
     No,
     TakenOver,
     Deregistered,
+    Closing,
 }
 
 /// Who is subscribed to what: consumer ARN and shard.
@@ -78,6 +79,12 @@ impl Subscriptions {
         let (sender, ended) = watch::channel(Ended::No);
         held.insert(place, Held { since: now, ended: sender });
         Ok(Lease { since: now, ended })
+    }
+
+    /// Ends all subscriptions, because the server does.
+    pub fn close(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.drain().for_each(|(_, held)| drop(held.ended.send_replace(Ended::Closing)));
     }
 
     /// Ends all subscriptions of a consumer that is gone.
@@ -167,6 +174,10 @@ impl Subscription {
         loop {
             match *self.lease.ended.borrow() {
                 Ended::No => {}
+                Ended::Closing => {
+                    self.stage = Stage::Over;
+                    return Ok(None);
+                }
                 Ended::TakenOver => {
                     let message = "Another subscription of this consumer to this shard has taken over.";
                     return Err(kinds::RESOURCE_IN_USE.because(message));

@@ -242,7 +242,13 @@ async fn a_quiet_subscription_sends_an_event_every_five_seconds_for_five_minutes
     assert_eq!(second["ContinuationSequenceNumber"], first["ContinuationSequenceNumber"]);
     door.clock.advance(295_000);
     assert!(events.frame().await.is_none(), "five minutes are over, and the end is clean");
+    // A server that ends does not wait for those who would go on.
+    let mut events = subscribe(&door, &arn, 0, json!({ "Type": "LATEST" }), true).await;
+    events.event().await;
+    let began = std::time::Instant::now();
     door.close().await;
+    assert!(events.frame().await.is_none());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,7 +69,7 @@ pub async fn run(args: TailArgs) -> Result<(), CliError> {
     let (sender, mut told) = mpsc::channel(WAITING_MAX / READ_RECORDS_MAX as usize + 1);
     let mut tasks = JoinSet::new();
     let reader = Reader { client: client.clone(), stream: args.stream.clone(), json: args.json, sender };
-    let (first, mut expected) = first_shards(&client, &args).await?;
+    let Shards { first, mut expected, last } = first_shards(&client, &args).await?;
     for shard in first {
         // The iterators are taken before anything is awaited from outside: what is put from now on is seen.
         let iterator = reader.iterator(&shard, &args).await?;
@@ -97,10 +97,11 @@ pub async fn run(args: TailArgs) -> Result<(), CliError> {
             Some(Told::Ended { shard, children }) => {
                 ended.insert(shard);
                 for (child, parents) in children {
-                    let waits = parents.iter().any(|parent| expected.contains(parent) && !ended.contains(parent));
+                    let is_read = |parent: &String| expected.contains(parent) || *parent > last;
+                    let waits = parents.iter().any(|parent| is_read(parent) && !ended.contains(parent));
                     if !waits && begun.insert(child.clone()) {
                         expected.insert(child.clone());
-                        let iterator = reader.iterator_of(&child, json!({"ShardIteratorType": "TRIM_HORIZON"})).await?;
+                        let iterator = reader.iterator_of(&child, start_of_child(&args)).await?;
                         tasks.spawn(reader.clone().read(child, iterator));
                     }
                 }
@@ -125,8 +126,26 @@ fn print(out: &mut impl Write, lines: &[Vec<u8>]) -> Result<bool, CliError> {
     }
 }
 
-/// The shards to begin with (the open ones for what is new, else those whose parents are gone), and all that will be read.
-async fn first_shards(client: &Client, args: &TailArgs) -> Result<(Vec<String>, BTreeSet<String>), CliError> {
+/// The shards of a stream when the command begins.
+struct Shards {
+    /// Those to begin with: the open ones for what is new, else those whose parents are gone.
+    first: Vec<String>,
+    /// Those that will be read, now or after their parents.
+    expected: BTreeSet<String>,
+    /// The latest one. Ids are given in order, so whatever is greater came later, and will be read after its parents.
+    last: String,
+}
+
+/// Where a child of a shard that has ended is read from.
+fn start_of_child(args: &TailArgs) -> Value {
+    match args.at {
+        // It may have been there before that time.
+        Some(at) => json!({"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": at}),
+        None => json!({"ShardIteratorType": "TRIM_HORIZON"}),
+    }
+}
+
+async fn first_shards(client: &Client, args: &TailArgs) -> Result<Shards, CliError> {
     let mut shards: BTreeMap<String, Value> = BTreeMap::new();
     let mut body = json!({"StreamName": args.stream});
     loop {
@@ -145,8 +164,9 @@ async fn first_shards(client: &Client, args: &TailArgs) -> Result<(Vec<String>, 
         false => ["ParentShardId", "AdjacentParentShardId"].iter().all(|name| !shards.contains_key(&text(shard, name))),
     };
     let first: Vec<String> = shards.iter().filter(|(_, shard)| begins(shard)).map(|(id, _)| id.clone()).collect();
+    let last = shards.keys().next_back().cloned().unwrap_or_default();
     let expected = if from_now { first.iter().cloned().collect() } else { shards.into_keys().collect() };
-    Ok((first, expected))
+    Ok(Shards { first, expected, last })
 }
 
 #[derive(Clone)]
