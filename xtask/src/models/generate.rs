@@ -362,3 +362,84 @@ impl<'a> Generator<'a> {
 fn reserved(member: &Value) -> bool {
     member["documentation"].as_str().is_some_and(|doc| doc.contains("Not Implemented. Reserved for future use"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    static SERVICE: Service =
+        Service { model: "trees", operations: &["Plant"], query: None, unsupported: &[("Tree", &["Weather"])] };
+
+    fn model() -> Value {
+        json!({
+            "metadata": {"serviceFullName": "Trees", "protocols": ["rest-json"], "apiVersion": "1"},
+            "operations": {
+                "Fell": {"http": {"method": "DELETE", "requestUri": "/trees/{Name}", "responseCode": 204}},
+                "Plant": {
+                    "http": {"method": "PUT", "requestUri": "/trees/{Name}?how=deep", "responseCode": 201},
+                    "input": {"shape": "Tree"},
+                    "output": {"shape": "Planted"},
+                    "errors": [{"shape": "TooDry"}]
+                }
+            },
+            "shapes": {
+                "Tree": {"type": "structure", "required": ["Name"], "members": {
+                    "Name": {"shape": "Name", "location": "uri", "locationName": "Name"},
+                    "Graft": {"shape": "Tree"},
+                    "Through": {"shape": "Branch"},
+                    "Branches": {"shape": "Branches"},
+                    "Weather": {"shape": "Name"}
+                }},
+                "Branch": {"type": "structure", "members": {"Of": {"shape": "Tree"}}},
+                "Branches": {"type": "list", "member": {"shape": "Tree"}, "max": 3},
+                "Name": {"type": "string", "min": 1},
+                "Planted": {"type": "structure", "payload": "Photo", "members": {
+                    "Photo": {"shape": "Photo"},
+                    "Where": {"shape": "Name", "location": "header", "locationName": "X-Where"}
+                }},
+                "Photo": {"type": "blob"},
+                "TooDry": {"type": "structure", "exception": true, "error": {"httpStatusCode": 409}, "members": {
+                    "Message": {"shape": "Name"}
+                }}
+            }
+        })
+    }
+
+    #[test]
+    fn shapes_that_hold_themselves_do_so_in_a_box() {
+        let text = Generator::new(&model(), &SERVICE).unwrap().file("a test").unwrap();
+        for line in [
+            "required name \"Name\" Text, NAME;",
+            "optional graft \"Graft\" Box<Tree>, ANY;",
+            "optional through \"Through\" Box<Branch>, ANY;",
+            "optional of \"Of\" Box<Tree>, ANY;",
+            "optional branches \"Branches\" Vec<Tree>, BRANCHES;",
+            "optional weather \"Weather\" Unsupported, ANY;",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn routes_say_where_members_lie() {
+        let text = Generator::new(&model(), &SERVICE).unwrap().file("a test").unwrap();
+        for part in [
+            "operation: \"Plant\", method: \"PUT\", path: \"/trees/{Name}\", query: \"how=deep\", status: 201",
+            "(\"Name\", crate::wire::Place::Label(\"Name\"))",
+            "(\"Photo\", crate::wire::Place::Payload), (\"Where\", crate::wire::Place::Header(\"x-where\"))",
+            // What is not served is known by its route.
+            "operation: \"Fell\", method: \"DELETE\", path: \"/trees/{Name}\", query: \"\", status: 204, input: &[], output: &[]",
+            "TOO_DRY: FaultKind = FaultKind::new(\"TooDry\", 409).capital();",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_model_does_not_have_is_an_error() {
+        static WRONG: Service = Service { model: "trees", operations: &["Water"], query: None, unsupported: &[] };
+        let error = Generator::new(&model(), &WRONG).unwrap().file("a test").unwrap_err();
+        assert_eq!(error, "a test has no operation Water");
+    }
+}

@@ -472,7 +472,6 @@ structures! {
         required stream_arn "StreamARN" Text, STREAM_ARN;
         /// Specifies the capacity mode to which you want to set your data stream.
         required stream_mode_details "StreamModeDetails" StreamModeDetails, ANY;
-        /// The target warm throughput in MB/s that the stream should be scaled to handle.
         optional warm_throughput_mibps "WarmThroughputMiBps" Unsupported, ANY;
     }
     DescribeLimitsOutput {
