@@ -34,7 +34,7 @@ class Endpoint:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 status = outer.answers.pop(0) if outer.answers else 200
-                outer.posts.put((dict(self.headers), body, status))
+                outer.posts.put((self.headers, body, status))
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -4,15 +4,16 @@
 //! | --- | --- | --- |
 //! | `GET /_millrace/health` | | `{"status": "ok"}` |
 //! | `POST /_millrace/sql` | `{"name", "prelude", "script"}` | JSON lines of [`Event`] |
-//! | `POST /_millrace/deploy` | `{"stack", "file", "template", "parameters"}` | JSON lines of [`DeployEvent`] |
+//! | `POST /_millrace/deploy` | `{"stack", "file", "template", "parameters", "packages"}` | JSON lines of [`DeployEvent`] |
 //!
 //! Account and region are those of the request's `Authorization` header, as everywhere.
 
 use crate::jobs::{Jobs, Stopper};
 use crate::script::{Audience, Event, Interpreter};
+use crate::uploads::Uploads;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Json, State};
+use axum::extract::{DefaultBodyLimit, Json, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -28,6 +29,8 @@ use tokio::sync::mpsc;
 
 /// How many events may wait for a slow reader before the work waits too.
 const WAITING_EVENTS_MAX: usize = 1024;
+/// A template with its code in base64: several packages as large as Lambda takes them directly.
+const DEPLOY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The rooms behind the routes.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub struct Own {
     pub jobs: Arc<Jobs>,
     /// Deploys templates.
     pub deployer: Arc<Deployer>,
+    /// Keeps the code that comes with templates.
+    pub uploads: Uploads,
 }
 
 /// A script to run.
@@ -58,6 +63,9 @@ pub struct DeployRequest {
     pub template: String,
     /// Its parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Zips of the local code that it names, in base64, by the paths that it names them with.
+    #[serde(default)]
+    pub packages: BTreeMap<String, String>,
 }
 
 /// What happens while a template is deployed.
@@ -77,7 +85,7 @@ pub fn router(own: Own) -> Router {
     Router::new()
         .route("/_millrace/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/_millrace/sql", post(sql))
-        .route("/_millrace/deploy", post(deploy))
+        .route("/_millrace/deploy", post(deploy).layer(DefaultBodyLimit::max(DEPLOY_BYTES_MAX)))
         .with_state(own)
 }
 
@@ -162,7 +170,7 @@ async fn deploy(State(own): State<Own>, headers: HeaderMap, Json(request): Json<
             // A reader who is gone or slow misses progress, not the deploy.
             let _ = to.try_send(event);
         };
-        let last = carry_out(&own.deployer, &scope, &request, &show).await;
+        let last = carry_out(&own.deployer, &own.uploads, &scope, &request, &show).await;
         let _ = to.send(last).await;
     });
     response
@@ -171,6 +179,7 @@ async fn deploy(State(own): State<Own>, headers: HeaderMap, Json(request): Json<
 /// Deploys a template, tells `show` of every resource, and gives the last event.
 pub async fn carry_out(
     deployer: &Deployer,
+    uploads: &Uploads,
     scope: &Scope,
     request: &DeployRequest,
     show: &(dyn Fn(DeployEvent) + Send + Sync),
@@ -179,11 +188,17 @@ pub async fn carry_out(
         let Progress { logical_id, type_name, status, reason, .. } = progress;
         show(DeployEvent::Resource(logical_id.clone(), type_name.clone(), status.word().to_owned(), reason.clone()));
     };
-    let parsed = Template::parse(&request.file, &request.template);
-    let deployed = match &parsed {
+    let holding = uploads.hold().await;
+    let parsed = Template::parse(&request.file, &request.template).map_err(|error| error.to_string());
+    let packaged = parsed.and_then(|mut template| uploads.take(request, &mut template).map(|()| template));
+    let deployed = match &packaged {
         Ok(template) => deployer.deploy(scope, &request.stack, template, &request.parameters, &progress).await,
-        Err(error) => return DeployEvent::Error(error.to_string()),
+        Err(error) => return DeployEvent::Error(error.clone()),
     };
+    drop(holding);
+    if let Err(error) = uploads.tidy(deployer) {
+        eprintln!("code of former deploys could not be removed, the next deploy tries again: {error}");
+    }
     match deployed {
         Ok(deployed) => {
             let changed = deployed.changes.iter().filter(|(_, status)| *status != Status::Unchanged);

@@ -62,10 +62,12 @@ pub struct FunctionRoom {
     pub events: Events,
     /// Event source mappings.
     pub mappings: Mappings,
-    logs: Logs,
+    /// What functions log.
+    pub logs: Logs,
     metrics: Metrics,
     runner: Runner,
-    objects: Arc<dyn CodeObjects>,
+    /// Where packages are read from.
+    pub objects: Arc<dyn CodeObjects>,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
 }
@@ -156,7 +158,8 @@ fn open_runner(ground: &Ground<'_>, functions: &Functions, logs: &Logs) -> Resul
         logs: Arc::new(FunctionLogs(logs.clone())),
         clock: ground.clock.clone(),
         dice: ground.dice.clone(),
-        dir: ground.data.join("functions"),
+        // Functions run in folders of their own, where a relative path would lead elsewhere.
+        dir: std::path::absolute(ground.data.join("functions")).map_err(text)?,
         cache: runtimes_cache(),
         endpoint: endpoint(ground.address),
     };

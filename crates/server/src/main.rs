@@ -23,6 +23,7 @@ mod server;
 mod settings;
 mod topics;
 mod transform;
+mod uploads;
 
 use clap::{Parser, Subcommand};
 use cli::client::CliError;

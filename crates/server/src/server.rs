@@ -17,6 +17,7 @@ use crate::scalar::ExternalFunctions;
 use crate::settings::Settings;
 use crate::topics;
 use crate::transform::Transformation;
+use crate::uploads::{Packages, Uploads};
 use millrace_access::Identities;
 use millrace_api::firehose::Firehose;
 use millrace_api::sns::Sns;
@@ -79,6 +80,8 @@ pub struct Server {
     pub search_address: SocketAddr,
     /// Deploys templates.
     pub deployer: Arc<Deployer>,
+    /// Keeps the code that comes with templates.
+    pub uploads: Uploads,
     /// The objects of the lake.
     pub store: Arc<dyn ObjectStore>,
     applications: Arc<Applications>,
@@ -165,6 +168,7 @@ impl Server {
         let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
         applications.resume().map_err(room("applications"))?;
 
+        let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
             identities: Identities::new(catalog.clone(), clock.clone(), dice.clone()),
             clock: clock.clone(),
@@ -178,6 +182,7 @@ impl Server {
             queues: queues.clone(),
             topics: topics.clone(),
             functions: functions.clone(),
+            packages: Arc::new(Packages { uploads: uploads.clone(), objects: functions.objects.clone() }),
             base_url: topics::base_url(address),
         };
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
@@ -196,7 +201,8 @@ impl Server {
             clock,
             dice,
             services,
-            router: door::router(door::Own { jobs, deployer: deployer.clone() }).merge(functions.router()),
+            router: door::router(door::Own { jobs, deployer: deployer.clone(), uploads: uploads.clone() })
+                .merge(functions.router()),
         };
         let doors = vec![
             tokio::spawn(serve(listener, doors, stopping(stopped.clone()))),
@@ -207,6 +213,7 @@ impl Server {
             address,
             search_address,
             deployer,
+            uploads,
             store,
             applications,
             deliveries,

@@ -41,8 +41,8 @@ pub fn open(
     Ok((topics, functions))
 }
 
-/// Nobody can open a link to the address that stands for all of them.
-fn base_url(address: SocketAddr) -> String {
+/// Where this server is found; nobody can open a link to the address that stands for all of them.
+pub fn base_url(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         return format!("http://localhost:{}", address.port());
     }

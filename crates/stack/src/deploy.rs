@@ -72,6 +72,11 @@ impl Deployer {
         Ok(StackState::all(&self.catalog, scope)?)
     }
 
+    /// Whether a text stands anywhere in any stack of any scope.
+    pub fn mentions(&self, text: &str) -> Result<bool, StackError> {
+        Ok(StackState::any_mentions(&self.catalog, text)?)
+    }
+
     /// Checks a template completely and tells what deploying it would change. Changes nothing.
     pub fn plan(
         &self,

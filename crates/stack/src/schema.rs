@@ -16,9 +16,19 @@ use std::sync::OnceLock;
 /// A value after which a list of allowed values is cut in a message.
 const ENUM_SHOWN_MAX: usize = 12;
 
+/// Attributes that AWS documents although its schema does not call them read-only, because they can be given as well.
+const GIVEN_ATTRIBUTES: [(&str, &str); 3] = [
+    ("AWS::Kinesis::StreamConsumer", "ConsumerName"),
+    ("AWS::SNS::Topic", "TopicName"),
+    ("AWS::SQS::Queue", "QueueName"),
+];
+
 /// One resource type.
 pub(crate) struct TypeSchema {
     root: &'static Json,
+    /// What AWS sets.
+    read_only: Vec<String>,
+    /// What `Fn::GetAtt` may name.
     attributes: Vec<String>,
 }
 
@@ -28,9 +38,12 @@ impl TypeSchema {
         self.paths("createOnlyProperties")
     }
 
-    /// The paths that name the resource, when the template names it.
+    /// The paths that name the resource, when the template names it. A resource that AWS gives an id is never named.
     pub(crate) fn identifiers(&self) -> Vec<String> {
         let mut paths = self.paths("primaryIdentifier");
+        if paths.iter().any(|path| self.read_only.contains(path)) {
+            return Vec::new();
+        }
         paths.push("TableInput.Name".to_owned());
         paths
     }
@@ -49,8 +62,11 @@ fn schemas() -> &'static BTreeMap<&'static str, TypeSchema> {
         let all = TEXT.get_or_init(|| serde_json::from_str(include_str!("schemas.json")).unwrap_or_default());
         let types = all.get("types").and_then(Json::as_object);
         let one = |(name, root): (&'static String, &'static Json)| {
-            let mut schema = TypeSchema { root, attributes: Vec::new() };
-            schema.attributes = schema.paths("readOnlyProperties");
+            let mut schema = TypeSchema { root, read_only: Vec::new(), attributes: Vec::new() };
+            schema.read_only = schema.paths("readOnlyProperties");
+            let given = GIVEN_ATTRIBUTES.iter().filter(|(type_name, _)| type_name == name);
+            schema.attributes = given.map(|(_, attribute)| (*attribute).to_owned()).collect();
+            schema.attributes.extend(schema.read_only.iter().cloned());
             (name.as_str(), schema)
         };
         types.into_iter().flatten().map(one).collect()
@@ -78,7 +94,7 @@ pub(crate) fn attributes(type_name: &str) -> Option<&'static [String]> {
 /// Checks folded properties; a reference that is still open passes wherever a text could stand.
 pub(crate) fn check(type_name: &str, properties: &Node, path: &str, problems: &mut Problems) {
     let Some(schema) = of_type(type_name) else { return };
-    for attribute in &schema.attributes {
+    for attribute in &schema.read_only {
         if !attribute.contains('.')
             && let Some(given) = properties.get(attribute)
         {

@@ -89,6 +89,12 @@ impl StackState {
         Ok(found.into_iter().map(|(_, state)| state).collect())
     }
 
+    /// Whether a text stands anywhere in any stack of any scope.
+    pub(crate) fn any_mentions(catalog: &Catalog, text: &str) -> Result<bool, CatalogError> {
+        let all = catalog.list::<serde_json::Value>(TABLE, "")?;
+        Ok(all.iter().any(|(_, state)| state.to_string().contains(text)))
+    }
+
     pub(crate) fn save(&self, catalog: &Catalog, scope: &Scope) -> Result<(), CatalogError> {
         catalog.put(TABLE, &key(scope, &self.name), self)
     }

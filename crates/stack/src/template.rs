@@ -3,11 +3,13 @@
 use crate::StackError;
 use crate::error::Problems;
 use crate::error::hint;
+use crate::json::from_json;
 use crate::node::{Key, Node, Place, Value};
 use crate::parameter::Parameter;
 use crate::parse::parse;
 use crate::schema;
 use millrace_base::nearest;
+use std::collections::BTreeMap;
 
 /// CloudFormation's own limit (AWS quota: 500 resources in a template).
 const RESOURCES_MAX: usize = 500;
@@ -101,6 +103,28 @@ impl Template {
         self.parameters.iter().map(|parameter| parameter.name.as_str())
     }
 
+    /// The local files and folders that the template names where AWS takes an object of a bucket, in order of the text: the
+    /// same that `aws cloudformation package` uploads.
+    pub fn local_paths(&self) -> Vec<String> {
+        let code = self.resources.iter().filter_map(|resource| resource.properties.get(packaged(&resource.type_name)?));
+        let mut paths: Vec<String> = code.filter_map(Node::as_text).map(str::to_owned).collect();
+        paths.dedup();
+        paths
+    }
+
+    /// Puts what was made of local paths where they stood.
+    pub fn package(&mut self, made: &BTreeMap<String, serde_json::Value>) {
+        for resource in &mut self.resources {
+            let Some(property) = packaged(&resource.type_name) else { continue };
+            let Value::Map(entries) = &mut resource.properties.value else { continue };
+            for (_, node) in entries.iter_mut().filter(|(key, _)| key.name == property) {
+                if let Some(package) = node.as_text().and_then(|path| made.get(path)) {
+                    *node = from_json(package, node.at);
+                }
+            }
+        }
+    }
+
     fn read(file: &str, root: &Node, problems: &mut Problems) -> Self {
         if !matches!(root.value, Value::Map(_)) {
             let message = format!("a template is a mapping with the member Resources, not {}", root.kind());
@@ -131,6 +155,15 @@ impl Template {
             resources,
             outputs: entries("Outputs").iter().map(|(k, n)| output(k, n, problems)).collect(),
         }
+    }
+}
+
+/// The property that may be a local path instead of an object of a bucket.
+fn packaged(type_name: &str) -> Option<&'static str> {
+    match type_name {
+        "AWS::Lambda::Function" => Some("Code"),
+        "AWS::Lambda::LayerVersion" => Some("Content"),
+        _ => None,
     }
 }
 

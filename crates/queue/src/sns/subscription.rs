@@ -128,13 +128,15 @@ impl Subscription {
         self.protocol == protocol && self.endpoint == endpoint
     }
 
-    /// Sets one attribute; an empty value takes it away.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), TopicError> {
-        check_name(name)?;
-        if value.is_empty() {
-            self.attributes.remove(name);
-        } else {
-            self.attributes.insert(name.to_owned(), value.to_owned());
+    /// Sets attributes; an empty value takes one away. What holds together is checked together.
+    pub(super) fn set(&mut self, values: &BTreeMap<String, String>) -> Result<(), TopicError> {
+        for (name, value) in values {
+            check_name(name)?;
+            if value.is_empty() {
+                self.attributes.remove(name);
+            } else {
+                self.attributes.insert(name.clone(), value.clone());
+            }
         }
         self.check()
     }

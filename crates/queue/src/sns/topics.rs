@@ -291,12 +291,12 @@ impl Topics {
         Ok(live.subscription.describe(&entry.topic))
     }
 
-    /// Sets one attribute of a subscription; an empty value takes it away.
-    pub fn set_subscription_attribute(&self, arn: &str, name: &str, value: &str) -> Result<(), TopicError> {
+    /// Sets attributes of a subscription, all or none; an empty value takes one away.
+    pub fn set_subscription_attributes(&self, arn: &str, values: &BTreeMap<String, String>) -> Result<(), TopicError> {
         let (entry, live) = self.shared.book.subscription(arn)?;
         self.shared.book.change(&entry.topic.key, |entry| {
             let mut one = entry.subscription(&live.subscription.id)?.subscription.clone();
-            one.set(name, value)?;
+            one.set(values)?;
             Ok((Some(Change::Subscription(one)), ()))
         })
     }

@@ -79,11 +79,11 @@ fn a_filter_lets_through_what_it_matches() {
     stage.publish(with_number("large", "n", 6));
     assert_eq!(stage.received("q").iter().map(|body| text_of(body)).collect::<Vec<_>>(), ["large"]);
     // Another scope would make this policy look into the body.
-    stage.topics.set_subscription_attribute(&arn, "FilterPolicyScope", "MessageBody").unwrap();
+    stage.topics.set_subscription_attributes(&arn, &map(&[("FilterPolicyScope", "MessageBody")])).unwrap();
     stage.publish(message(r#"{"n": 9}"#));
     stage.publish(with_number("6", "n", 6));
     assert_eq!(stage.received("q").iter().map(|body| text_of(body)).collect::<Vec<_>>(), [r#"{"n": 9}"#]);
-    stage.topics.set_subscription_attribute(&arn, "FilterPolicy", "{}").unwrap();
+    stage.topics.set_subscription_attributes(&arn, &map(&[("FilterPolicy", "{}")])).unwrap();
     stage.publish(message("all"));
     assert_eq!(stage.received("q").len(), 1);
 }

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod demo;
+mod package;
 pub mod put;
 pub mod sql;
 pub mod tail;

@@ -1,6 +1,7 @@
 //! `millrace up`: runs the server until Ctrl-C; `millrace deploy`: sends templates to one that runs.
 
 use super::client::{CliError, Client, EndpointArgs};
+use super::package;
 use crate::door::{DeployEvent, DeployRequest, carry_out};
 use crate::server::Server;
 use crate::settings::{Settings, TemplateArgs, UpArgs};
@@ -32,7 +33,7 @@ pub async fn run(args: UpArgs) -> Result<(), CliError> {
     println!("OpenSearch http://{}", server.search_address);
     println!("data       {}", settings.data.display());
     for request in &requests {
-        let last = carry_out(&server.deployer, &scope, request, &|event| show(&event)).await;
+        let last = carry_out(&server.deployer, &server.uploads, &scope, request, &|event| show(&event)).await;
         show(&last);
         if let DeployEvent::Error(_) = last {
             server.shut_down().await;
@@ -93,7 +94,9 @@ fn request(args: &TemplateArgs, path: &Path) -> Result<DeployRequest, CliError> 
     let file = path.display().to_string();
     let template =
         std::fs::read_to_string(path).map_err(|error| CliError::Input(format!("{file} cannot be read: {error}")))?;
-    Ok(DeployRequest { stack: args.stack_name(path), file, template, parameters: args.parameter_map() })
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let packages = package::packages(&file, &template, folder)?;
+    Ok(DeployRequest { stack: args.stack_name(path), file, template, parameters: args.parameter_map(), packages })
 }
 
 /// One line for each resource that changes, and what it ended with.

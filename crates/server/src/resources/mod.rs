@@ -5,20 +5,31 @@
 
 mod application;
 mod bucket;
+mod consumer;
 mod database;
 mod delivery_stream;
 mod domain;
+mod function;
+mod function_parts;
 mod identity;
+mod log_group;
+mod mapping;
 mod ports;
+mod queue;
 mod read;
 mod stream;
 mod table;
+mod topic;
 
 pub use ports::{ApplicationDefinition, ApplicationPort, BucketPort, DeliveryPort, DomainPort, PortError};
 
+use crate::functions::FunctionRoom;
 use millrace_access::Identities;
 use millrace_base::Clock;
-use millrace_log::Log;
+use millrace_functions::CodeObjects;
+use millrace_log::{Consumers, Log};
+use millrace_queue::Queues;
+use millrace_queue::sns::Topics;
 use millrace_schema::tables::Tables;
 use millrace_stack::ResourceType;
 use std::sync::Arc;
@@ -42,10 +53,26 @@ pub struct Rooms {
     pub domains: Arc<dyn DomainPort>,
     /// Flink SQL applications.
     pub applications: Arc<dyn ApplicationPort>,
+    /// Streams' registered consumers.
+    pub consumers: Consumers,
+    /// Queues.
+    pub queues: Queues,
+    /// Topics.
+    pub topics: Topics,
+    /// Functions with their mappings and logs.
+    pub functions: FunctionRoom,
+    /// Where their code is read from: what came with a template, and buckets.
+    pub packages: Arc<dyn CodeObjects>,
+    /// Where this server answers, without a slash at its end: queues are named by URLs.
+    pub base_url: String,
 }
 
 /// Every adapter under its type, for [`Deployer::new`](millrace_stack::Deployer::new).
 pub fn resource_types(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
+    [streaming(rooms), messaging(rooms), functions(rooms)].concat()
+}
+
+fn streaming(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
     let (tables, clock) = (rooms.tables.clone(), Arc::clone(&rooms.clock));
     vec![
         ("AWS::Kinesis::Stream", Arc::new(stream::Stream { log: Arc::clone(&rooms.log) })),
@@ -61,7 +88,42 @@ pub fn resource_types(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>
             "AWS::KinesisAnalyticsV2::Application",
             Arc::new(application::Application { applications: Arc::clone(&rooms.applications) }),
         ),
+        (
+            "AWS::Kinesis::StreamConsumer",
+            Arc::new(consumer::Consumer {
+                consumers: rooms.consumers.clone(),
+                log: Arc::clone(&rooms.log),
+                clock: Arc::clone(&rooms.clock),
+            }),
+        ),
         ("AWS::IAM::Role", Arc::new(identity::Role { identities: rooms.identities.clone() })),
         ("AWS::IAM::Policy", Arc::new(identity::Policy { identities: rooms.identities.clone() })),
+    ]
+}
+
+fn messaging(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
+    let (queues, topics) = (&rooms.queues, &rooms.topics);
+    vec![
+        ("AWS::SQS::Queue", Arc::new(queue::Queue { queues: queues.clone(), base_url: rooms.base_url.clone() })),
+        ("AWS::SQS::QueuePolicy", Arc::new(queue::QueuePolicy { queues: queues.clone() })),
+        ("AWS::SNS::Topic", Arc::new(topic::Topic { topics: topics.clone() })),
+        ("AWS::SNS::Subscription", Arc::new(topic::Subscription { topics: topics.clone() })),
+        ("AWS::SNS::TopicPolicy", Arc::new(topic::TopicPolicy { topics: topics.clone() })),
+    ]
+}
+
+fn functions(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
+    let FunctionRoom { functions, mappings, logs, .. } = rooms.functions.clone();
+    let objects = || Arc::clone(&rooms.packages);
+    let own = || functions.clone();
+    vec![
+        ("AWS::Lambda::Function", Arc::new(function::Function { functions: own(), objects: objects() })),
+        ("AWS::Lambda::Version", Arc::new(function_parts::Version { functions: own() })),
+        ("AWS::Lambda::Alias", Arc::new(function_parts::Alias { functions: own() })),
+        ("AWS::Lambda::Permission", Arc::new(function_parts::Permission { functions: own() })),
+        ("AWS::Lambda::EventInvokeConfig", Arc::new(function_parts::EventInvokeConfig { functions: own() })),
+        ("AWS::Lambda::LayerVersion", Arc::new(function_parts::LayerVersion { functions: own(), objects: objects() })),
+        ("AWS::Lambda::EventSourceMapping", Arc::new(mapping::EventSourceMapping { mappings })),
+        ("AWS::Logs::LogGroup", Arc::new(log_group::LogGroup { logs })),
     ]
 }

@@ -79,8 +79,9 @@ async fn show(args: &DemoArgs, folder: PathBuf) -> Result<(), CliError> {
         template: TEMPLATE.to_owned(),
         // A minute, as on AWS, is long for somebody who watches.
         parameters: BTreeMap::from([("LakeBufferSeconds".to_owned(), "2".to_owned())]),
+        packages: BTreeMap::new(),
     };
-    let last = carry_out(&server.deployer, &scope, &request, &|event| up::show(&event)).await;
+    let last = carry_out(&server.deployer, &server.uploads, &scope, &request, &|event| up::show(&event)).await;
     if let DeployEvent::Error(message) = last {
         server.shut_down().await;
         return Err(CliError::Input(message));
