@@ -77,8 +77,8 @@ impl Functions {
             last_modified: self.shared.parts.clock.now(),
             retries_max: input.maximum_retry_attempts.or(before.retries_max),
             age_secs_max: input.maximum_event_age_in_seconds.or(before.age_secs_max),
-            on_success: destination(destinations.on_success, before.on_success)?,
-            on_failure: destination(destinations.on_failure, before.on_failure)?,
+            on_success: destination(destinations.on_success, before.on_success, &["sqs", "sns", "lambda"])?,
+            on_failure: destination(destinations.on_failure, before.on_failure, &["sqs", "sns", "lambda", "s3"])?,
         })
     }
 
@@ -139,13 +139,16 @@ fn no_config(reference: &FunctionRef) -> FunctionsError {
 }
 
 /// The destination that is to be: what is absent stays, what is empty goes.
-fn destination(given: Option<DestinationInput>, before: Option<String>) -> Result<Option<String>, FunctionsError> {
+fn destination(
+    given: Option<DestinationInput>,
+    before: Option<String>,
+    services: &[&str],
+) -> Result<Option<String>, FunctionsError> {
     let Some(given) = given else { return Ok(before) };
     let Some(arn) = given.destination.filter(|arn| !arn.is_empty()) else { return Ok(None) };
-    let service = arn.split(':').nth(2).unwrap_or_default();
-    match service {
-        "sqs" | "sns" | "lambda" => Ok(Some(arn)),
-        "events" | "s3" => Err(FunctionsError::Unsupported(format!(
+    match arn.split(':').nth(2).unwrap_or_default() {
+        service if services.contains(&service) => Ok(Some(arn)),
+        "events" => Err(FunctionsError::Unsupported(format!(
             "Millrace does not support the destination {arn} yet: name an SQS queue, an SNS topic or a function."
         ))),
         _ => Err(FunctionsError::invalid(format!(

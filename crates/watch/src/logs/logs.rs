@@ -3,12 +3,14 @@
 //! A function's output never waits for the disk. When more comes than the disk takes, it is counted and left out, and a line
 //! in the stream says how many events are missing where.
 
+#![allow(clippy::disallowed_methods, reason = "the driver of a thread measures when to sync")]
+
 use super::store::{LogsParts, Put, Store};
 use super::types::{Found, GroupKey, LogEvent, LogsError, Query};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What waits to be written: more than a second of the busiest function.
 const BUFFER_BYTES_MAX: usize = 16 << 20;
@@ -38,6 +40,8 @@ struct Buffer {
     puts: Vec<Put>,
     bytes: usize,
     dropped: Dropped,
+    /// Something was written that is not synced yet.
+    unsynced: bool,
     closed: bool,
 }
 
@@ -69,7 +73,10 @@ impl Logs {
     /// Puts events into a stream that must be there; when it returns they are written. Blocking.
     pub fn put_now(&self, group: &GroupKey, stream: &str, events: Vec<LogEvent>) -> Result<(), LogsError> {
         self.stream(group, stream)?;
-        self.store.append(group, &[Put { group: group.clone(), stream: stream.into(), events }])
+        self.store.append(group, &[Put { group: group.clone(), stream: stream.into(), events }])?;
+        self.buffer.buffer.lock().unsynced = true;
+        self.buffer.filled.notify_one();
+        Ok(())
     }
 
     /// The events that a query wants.
@@ -91,6 +98,7 @@ impl Logs {
         let (puts, dropped) = {
             let mut buffer = self.buffer.buffer.lock();
             buffer.bytes = 0;
+            buffer.unsynced |= !buffer.puts.is_empty();
             (std::mem::take(&mut buffer.puts), std::mem::take(&mut buffer.dropped))
         };
         let mut by_group: BTreeMap<GroupKey, (Vec<Put>, Dropped)> = BTreeMap::new();
@@ -131,11 +139,15 @@ impl Logs {
     }
 
     fn write_all(&self, report: impl Fn(&LogsError)) {
+        let mut synced = Instant::now();
         loop {
             let closed = {
                 let mut buffer = self.buffer.buffer.lock();
                 if buffer.puts.is_empty() && !buffer.closed {
-                    self.buffer.filled.wait_for(&mut buffer, SYNC_EVERY);
+                    match buffer.unsynced || !buffer.dropped.is_empty() {
+                        true => drop(self.buffer.filled.wait_for(&mut buffer, SYNC_EVERY)),
+                        false => self.buffer.filled.wait(&mut buffer),
+                    }
                 }
                 buffer.closed
             };
@@ -145,22 +157,14 @@ impl Logs {
             if closed {
                 return;
             }
-            if let Err(error) = self.sync_when_due() {
-                report(&error);
+            if synced.elapsed() >= SYNC_EVERY {
+                synced = Instant::now();
+                self.buffer.buffer.lock().unsynced = false;
+                if let Err(error) = self.store.sync() {
+                    report(&error);
+                }
             }
         }
-    }
-
-    /// Syncs at most once in [`SYNC_EVERY`].
-    fn sync_when_due(&self) -> Result<(), LogsError> {
-        let now = self.store.parts.clock.now();
-        let mut last = self.store.synced.lock();
-        if now.abs_diff(*last) < SYNC_EVERY.as_millis() as u64 {
-            return Ok(());
-        }
-        *last = now;
-        drop(last);
-        self.store.sync()
     }
 }
 

@@ -49,8 +49,6 @@ pub struct Store {
     pub groups: RwLock<BTreeMap<GroupKey, Arc<Group>>>,
     /// Held by whoever changes something.
     pub changing: Mutex<()>,
-    /// When all was last synced.
-    pub synced: Mutex<Millis>,
 }
 
 /// A group's definition.
@@ -98,7 +96,7 @@ impl Store {
     pub fn open(parts: LogsParts) -> Result<Self, LogsError> {
         parts.disk.create_dir(&parts.dir).map_err(|error| failed(&parts.dir, error))?;
         let kept = parts.catalog.list::<GroupFacts>(GROUPS, "")?;
-        let store = Self { parts, groups: RwLock::default(), changing: Mutex::default(), synced: Mutex::default() };
+        let store = Self { parts, groups: RwLock::default(), changing: Mutex::default() };
         let mut known: Vec<String> = Vec::new();
         for (_, facts) in kept {
             known.push(folder_name(facts.id));
