@@ -22,6 +22,7 @@ def tell(body):
     headers = {
         "Content-Type": "application/x-amz-json-1.0",
         "X-Amz-Target": "AmazonSQS.SendMessage",
+        "X-Amz-Date": "20260101T000000Z",
         "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
     }
     body = json.dumps({"QueueUrl": os.environ["SEEN"], "MessageBody": json.dumps(body)}).encode()
