@@ -124,7 +124,8 @@ class Pipeline:
         server.create_stream(STREAM, shards=2)
         self.queue = self.sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
         # The flight's numbers are numbers from the start, so that what is none is refused.
-        self.search.indices.create("flights", {"mappings": {"properties": {"dep_delay_min": {"type": "integer"}}}})
+        numbers = {"mappings": {"properties": {"dep_delay_min": {"type": "integer"}}}}
+        self.search.indices.create(index="flights", body=numbers)
         self.functions.create_function(
             FunctionName=FUNCTION, Role=f"arn:aws:iam::{ACCOUNT}:role/index", Timeout=30, MemorySize=512,
             Environment={"Variables": {"SEARCH_URL": server.search_url}}, **LANGUAGES[language](),
@@ -153,21 +154,16 @@ class Pipeline:
     def indexed(self):
         """How many flights the index has, or none while it is away."""
         try:
-            self.search.indices.refresh("flights")
+            self.search.indices.refresh(index="flights")
             return self.search.count(index="flights")["count"]
         except OpenSearchException:
             return 0
 
     def documents(self, index):
-        self.search.indices.refresh(index)
-        found, after = {}, None
-        while True:
-            body = {"size": 5000, "sort": [{"_id": "asc"}]} | ({"search_after": after} if after else {})
-            hits = self.search.search(index=index, body=body)["hits"]["hits"]
-            if not hits:
-                return found
-            found |= {hit["_id"]: hit["_source"] for hit in hits}
-            after = hits[-1]["sort"]
+        self.search.indices.refresh(index=index)
+        hits = self.search.search(index=index, body={"size": 10_000})["hits"]
+        assert hits["total"]["value"] == len(hits["hits"])
+        return {hit["_id"]: hit["_source"] for hit in hits["hits"]}
 
     def failures(self):
         """Takes what is in the queue."""
