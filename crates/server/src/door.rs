@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `GET /_millrace/health` | | `{"status": "ok"}` |
 //! | `POST /_millrace/sql` | `{"name", "prelude", "script"}` | JSON lines of [`Event`] |
+//! | `/_millrace/dlq…` | | see [`crate::dlq`] |
 //! | `POST /_millrace/deploy` | `{"stack", "file", "template", "parameters", "packages"}` | JSON lines of [`DeployEvent`] |
 //!
 //! Account and region are those of the request's `Authorization` header, as everywhere.
@@ -89,7 +90,8 @@ pub fn router(own: Own) -> Router {
         .with_state(own)
 }
 
-fn scope_of(headers: &HeaderMap) -> Scope {
+/// Account and region of a request, from its `Authorization` header.
+pub fn scope_of(headers: &HeaderMap) -> Scope {
     let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let credential = header.split_once("Credential=").map_or("", |(_, rest)| rest);
     let mut parts = credential.split('/');

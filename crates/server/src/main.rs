@@ -7,6 +7,7 @@ mod applications;
 mod calling;
 mod cli;
 mod deliveries;
+mod dlq;
 mod domains;
 mod door;
 mod functions;
@@ -58,6 +59,8 @@ enum Command {
     Put(cli::put::PutArgs),
     /// Show a stream's records as they arrive
     Tail(cli::tail::TailArgs),
+    /// Look at what failed, and bring it back
+    Dlq(cli::dlq::DlqArgs),
     /// Show the whole pipeline at work on real flights
     Demo(cli::demo::DemoArgs),
 }
@@ -92,6 +95,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Sql(args) => cli::sql::run(args).await,
         Command::Put(args) => cli::put::run(args).await,
         Command::Tail(args) => cli::tail::run(args).await,
+        Command::Dlq(args) => cli::dlq::run(args).await,
         Command::Demo(args) => cli::demo::run(args).await,
     }
 }

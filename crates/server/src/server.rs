@@ -4,6 +4,7 @@
 use crate::applications::Applications;
 use crate::calling::Calling;
 use crate::deliveries::Deployed;
+use crate::dlq::{self, DeadLetters};
 use crate::domains::Domains;
 use crate::door;
 use crate::functions::{FunctionRoom, Ground};
@@ -202,7 +203,12 @@ impl Server {
             dice,
             services,
             router: door::router(door::Own { jobs, deployer: deployer.clone(), uploads: uploads.clone() })
-                .merge(functions.router()),
+                .merge(functions.router())
+                .merge(dlq::router(DeadLetters {
+                    queues: queues.clone(),
+                    mappings: functions.mappings.clone(),
+                    functions: functions.functions.clone(),
+                })),
         };
         let doors = vec![
             tokio::spawn(serve(listener, doors, stopping(stopped.clone()))),

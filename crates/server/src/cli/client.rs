@@ -5,7 +5,9 @@
 
 use clap::Args;
 use futures::{Stream, StreamExt};
-use millrace_base::{Clock, SystemClock};
+use millrace_base::{Clock, Scope, SystemClock};
+use reqwest::{Method, RequestBuilder};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use std::time::Duration;
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4566";
 /// Longer than any answer of a healthy server, shorter than anybody's patience.
 const ANSWER_SECS_MAX: u64 = 60;
+/// A function may run for 15 minutes.
+const CALL_TIME_MAX: Duration = Duration::from_secs(16 * 60);
 /// A job in a server may run for as long as somebody watches it.
 const WORK_TIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -112,6 +116,11 @@ impl Client {
         &self.region
     }
 
+    /// The account that names are looked up in.
+    pub fn account(&self) -> String {
+        Scope::of_caller(&self.access_key_id, &self.region).account.to_string()
+    }
+
     /// Calls an operation of Kinesis Data Streams.
     pub async fn kinesis(&self, operation: &str, body: &Value) -> Result<Value, CliError> {
         self.call("kinesis", &format!("Kinesis_20131202.{operation}"), body).await
@@ -119,18 +128,56 @@ impl Client {
 
     /// Calls an operation by the `X-Amz-Target` of its service.
     pub async fn call(&self, service: &str, target: &str, body: &Value) -> Result<Value, CliError> {
+        let request = self.request(service, Method::POST, "");
+        let request = request.header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target);
+        self.json(request.body(body.to_string())).await
+    }
+
+    /// Reads from a REST service of AWS's.
+    pub async fn aws_get(&self, service: &str, path: &str) -> Result<Value, CliError> {
+        self.json(self.request(service, Method::GET, path)).await
+    }
+
+    /// Calls a function by the path of its invocations: what kind of error it had, if any, and its answer.
+    pub async fn invoke(&self, path: &str, event: &Value) -> Result<(Option<String>, Vec<u8>), CliError> {
+        let request = self.request("lambda", Method::POST, path).timeout(CALL_TIME_MAX).body(event.to_string());
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let error = answer.headers().get("x-amz-function-error").and_then(|kind| kind.to_str().ok());
+        let (error, status) = (error.map(str::to_owned), answer.status());
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if !status.is_success() {
+            let value = serde_json::from_slice(&bytes).unwrap_or_default();
+            return Err(refusal(&value, status.as_u16()));
+        }
+        Ok((error, bytes.to_vec()))
+    }
+
+    /// Reads from one of Millrace's own routes.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.typed(self.json(self.request("millrace", Method::GET, path)).await?)
+    }
+
+    /// Posts to one of Millrace's own routes.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, CliError> {
+        let request = self.request("millrace", Method::POST, path).header("content-type", "application/json");
+        self.typed(self.json(request.body(body.to_string())).await?)
+    }
+
+    fn typed<T: DeserializeOwned>(&self, value: Value) -> Result<T, CliError> {
+        let answer =
+            |error: serde_json::Error| CliError::Answer { endpoint: self.endpoint.clone(), reason: error.to_string() };
+        serde_json::from_value(value).map_err(answer)
+    }
+
+    fn request(&self, service: &str, method: Method, path: &str) -> RequestBuilder {
         let time = timestamp();
-        let sent = self
-            .http
-            .post(&self.endpoint)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", target)
-            .header("x-amz-date", &time)
-            .header("authorization", self.authorization(service, &time[..8]))
-            .body(body.to_string())
-            .send()
-            .await;
-        let answer = sent.map_err(|error| self.unreachable(&error))?;
+        let request = self.http.request(method, format!("{}{path}", self.endpoint));
+        request.header("x-amz-date", &time).header("authorization", self.authorization(service, &time[..8]))
+    }
+
+    /// Sends a request whose answer is JSON.
+    async fn json(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let good = answer.status().is_success();
         let status = answer.status();
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;

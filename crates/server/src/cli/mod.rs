@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod demo;
+pub mod dlq;
 mod package;
 pub mod put;
 pub mod sql;
