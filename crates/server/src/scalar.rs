@@ -43,7 +43,7 @@ impl ScalarCalls for ExternalFunctions {
 
     #[allow(clippy::disallowed_methods, reason = "a driver: the pause before another try is real time")]
     async fn pause(&self, time: Duration) {
-        let mut task = Task(self.runtime.spawn(tokio::time::sleep(time)));
+        let mut task = Task(self.runtime.spawn(async move { tokio::time::sleep(time).await }));
         // A task that was given up has paused long enough.
         let _ = (&mut task.0).await;
     }
@@ -52,13 +52,22 @@ impl ScalarCalls for ExternalFunctions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calling::NoFunctions;
+    use millrace_functions::{FunctionResponse, Invocation, Invoke, InvokeError};
     use millrace_testkit::SimDice;
     use std::sync::Arc;
 
+    struct Absent;
+
+    #[async_trait]
+    impl Invoke for Absent {
+        async fn invoke(&self, invocation: Invocation) -> Result<FunctionResponse, InvokeError> {
+            Err(InvokeError::NotFound(invocation.function.arn().to_string()))
+        }
+    }
+
     #[tokio::test]
     async fn any_thread_may_wait_and_a_name_is_of_the_scope() {
-        let calling = Calling { functions: Arc::new(NoFunctions), dice: Arc::new(SimDice::new(1)) };
+        let calling = Calling { functions: Arc::new(Absent), dice: Arc::new(SimDice::new(1)) };
         let external = ExternalFunctions { calling, runtime: Handle::current() };
         let waiting = std::thread::spawn(move || {
             let scope = Scope::new("123456789012", "eu-west-1");
