@@ -8,7 +8,7 @@ use millrace_queue::QueueError;
 const ENTRIES_MAX: usize = 10;
 const ID_CHARS_MAX: usize = 80;
 
-const ANY: Rule = Rule::new();
+static ANY: Rule = Rule::new();
 
 structures! {
     /// What became of a batch's entries. Lists without entries are left out, as AWS does.
