@@ -32,7 +32,6 @@ pub fn user(user: &access::User, with_tags: bool) -> User {
         create_date: seconds(user.created),
         permissions_boundary: user.boundary.as_deref().map(boundary),
         tags: with_tags.then(|| tags(&user.tags)).filter(|tags| !tags.is_empty()),
-        ..User::default()
     }
 }
 

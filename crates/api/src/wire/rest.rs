@@ -124,11 +124,11 @@ impl Reader for RestReader {
             self.part = Part::Parameter(values.into_iter());
             return Ok(Some(Text::from_static(member)));
         }
-        if let Some(member) = self.payload.take() {
-            if !self.body.is_empty() {
-                self.part = Part::Payload;
-                return Ok(Some(Text::from_static(member)));
-            }
+        if let Some(member) = self.payload.take()
+            && !self.body.is_empty()
+        {
+            self.part = Part::Payload;
+            return Ok(Some(Text::from_static(member)));
         }
         if self.body.is_empty() || matches!(self.part, Part::Payload) {
             self.part = Part::End;
