@@ -86,10 +86,14 @@ def test_what_cannot_be_is_said_before_anything_is_changed(start_server):
     assert run.returncode != 0 and "DelaySeconds" in run.stderr, run.stderr
     run = deploy(server, "messaging.yaml", replaced(("DisplayName: Orders", "DisplayName: Orders\n      ArchivePolicy: {}")))
     assert run.returncode != 0 and "ArchivePolicy" in run.stderr, run.stderr
-    assert "QueueUrls" not in server.client("sqs").list_queues()
-    # A filter that no topic takes fails the deploy, which is undone.
     run = deploy(server, "messaging.yaml", replaced(('numeric: [">", 100]', 'numeric: ["!=", 100]')))
     assert run.returncode != 0 and "Unrecognized numeric range operator: !=" in run.stderr, run.stderr
+    assert "FilterPolicy" in run.stderr and "messaging.yaml:" in run.stderr
+    assert "QueueUrls" not in server.client("sqs").list_queues()
+    # What only the service can know fails the deploy, which is undone.
+    run = deploy(server, "messaging.yaml", replaced(("FifoQueue: true", "QueueName: other.fifo\n      FifoQueue: true"), (
+        "Endpoint: !GetAtt Expensive.Arn", "Endpoint: !GetAtt Ordered.Arn")))
+    assert run.returncode != 0 and "FIFO SQS Queues can not be subscribed to standard SNS topics" in run.stderr, run.stderr
     assert "QueueUrls" not in server.client("sqs").list_queues()
     assert server.client("sns").list_topics()["Topics"] == []
 
@@ -143,3 +147,54 @@ def test_code_that_its_runtime_cannot_find_is_refused(start_server):
     run = deploy(server, "functions.yaml", replaced(("MemorySize: 256", "MemorySize: 256\n      VpcConfig: {SubnetIds: [a]}")))
     assert run.returncode != 0 and "VpcConfig" in run.stderr, run.stderr
     assert server.client("lambda").list_functions()["Functions"] == []
+
+
+LOCAL = """
+Resources:
+  Hello:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: hello
+      Runtime: python3.11
+      Handler: app.handler
+      Role: arn:aws:iam::000000000000:role/r
+      Layers: [!Ref Words]
+      Code: src/
+  Words:
+    Type: AWS::Lambda::LayerVersion
+    Properties:
+      LayerName: words
+      Content: layer
+"""
+
+
+def test_local_code_is_packaged_as_it_is_deployed(start_server):
+    server = start_server()
+    folder = server.folder / "project"
+    (folder / "src" / "inner").mkdir(parents=True)
+    (folder / "src" / "inner" / "__init__.py").write_text("LAST = '!'\n")
+    (folder / "src" / "app.py").write_text(
+        "import words, inner\ndef handler(event, context):\n    return words.FIRST + event['name'] + inner.LAST\n")
+    (folder / "layer" / "python").mkdir(parents=True)
+    (folder / "layer" / "python" / "words.py").write_text("FIRST = 'hello '\n")
+    (folder / "template.yaml").write_text(LOCAL)
+    functions = server.client("lambda")
+    call = lambda: json.load(functions.invoke(FunctionName="hello", Payload=b'{"name": "you"}')["Payload"])
+    outputs(server.millrace("deploy", folder / "template.yaml"))
+    assert call() == "hello you!"
+    again = server.millrace("deploy", folder / "template.yaml")
+    assert "nothing had changed" in again.stdout, again.stdout + again.stderr
+    (folder / "src" / "inner" / "__init__.py").write_text("LAST = '?'\n")
+    outputs(server.millrace("deploy", folder / "template.yaml"))
+    assert call() == "hello you?"
+    (folder / "layer" / "python" / "words.py").write_text("FIRST = 'good day '\n")
+    outputs(server.millrace("deploy", folder / "template.yaml"))
+    assert call() == "good day you?"
+    # Only what the stack names is kept, and a restart finds it.
+    assert len(list((server.data / "functions" / "uploads").glob("*.zip"))) == 2
+    server.kill9()
+    server.restart()
+    assert call() == "good day you?"
+    (folder / "template.yaml").write_text(LOCAL.replace("src/", "elsewhere/"))
+    run = server.millrace("deploy", folder / "template.yaml")
+    assert run.returncode != 0 and "elsewhere/" in run.stderr, run.stderr

@@ -180,5 +180,8 @@ mod tests {
         assert_eq!(same_name(stream, &json!({"Name": "a"}), &json!({"Name": "a"})), Some("Name".to_owned()));
         assert_eq!(same_name(stream, &json!({"Name": "a"}), &json!({"Name": "b"})), None);
         assert_eq!(same_name(stream, &json!({}), &json!({})), None);
+        // It lies in a function, but AWS gives it its id: a replacement does not meet the one before.
+        let permission = json!({"FunctionName": "f"});
+        assert_eq!(same_name("AWS::Lambda::Permission", &permission, &permission), None);
     }
 }

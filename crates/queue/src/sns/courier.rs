@@ -141,7 +141,8 @@ impl Topics {
     }
 
     pub(super) fn open_outbox(&self, subscription: &Subscription) -> Result<(), TopicError> {
-        if has_outbox(subscription) {
+        let is_there = || self.shared.queues.queue(&subscription.outbox()).is_ok();
+        if has_outbox(subscription) && !is_there() {
             let attributes = BTreeMap::from([("MessageRetentionPeriod".to_owned(), RETENTION_SECS.to_string())]);
             self.shared.queues.create(&subscription.outbox(), &attributes, &BTreeMap::new())?;
         }

@@ -29,6 +29,6 @@ pub use message::{MESSAGE_BYTES_MAX, NewNotification};
 pub use policy::Permission;
 pub use publish::{BATCH_MAX, Published};
 pub use retry::{BackoffFunction, RetryPolicy, SubscriptionDeliveryPolicy, TopicDeliveryPolicy};
-pub use subscription::{Pending, Protocol, Subscription, TOKEN_VALID_MS, of_arn};
-pub use topic::{FIFO_SUFFIX, TAGS_MAX, Topic, TopicKey};
+pub use subscription::{Pending, Protocol, Subscription, TOKEN_VALID_MS, check_subscription, of_arn};
+pub use topic::{FIFO_SUFFIX, TAGS_MAX, Topic, TopicKey, check_topic};
 pub use topics::{NewSubscription, PAGE_MAX, Page, TopicParts, Topics};

@@ -275,6 +275,26 @@ pub(super) fn check_endpoint(topic: &TopicKey, protocol: Protocol, endpoint: &st
     }
 }
 
+/// Whether a subscription of a protocol could have these attributes, whatever its endpoint will be.
+pub fn check_subscription(protocol: &str, attributes: &BTreeMap<String, String>) -> Result<(), TopicError> {
+    let protocol = Protocol::parse(protocol)?;
+    // Which kind of dead-letter queue fits depends on the endpoint.
+    let mut attributes = attributes.clone();
+    attributes.remove("RedrivePolicy");
+    let stand_in = Subscription {
+        topic: TopicKey::new(&Scope::default(), "pending"),
+        id: String::new(),
+        protocol,
+        endpoint: String::new(),
+        owner: String::new(),
+        attributes,
+        pending: None,
+        confirmed_with: None,
+        authenticated_unsubscribe: false,
+    };
+    stand_in.check()
+}
+
 fn check_name(name: &str) -> Result<(), TopicError> {
     match name {
         "DeliveryPolicy" | "FilterPolicy" | "FilterPolicyScope" | "RawMessageDelivery" | "RedrivePolicy" => Ok(()),

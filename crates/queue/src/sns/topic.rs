@@ -160,6 +160,11 @@ impl Topic {
     }
 }
 
+/// Whether a topic could have this name and these attributes.
+pub fn check_topic(key: &TopicKey, attributes: &BTreeMap<String, String>) -> Result<(), TopicError> {
+    Topic::new(key.clone(), attributes, BTreeMap::new()).map(|_| ())
+}
+
 /// Whether some tags keep AWS's rules.
 pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), TopicError> {
     if tags.len() > TAGS_MAX {

@@ -133,7 +133,10 @@ impl ResourceType for Queue {
                 "only FIFO queues have it: set FifoQueue to true, or remove it",
             ));
         }
-        Settings::of_new(&Self::key(ctx, properties), &attributes(properties))
+        // The generated name is not known yet, the rules of the others hold for any.
+        let stand_in = if is_fifo(properties) { "pending.fifo" } else { "pending" };
+        let name = read::text(properties, "QueueName").unwrap_or(stand_in);
+        Settings::of_new(&QueueKey::new(&ctx.scope, name), &attributes(properties))
             .map(|_| ())
             .map_err(|error| refused(properties, &error))
     }
@@ -232,8 +235,13 @@ impl ResourceType for QueuePolicy {
         self.apply(ctx, properties, "")
     }
 
-    async fn exists(&self, _ctx: &Context, _physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {
-        Ok(true)
+    /// It is there when every queue that it lists has a policy: one that was made anew by hand has none.
+    async fn exists(&self, ctx: &Context, _physical_id: &str, properties: &Value) -> Result<bool, ResourceError> {
+        let has_policy = |url: &str| {
+            let queue = key_of_url(&ctx.scope, url).and_then(|key| self.queues.queue(&key).ok());
+            queue.is_some_and(|queue| queue.settings.policy.is_some())
+        };
+        Ok(read::texts_of(properties, "Queues").all(has_policy))
     }
 }
 

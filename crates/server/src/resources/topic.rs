@@ -3,7 +3,7 @@
 
 use super::read;
 use async_trait::async_trait;
-use millrace_queue::sns::{FIFO_SUFFIX, NewSubscription, TopicError, TopicKey, Topics};
+use millrace_queue::sns::{self, FIFO_SUFFIX, NewSubscription, TopicError, TopicKey, Topics};
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,6 +37,10 @@ pub(super) struct TopicPolicy {
     pub(super) topics: Topics,
 }
 
+fn is_fifo(properties: &Value) -> bool {
+    properties.get("FifoTopic") == Some(&Value::Bool(true))
+}
+
 fn attributes(properties: &Value, names: &[&str]) -> BTreeMap<String, String> {
     let given = names.iter().filter_map(|name| Some((*name, properties.get(*name)?)));
     let known = given.filter(|(_, value)| !read::has_open(value));
@@ -64,7 +68,7 @@ impl Topic {
         if let Some(name) = read::text(properties, "TopicName") {
             return TopicKey::new(&ctx.scope, name);
         }
-        let suffix = if properties.get("FifoTopic") == Some(&Value::Bool(true)) { FIFO_SUFFIX } else { "" };
+        let suffix = if is_fifo(properties) { FIFO_SUFFIX } else { "" };
         let stem = read::tail(&ctx.generated_name, NAME_CHARACTERS_MAX - suffix.len());
         TopicKey::new(&ctx.scope, &format!("{stem}{suffix}"))
     }
@@ -122,6 +126,13 @@ impl ResourceType for Topic {
             "Tags",
             "TracingConfig",
         ]
+    }
+
+    fn check(&self, ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
+        // The generated name is not known yet, the rules of the others hold for any.
+        let stand_in = if is_fifo(properties) { "pending.fifo" } else { "pending" };
+        let key = TopicKey::new(&ctx.scope, read::text(properties, "TopicName").unwrap_or(stand_in));
+        sns::check_topic(&key, &attributes(properties, &TOPIC_ATTRIBUTES)).map_err(|error| refused(properties, &error))
     }
 
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
@@ -190,6 +201,12 @@ impl ResourceType for Subscription {
             "RawMessageDelivery",
             "RedrivePolicy",
         ]
+    }
+
+    fn check(&self, _ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
+        let Some(protocol) = read::text(properties, "Protocol") else { return Ok(()) };
+        sns::check_subscription(protocol, &attributes(properties, &SUBSCRIPTION_ATTRIBUTES))
+            .map_err(|error| refused(properties, &error))
     }
 
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
@@ -277,7 +294,13 @@ impl ResourceType for TopicPolicy {
         self.apply(properties, "")
     }
 
-    async fn exists(&self, _ctx: &Context, _physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {
-        Ok(true)
+    /// It is there when every topic that it lists has this policy: one that was made anew by hand has another.
+    async fn exists(&self, _ctx: &Context, _physical_id: &str, properties: &Value) -> Result<bool, ResourceError> {
+        let document = policy_document(properties);
+        let has_policy = |arn: &str| {
+            let attributes = TopicKey::of_arn(arn).and_then(|key| self.topics.attributes(&key).ok());
+            attributes.is_some_and(|attributes| attributes.get("Policy") == Some(&document))
+        };
+        Ok(read::texts_of(properties, "Topics").all(has_policy))
     }
 }
