@@ -159,6 +159,26 @@ def test_shards_that_changed_survive_a_kill(start_server):
     assert len(read_lineage(kinesis, "s")) == 4 * len(KEYS)
 
 
+def test_a_template_scales_its_stream(start_server, tmp_path):
+    def template(**properties):
+        stream = {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "s", **properties}}
+        path = tmp_path / "stack.json"
+        path.write_text(json.dumps({"Resources": {"Stream": stream}}))
+        return path
+
+    server = start_server(template(ShardCount=2))
+    kinesis = server.client("kinesis")
+    kinesis.put_records(StreamName="s", Records=[{"Data": b"kept", "PartitionKey": key} for key in KEYS])
+    template(ShardCount=3)
+    server.restart()
+    assert len(open_shards(kinesis, "s")) == 3
+    template(StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    server.restart()
+    summary = kinesis.describe_stream_summary(StreamName="s")["StreamDescriptionSummary"]
+    assert (summary["StreamModeDetails"]["StreamMode"], summary["OpenShardCount"]) == ("ON_DEMAND", 3)
+    assert len(read_lineage(kinesis, "s")) == len(KEYS)
+
+
 def events(subscription):
     for event in subscription["EventStream"]:
         yield event["SubscribeToShardEvent"]

@@ -64,6 +64,23 @@ fn created(ctx: &Context, name: &str) -> Created {
     Created::new(name, [("Arn", ctx.scope.arn("kinesis", &format!("stream/{name}")).to_string())])
 }
 
+impl Stream {
+    /// Splits and merges as `UpdateShardCount` does, within its limits: what is refused here would be refused on AWS.
+    fn scale(&self, key: &StreamKey, count: u32) -> Result<(), ResourceError> {
+        let open = self.log.stream(key).map_err(failed)?.spec.shard_count;
+        if count > open.saturating_mul(2) || count < open.div_ceil(2) {
+            let message = format!(
+                "a stream of {open} open shards can be scaled to {} at least and {} at most in one step, not to {count}: \
+                 go there in several",
+                open.div_ceil(2),
+                open.saturating_mul(2)
+            );
+            return Err(ResourceError::property("ShardCount", message));
+        }
+        self.log.set_shard_count(key, count).map(|_| ()).map_err(failed)
+    }
+}
+
 #[async_trait]
 impl ResourceType for Stream {
     fn properties(&self) -> &'static [&'static str] {
@@ -91,22 +108,22 @@ impl ResourceType for Stream {
         new: &Value,
     ) -> Result<Updated, ResourceError> {
         let (before, after) = (spec(old)?, spec(new)?);
-        let refused = |path: &str, what: &str| {
-            let message =
-                format!("{what} of a stream cannot be changed yet: give the stream another Name to get a new one");
-            ResourceError::property(path, message)
-        };
-        if before.mode != after.mode {
-            return Err(refused("StreamModeDetails", "the mode"));
-        }
-        if before.shard_count != after.shard_count {
-            return Err(refused("ShardCount", "the shard count"));
-        }
+        let key = key(ctx, physical_id);
         if before.record_kib_max != after.record_kib_max {
-            return Err(refused("MaxRecordSizeInKiB", "the largest record"));
+            let message =
+                "the largest record of a stream cannot be changed yet: give the stream another Name to get a new one";
+            return Err(ResourceError::property("MaxRecordSizeInKiB", message));
+        }
+        if before.mode != after.mode {
+            self.log.set_mode(&key, after.mode).map_err(failed)?;
+        }
+        // Shards that somebody has split or merged since stay as they are while the template says nothing new.
+        let is_new = before.shard_count != after.shard_count || before.mode != after.mode;
+        if is_new && after.mode == StreamMode::Provisioned {
+            self.scale(&key, after.shard_count)?;
         }
         if before.retention_hours != after.retention_hours {
-            self.log.set_retention(&key(ctx, physical_id), after.retention_hours).map_err(failed)?;
+            self.log.set_retention(&key, after.retention_hours).map_err(failed)?;
         }
         Ok(Updated::InPlace(created(ctx, physical_id)))
     }
