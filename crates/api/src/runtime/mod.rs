@@ -6,14 +6,15 @@
 //! POST /2018-06-01/runtime/invocation/ID/error      fails it
 //! POST /2018-06-01/runtime/init/error               the function cannot be loaded
 //! ```
-//! Answers that are streamed (`Lambda-Runtime-Function-Response-Mode: streaming`) are taken whole. Extensions and SnapStart
+//! Answers that are streamed (`Lambda-Runtime-Function-Response-Mode: streaming`) are taken whole, with the error that may
+//! stand behind them. Extensions and SnapStart
 //! have paths of their own, which do not exist here.
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -97,29 +98,36 @@ async fn answer(exchange: &Exchange, request: Request<Incoming>) -> Response<Ful
             None => problem(StatusCode::GONE, "Sandbox.Closed", "There will be no more invocations"),
         },
         (Method::POST, ["invocation", id, "response"]) => match collect(body).await {
-            Ok(payload) => accepted(exchange.respond(id, payload)),
+            Ok((_, Some(error))) => accepted(exchange.fail(id, error)),
+            Ok((payload, None)) => accepted(exchange.respond(id, payload)),
             Err(response) => response,
         },
         (Method::POST, ["invocation", id, "error"]) => match collect(body).await {
-            Ok(payload) => accepted(exchange.fail(id, payload)),
+            Ok((payload, _)) => accepted(exchange.fail(id, payload)),
             Err(response) => response,
         },
         (Method::POST, ["init", "error"]) => match collect(body).await {
-            Ok(payload) => accepted(exchange.init_error(payload)),
+            Ok((payload, _)) => accepted(exchange.init_error(payload)),
             Err(response) => response,
         },
         _ => problem(StatusCode::NOT_FOUND, "NotFound", "The Lambda Runtime API has no such path here"),
     }
 }
 
-/// The whole body. One that is too long is read to its end, so that the client hears why it is refused, but not kept.
-async fn collect(mut body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
+/// The whole body, and the error that a streamed one ends with. One that is too long is read to its end, so that the client hears why it is refused, but not kept.
+async fn collect(mut body: Incoming) -> Result<(Bytes, Option<Bytes>), Response<Full<Bytes>>> {
     let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut kept = BytesMut::with_capacity(announced.min(BODY_BYTES_MAX));
-    let mut read = 0;
+    let (mut read, mut error) = (0, None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| problem(StatusCode::BAD_REQUEST, "InvalidBody", &error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                error = frame.into_trailers().ok().and_then(|trailers| streamed_error(&trailers));
+                continue;
+            }
+        };
         read += data.len();
         if read > BODY_READ_MAX {
             return Err(accepted(Err(Refused::TooLarge)));
@@ -127,7 +135,16 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
         let room = BODY_BYTES_MAX - kept.len();
         kept.extend_from_slice(&data[..data.len().min(room)]);
     }
-    Ok(kept.freeze())
+    Ok((kept.freeze(), error))
+}
+
+/// A function that fails after it began to stream says so behind its answer: the error in base64.
+fn streamed_error(trailers: &HeaderMap) -> Option<Bytes> {
+    let kind = trailers.get("lambda-runtime-function-error-type")?;
+    let described = trailers.get("lambda-runtime-function-error-body").map(HeaderValue::as_bytes).unwrap_or_default();
+    let described = base64_simd::STANDARD.decode_to_vec(described).ok().filter(|json| !json.is_empty());
+    let bare = || json!({"errorType": String::from_utf8_lossy(kind.as_bytes())}).to_string().into_bytes();
+    Some(described.unwrap_or_else(bare).into())
 }
 
 fn event(work: Work) -> Response<Full<Bytes>> {

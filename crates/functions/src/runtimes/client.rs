@@ -180,3 +180,28 @@ fn finish_node(dir: &Path) -> io::Result<()> {
     fs::write(addon.join("index.js"), NODE_ADDON)?;
     fs::write(dir.join(NODE_ENTRY_NAME), NODE_ENTRY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_installed_says_how_to_do_it_by_hand() {
+        let cache = tempfile::tempdir().unwrap();
+        let program = PathBuf::from("/bin/false");
+        let host = Interpreter { program, version: "3.11".into(), abi: "cpython-311".into(), notice: None };
+        let error = client(cache.path(), Runtime::Python { minor: 11 }, &host).await.unwrap_err();
+        assert_eq!(error.code, "InvalidRuntime");
+        let done = cache.path().join("python-4.2.2-cpython-311");
+        let by_hand = format!(
+            "run: /bin/false -m pip install --quiet --disable-pip-version-check --no-input \
+             --prefer-binary --target {} awslambdaric==4.2.2 boto3",
+            done.display()
+        );
+        assert!(error.message.ends_with(&by_hand), "{}", error.message);
+        assert!(fs::read_dir(cache.path()).unwrap().next().is_none(), "nothing half-done stays");
+        // Whoever did it by hand is believed.
+        fs::create_dir(&done).unwrap();
+        assert_eq!(client(cache.path(), Runtime::Python { minor: 11 }, &host).await, Ok(done));
+    }
+}

@@ -307,7 +307,7 @@ mod tests {
     }
 
     const USAGE: Usage =
-        Usage { duration: Duration::from_micros(3140), init: Some(Duration::from_micros(110_125)), memory_mib: 40 };
+        Usage { duration: Duration::from_micros(3250), init: Some(Duration::from_micros(110_125)), memory_mib: 40 };
 
     #[test]
     fn text_lines_are_as_aws_writes_them() {
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(words.start("id"), ["START RequestId: id Version: $LATEST\n"]);
         let end = words.end("id", &USAGE, None);
         assert_eq!(end[0], "END RequestId: id\n");
-        let report = "REPORT RequestId: id\tDuration: 3.14 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\t\
+        let report = "REPORT RequestId: id\tDuration: 3.25 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\t\
                       Max Memory Used: 40 MB\tInit Duration: 110.13 ms\t\n";
         assert_eq!(end[1], report);
         let late = words.end("id", &USAGE, Some(&Failure::Timeout(Duration::from_secs(3))));
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(start["type"], "platform.start");
         assert_eq!(start["time"], "2023-11-14T22:13:20.000Z");
         let report: serde_json::Value = serde_json::from_str(&words.end("id", &USAGE, None)[0]).unwrap();
-        assert_eq!(report["record"]["metrics"]["durationMs"], 3.14);
+        assert_eq!(report["record"]["metrics"]["durationMs"], 3.25);
         assert_eq!(report["record"]["status"], "success");
     }
 

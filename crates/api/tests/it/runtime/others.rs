@@ -60,6 +60,27 @@ async fn es_modules_and_their_errors_run_in_node() {
     assert_eq!(error["errorType"], "Runtime.ImportModuleError", "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn streamed_answers_are_taken_whole_and_their_late_errors_count() {
+    if !has("node") || !has("npm") {
+        return;
+    }
+    let world = World::new();
+    let code = "
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write('{\"a\":');
+  if (event.fail) throw new RangeError('too far');
+  stream.write('1}');
+  stream.end();
+});
+";
+    world.put(world.version("streams", "nodejs20.x", &[("app.mjs", code)]));
+    assert_eq!(world.invoke("streams", "{}").await, (false, json!({"a": 1})));
+    let (failed, error) = world.invoke("streams", r#"{"fail": true}"#).await;
+    assert!(failed);
+    assert_eq!(error["errorType"], "RangeError", "{error}");
+}
+
 /// Any executable that speaks the API will do.
 const BOOTSTRAP: &str = r#"#!/bin/sh
 root="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
