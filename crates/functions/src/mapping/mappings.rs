@@ -56,7 +56,11 @@ impl Mappings {
         let shared = &self.shared;
         shared.workers.enable(runtime);
         for (_, mapping) in shared.parts.catalog.list::<Mapping>(TABLE, "")? {
-            shared.workers.run(&mapping, Arc::new(Applied::of(&mapping)?));
+            match Applied::of(&mapping) {
+                Ok(applied) => shared.workers.run(&mapping, Arc::new(applied)),
+                // One that an earlier version took must not keep the others from running.
+                Err(error) => eprintln!("event source mapping {} does not run: {error}", mapping.uuid),
+            }
         }
         Ok(())
     }
@@ -124,6 +128,7 @@ impl Mappings {
         let shared = &self.shared;
         let _changing = shared.changing.lock();
         let old = self.find(scope, uuid)?;
+        refuse_moving(&request, &old)?;
         let mut mapping = old.clone();
         if let Some(name) = &request.function_name {
             (mapping.settings.function, mapping.settings.qualifier) = validate::function(scope, name)?;
@@ -282,6 +287,17 @@ impl Mappings {
         let position = mapping.starting_position.unwrap_or(StartingPosition::TrimHorizon);
         starts(&*parts.log, &info, position)
     }
+}
+
+/// What a mapping reads, and from where on, is decided when it is created.
+fn refuse_moving(request: &Request, old: &Mapping) -> Result<(), MappingError> {
+    let moves = request.event_source_arn.as_ref().is_some_and(|arn| *arn != old.source_arn);
+    if moves || request.starting_position.is_some() || request.starting_position_timestamp.is_some() {
+        return Err(MappingError::invalid(
+            "EventSourceArn, StartingPosition and StartingPositionTimestamp cannot be changed: create another mapping.",
+        ));
+    }
+    Ok(())
 }
 
 fn key(scope: &Scope, uuid: &str) -> String {

@@ -6,19 +6,20 @@
 //!                                                              ▼ timeout ends, then they come again (or to the DLQ)
 //! ```
 //!
-//! Order within a FIFO group is the queue's affair: it hands out nothing of a group of which a message is on its way or failed
-//! and not visible yet. Nothing is received that no invocation is free for, so a backlog stays in the queue.
+//! Order within a FIFO group is the queue's affair, which hands out nothing of a group of which a message is hidden, and ours
+//! for what came in one receive: of a group one batch is on its way at a time, and when it fails, what was gathered behind it
+//! is left to come again. Nothing is received that no invocation is free for, so a backlog stays in the queue.
 
 use super::answer::{self, Answer};
 use super::event::{PAYLOAD_BYTES_MAX, message_bytes, queue_event};
 use super::filter::Subject;
-use super::pause::pause;
+use super::pause::{pause, pause_of_busy};
 use super::ports::{MappingParts, QueueFault, QueueMessage};
 use super::status::{CALL_FAILED, OK, Status};
 use super::stream::Applied;
 use crate::{FunctionResponse, Invocation, InvokeError};
 use millrace_base::{Arn, Millis};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The most that one receive gives (AWS).
@@ -104,6 +105,7 @@ struct Gathered {
 pub(crate) struct QueueReader {
     parts: MappingParts,
     queue: Arn,
+    fifo: bool,
     status: Arc<Status>,
     applied: Arc<Applied>,
     accepts: bool,
@@ -121,6 +123,7 @@ impl QueueReader {
     pub(crate) fn new(parts: MappingParts, queue: Arn, status: Arc<Status>, applied: Arc<Applied>) -> Self {
         Self {
             parts,
+            fifo: queue.resource.ends_with(".fifo"),
             queue,
             status,
             applied,
@@ -159,8 +162,8 @@ impl QueueReader {
         if !self.accepts {
             return step;
         }
-        while self.flights.len() < self.concurrency(now) && self.is_due(now, &mut step) {
-            self.take_off(now, &mut step);
+        while self.flights.len() < self.concurrency(now) && self.is_due(now, &mut step) && self.take_off(now, &mut step)
+        {
         }
         if self.flights.is_empty() && self.gathered.is_empty() {
             self.busy_since = None;
@@ -263,21 +266,70 @@ impl QueueReader {
         id
     }
 
-    fn take_off(&mut self, now: Millis, step: &mut QueueStep) {
-        let (mut messages, mut bytes, mut oldest) = (Vec::new(), 0, now);
-        while let Some(one) = self.gathered.front() {
+    /// The FIFO group of a message, where order matters.
+    fn group<'a>(&self, message: &'a QueueMessage) -> Option<&'a str> {
+        let group = message.attributes.iter().find(|(name, _)| name == "MessageGroupId");
+        group.filter(|_| self.fifo).map(|(_, group)| group.as_str())
+    }
+
+    /// The groups of which a batch is with the function.
+    fn busy_groups(&self) -> BTreeSet<String> {
+        let called = |flight: &&Flight| matches!(flight.stage, Stage::Calling | Stage::Waiting(_));
+        let messages = self.flights.values().filter(called).flat_map(|flight| &flight.messages);
+        messages.filter_map(|message| self.group(message)).map(str::to_owned).collect()
+    }
+
+    /// Messages that were not done come again, and all that is behind them in their groups after them.
+    fn leave(&mut self, messages: &[QueueMessage]) {
+        let groups: BTreeSet<&str> = messages.iter().filter_map(|message| self.group(message)).collect();
+        if groups.is_empty() {
+            return;
+        }
+        let gathered = std::mem::take(&mut self.gathered);
+        let stays = |one: &Gathered| self.group(&one.message).is_none_or(|group| !groups.contains(group));
+        self.gathered = gathered.into_iter().filter(stays).collect();
+    }
+
+    /// The gathered messages that can go to the function together, by their places.
+    fn fitting(&self) -> Vec<usize> {
+        let busy = self.busy_groups();
+        let (mut places, mut bytes) = (Vec::new(), 0);
+        for (at, one) in self.gathered.iter().enumerate() {
+            let group = self.group(&one.message);
+            if group.is_some_and(|group| busy.contains(group)) {
+                continue;
+            }
             bytes += message_bytes(&one.message);
-            if messages.len() == self.applied.settings.batch_size || (!messages.is_empty() && bytes > PAYLOAD_BYTES_MAX)
-            {
+            let full = !places.is_empty() && bytes > PAYLOAD_BYTES_MAX;
+            if full || places.len() == self.applied.settings.batch_size {
                 break;
             }
-            oldest = oldest.min(one.at);
-            messages.extend(self.gathered.pop_front().map(|one| one.message));
+            places.push(at);
+        }
+        places
+    }
+
+    /// Calls the function with what fits; false when nothing can be called now.
+    fn take_off(&mut self, now: Millis, step: &mut QueueStep) -> bool {
+        let places = self.fitting();
+        let (mut messages, mut left, mut oldest) = (Vec::new(), VecDeque::new(), now);
+        for (at, one) in std::mem::take(&mut self.gathered).into_iter().enumerate() {
+            if places.binary_search(&at).is_ok() {
+                oldest = oldest.min(one.at);
+                messages.push(one.message);
+            } else {
+                left.push_back(one);
+            }
+        }
+        self.gathered = left;
+        if messages.is_empty() {
+            return false;
         }
         let until = oldest + self.visibility_ms();
         let call = self.invocation(&messages);
         let id = self.enter(Flight { messages, until, tries: 0, stage: Stage::Calling });
         step.tasks.push(QueueTask::Call(id, call));
+        true
     }
 
     fn invocation(&self, messages: &[QueueMessage]) -> Invocation {
@@ -297,7 +349,19 @@ impl QueueReader {
             Stage::Waiting(at) | Stage::Undeleted(_, at) => Some(at.min(flight.until)),
             Stage::Calling | Stage::Deleting(_) => None,
         };
-        self.flights.retain(|_, flight| waiting(flight).is_none() || now < flight.until);
+        let over: Vec<u64> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| waiting(flight).is_some() && now >= flight.until)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in over {
+            let flight = self.flights.remove(&id);
+            flight
+                .iter()
+                .filter(|flight| matches!(flight.stage, Stage::Waiting(_)))
+                .for_each(|flight| self.leave(&flight.messages));
+        }
         let due: Vec<u64> = self
             .flights
             .iter()
@@ -331,7 +395,7 @@ impl QueueReader {
                 // The messages come again if the function cannot be reached before they show.
                 self.status.problem(&error);
                 flight.tries += 1;
-                flight.stage = Stage::Waiting(now + pause(&*self.parts.dice, flight.tries));
+                flight.stage = Stage::Waiting(now + pause_of_busy(&*self.parts.dice, flight.tries));
                 self.flights.insert(id, flight);
                 return None;
             }
@@ -352,6 +416,8 @@ impl QueueReader {
             Answer::Failed(places) => places,
         };
         self.count("FailedInvokeEventCount", failed.len());
+        let undone: Vec<QueueMessage> = failed.iter().map(|at| flight.messages[*at].clone()).collect();
+        self.leave(&undone);
         let done = flight.messages.iter().enumerate().filter(|(at, _)| failed.binary_search(at).is_err());
         let handles: Vec<String> = done.map(|(_, message)| message.receipt_handle.clone()).collect();
         if handles.is_empty() {

@@ -372,7 +372,13 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
                 }
             }
         }
-        let Step { tasks: new, wake_at, reads, again, done, failed } = shard.step(parts.clock.now());
+        let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(parts.clock.now());
+        if lost > 0 {
+            eprintln!(
+                "{}: {lost} records expired before they were processed: is the retention long enough?",
+                shard.label()
+            );
+        }
         tasks.extend(new.into_iter().map(|task| task.run(parts.clone())));
         if done {
             return End::Done;

@@ -9,7 +9,7 @@ use super::shard::{Shard, Step, Task};
 use crate::mapping::answer::{self, Answer};
 use crate::mapping::event::{Encoder, Item, WindowPart};
 use crate::mapping::failure::{Answered, Condition, Edge, GivenUp, LastCall};
-use crate::mapping::pause::pause;
+use crate::mapping::pause::{pause, pause_of_busy};
 use crate::mapping::ports::DestinationError;
 use crate::mapping::status::{CALL_FAILED, OK};
 use crate::{FunctionResponse, Invocation, InvokeError};
@@ -95,7 +95,7 @@ impl Shard {
     /// The function was not called; it will be, for as long as its records are not too old.
     fn unreached(&mut self, lane: usize, mut batch: Batch, now: Millis) {
         batch.unreached += 1;
-        let until = now + pause(&*self.parts.dice, batch.unreached);
+        let until = now + pause_of_busy(&*self.parts.dice, batch.unreached);
         self.lanes[lane].work = Work::Pausing(batch, until);
     }
 

@@ -24,8 +24,9 @@ const READ_BYTES: usize = 4 << 20;
 /// Records of a shard that are read and not done: two full batches a lane, but so many at least. A lane that is stuck lets
 /// the others of its shard go on for this far.
 const HELD_RECORDS_MIN: usize = 20_000;
-/// Their bytes: two full payloads a lane.
-const HELD_BYTES: usize = 2 * PAYLOAD_BYTES_MAX;
+/// The bytes of those that wait, as events: two full payloads and some.
+const HELD_BYTES: usize = 16 << 20;
+const _: () = assert!(HELD_BYTES > 2 * PAYLOAD_BYTES_MAX);
 
 /// Something to be done for a lane.
 pub(crate) enum Task {
@@ -68,6 +69,8 @@ pub(crate) struct Step {
     pub(crate) again: bool,
     /// The shard is closed and all of it is done.
     pub(crate) done: bool,
+    /// So many records expired before they were read.
+    pub(crate) lost: u64,
     /// The shard could not be read.
     pub(crate) failed: Option<LogError>,
 }
@@ -114,11 +117,7 @@ impl Shard {
     ) -> Result<Self, LogError> {
         let super::Ready { shard, checkpoint } = ready;
         let reader = parts.log.reader(key, shard.id, checkpoint.index)?;
-        let facts = ShardFacts {
-            region: applied.region.clone(),
-            source_arn: applied.source_arn.clone(),
-            shard,
-        };
+        let facts = ShardFacts { region: applied.region.clone(), source_arn: applied.source_arn.clone(), shard };
         let from = checkpoint.spot();
         Ok(Self {
             parts,
@@ -154,6 +153,11 @@ impl Shard {
         dropped.into_iter().for_each(|ticket| self.tickets.done(ticket));
     }
 
+    /// Mapping and shard, for messages to people.
+    pub(crate) fn label(&self) -> String {
+        format!("event source mapping {} of {}, {}", self.applied.uuid, self.stream_arn, self.facts.shard.id)
+    }
+
     /// Begins nothing new from now on.
     pub(crate) fn stop(&mut self) {
         self.accepts = false;
@@ -176,7 +180,7 @@ impl Shard {
         let mut step = Step::default();
         self.relane(now);
         if self.accepts && !self.ended && self.has_room() {
-            match self.read(now) {
+            match self.read(now, &mut step) {
                 Ok(found) => step.again = found && !self.ended && self.has_room(),
                 Err(error) => step.failed = Some(error),
             }
@@ -221,7 +225,7 @@ impl Shard {
         let lanes = self.lanes.len();
         let records_max = HELD_RECORDS_MIN.max(2 * self.applied.settings.batch_size * lanes);
         let bytes: usize = self.lanes.iter().map(|lane| lane.waiting_bytes).sum();
-        self.tickets.len() < records_max && bytes < HELD_BYTES * lanes
+        self.tickets.len() < records_max && bytes < HELD_BYTES
     }
 
     /// Changes the number of lanes, once nothing is on its way.
@@ -243,14 +247,15 @@ impl Shard {
     }
 
     /// Reads once; true when there was something.
-    fn read(&mut self, now: Millis) -> Result<bool, LogError> {
+    fn read(&mut self, now: Millis, step: &mut Step) -> Result<bool, LogError> {
         let expected = self.tickets.next_read();
         let batch = self.reader.read(READ_RECORDS, READ_BYTES)?;
         let found = !batch.records.is_empty();
         let first = batch.records.first().map_or(batch.next, |record| record.index);
         if first > expected.index && expected.index > 0 {
             // The stream's retention was shorter than the function was slow, as on AWS; there it goes unsaid.
-            let lost = first - expected.index;
+            step.lost = first - expected.index;
+            let lost = step.lost;
             self.status
                 .problem(format_args!("{lost} records of {} expired before they were processed", self.facts.shard.id));
         }

@@ -228,7 +228,7 @@ impl World {
             data: Bytes::copy_from_slice(data),
         };
         let appended = self.parts.log.append(&self.orders(), records.iter().map(record).collect(), None);
-        futures::executor::block_on(appended).is_ok()
+        block(appended).is_ok()
     }
 
     pub(super) fn mappings(&self) -> Mappings {
@@ -333,5 +333,5 @@ pub(super) fn texts(event: &Value) -> Vec<String> {
 
 /// Runs a future to its end on this thread.
 pub(super) fn block<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    futures::executor::block_on(future)
 }
