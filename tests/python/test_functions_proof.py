@@ -267,3 +267,43 @@ def test_a_week_of_flights_survives_poison_and_kills(start_server, language):
     seen = {tailnum: aircraft["event_id"] for tailnum, aircraft in pipeline.documents("aircraft").items()}
     assert seen == last, "the order of each aircraft's flights is kept"
     assert killer.killed > 0, "no function was killed"
+
+
+@pytest.mark.timeout(120)
+def test_the_examples_template_runs_as_its_readme_says(start_server, tmp_path):
+    example = tmp_path / "functions"
+    shutil.copytree(EXAMPLES, example, ignore=shutil.ignore_patterns("rust", "node"))
+    packages = pathlib.Path(sysconfig.get_paths()["purelib"])
+    for name in PACKAGES:
+        copy = shutil.copytree if (packages / name).is_dir() else shutil.copy
+        copy(packages / name, example / "python" / name)
+    server = start_server()
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    done = server.millrace(
+        "deploy", example / "template.yaml", "--parameter", f"SearchUrl={server.search_url}",
+        "--parameter", f"Runtime={runtime}",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with gzip.open(FLIGHTS, "rt") as file:
+        flights = "".join(line for line, _ in zip(file, range(300)))
+    put = server.millrace("put", "flights-to-index", "--key-field", "tailnum", stdin=flights)
+    assert put.returncode == 0, put.stderr
+    assert server.millrace("put", "flights-to-index", stdin="no flight\n").returncode == 0
+    search = OpenSearch(hosts=[server.search_url])
+
+    def found():
+        if not search.indices.exists(index="flights"):
+            return None
+        search.indices.refresh(index="flights")
+        return search.count(index="flights")["count"] == 300
+
+    wait_for(found, what="300 flights in the index")
+    late = search.search(index="flights", q="punctuality:late", size=3)["hits"]["hits"]
+    assert late and all(hit["_source"]["dep_delay_min"] > 15 for hit in late)
+    shown = wait_for(lambda: said if "RetryAttemptsExhausted" in (said := dlq(server)) else None, what="the failure")
+    assert "index-flights" in shown and "flights-to-index" in shown
+
+
+def dlq(server):
+    done = server.millrace("dlq", "show", "flights-failed")
+    return done.stdout + done.stderr
