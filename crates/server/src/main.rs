@@ -11,6 +11,7 @@ mod dlq;
 mod domains;
 mod door;
 mod functions;
+mod house;
 mod index;
 mod jobs;
 mod lake;

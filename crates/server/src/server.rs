@@ -1,46 +1,26 @@
-//! The server: opens the rooms in the order in which they lean on each other, opens the doors, and shuts all of it in the
-//! opposite order.
+//! The server: opens the house, opens the doors to it, and shuts both in the opposite order.
 
-use crate::applications::Applications;
-use crate::calling::Calling;
-use crate::deliveries::Deployed;
 use crate::dlq::{self, DeadLetters};
-use crate::domains::Domains;
 use crate::door;
-use crate::functions::{FunctionRoom, Ground};
-use crate::index::{DeliveredIndex, OpenSearchSink};
-use crate::jobs::Jobs;
-use crate::lake::LakeBuckets;
+use crate::functions::FunctionRoom;
+use crate::house::House;
 use crate::lock::{DataLock, LockError};
-use crate::mappings::{GivenUp, MappedQueues, RegisteredConsumers};
-use crate::resources::{Rooms, resource_types};
-use crate::scalar::ExternalFunctions;
 use crate::settings::Settings;
-use crate::topics;
-use crate::transform::Transformation;
-use crate::uploads::{Packages, Uploads};
-use millrace_access::Identities;
+use crate::uploads::Uploads;
 use millrace_api::firehose::Firehose;
 use millrace_api::sns::Sns;
 use millrace_api::sqs::Sqs;
 use millrace_api::{Doors, Service, serve};
-use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
+use millrace_base::Dice;
 use millrace_catalog::{Catalog, CatalogError};
-use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
-use millrace_log::{Consumers, LocalLog, Log, LogError, LogOptions, LogParts};
-use millrace_process::connect::Connectors;
-use millrace_queue::sns::{TopicError, Topics};
-use millrace_queue::{QueueError, QueueOptions, QueueParts, Queues};
-use millrace_schema::tables::Tables;
-use millrace_search::Engine;
+use millrace_deliver::ObjectStore;
+use millrace_log::Log;
 use millrace_stack::Deployer;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -85,36 +65,19 @@ pub struct Server {
     pub uploads: Uploads,
     /// The objects of the lake.
     pub store: Arc<dyn ObjectStore>,
-    applications: Arc<Applications>,
-    deliveries: Deliveries,
-    topics: Topics,
-    functions: FunctionRoom,
-    engine: Arc<Engine>,
+    house: House,
     stop: watch::Sender<()>,
     doors: Vec<JoinHandle<io::Result<()>>>,
     _lock: DataLock,
 }
 
-fn room<E: std::fmt::Display>(room: &'static str) -> impl Fn(E) -> StartError {
+/// Says which room it was that did not open.
+pub fn room<E: std::fmt::Display>(room: &'static str) -> impl Fn(E) -> StartError {
     move |error| StartError::Room { room, reason: error.to_string() }
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Port { address, flag, error })
-}
-
-fn jobs_over(
-    log: &Arc<dyn Log>,
-    engine: &Arc<Engine>,
-    calling: &Calling,
-    address: SocketAddr,
-    dir: PathBuf,
-) -> Arc<Jobs> {
-    let mut connectors = Connectors::default();
-    let (calling, runtime) = (calling.clone(), Handle::current());
-    connectors.set_functions(Arc::new(ExternalFunctions { calling, runtime }));
-    connectors.add_sink("opensearch", Arc::new(OpenSearchSink { engine: engine.clone(), address }));
-    Arc::new(Jobs::new(log.clone(), connectors, dir))
 }
 
 impl Server {
@@ -125,176 +88,60 @@ impl Server {
         let search_listener = listen(settings.search_address, "--search-port").await?;
         let address = listener.local_addr().map_err(room("network"))?;
         let search_address = search_listener.local_addr().map_err(room("network"))?;
-
-        let (clock, dice, disk): (Arc<dyn Clock>, Arc<dyn Dice>, Arc<dyn Disk>) =
-            (Arc::new(SystemClock), Arc::new(SystemDice), Arc::new(SystemDisk));
-        let data = &settings.data;
-        let catalog = Catalog::open(&*disk, &data.join("catalog.redb")).map_err(room::<CatalogError>("catalog"))?;
-        let log = open_log(settings, &clock, &disk, &catalog)?;
-        let queues = open_queues(settings, &clock, &disk, &dice, &catalog)?;
-        let (topics, endpoint) = topics::open(catalog.clone(), queues.clone(), clock.clone(), dice.clone(), address)
-            .map_err(room::<TopicError>("topics"))?;
-        let engine = open_engine(settings, &clock, &disk, &dice)?;
-        let buckets = Buckets::new(catalog.clone());
-        let store = settings.store.open(&disk, &buckets).map_err(room("lake"))?;
-        let tables = Tables::new(catalog.clone());
-        let functions = FunctionRoom::open(Ground {
-            catalog: &catalog,
-            clock: &clock,
-            dice: &dice,
-            disk: &disk,
-            data,
-            address,
-            log: &log,
-            consumers: Arc::new(RegisteredConsumers { consumers: Consumers::new(catalog.clone()), log: log.clone() }),
-            queues: Arc::new(MappedQueues(queues.clone())),
-            destinations: Arc::new(GivenUp { queues: queues.clone(), topics: topics.clone(), store: store.clone() }),
-            store: store.clone(),
-        })
-        .map_err(room("functions"))?;
-        endpoint.connect(functions.events.clone());
-        let calling = Calling { functions: functions.invoke.clone(), dice: dice.clone() };
-        let deliveries = Deliveries::open(millrace_deliver::Parts {
-            catalog: catalog.clone(),
-            log: log.clone(),
-            tables: tables.clone(),
-            store: store.clone(),
-            index: Arc::new(DeliveredIndex(engine.clone())),
-            transform: Arc::new(Transformation(calling.clone())),
-            clock: clock.clone(),
-        });
-        deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;
-
-        let jobs = jobs_over(&log, &engine, &calling, search_address, data.join("jobs"));
-        let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
-        applications.resume().map_err(room("applications"))?;
-
-        let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
-        let rooms = Rooms {
-            identities: Identities::new(catalog.clone(), clock.clone(), dice.clone()),
-            clock: clock.clone(),
-            log: log.clone(),
-            tables,
-            buckets: Arc::new(LakeBuckets { buckets, store: store.clone(), clock: clock.clone() }),
-            deliveries: Arc::new(Deployed(deliveries.clone())),
-            domains: Arc::new(Domains::new(catalog.clone(), clock.clone(), search_address)),
-            applications: applications.clone(),
-            consumers: Consumers::new(catalog.clone()),
-            queues: queues.clone(),
-            topics: topics.clone(),
-            functions: functions.clone(),
-            packages: Arc::new(Packages { uploads: uploads.clone(), objects: functions.objects.clone() }),
-            base_url: topics::base_url(address),
-        };
-        let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
+        let house = House::open(settings, address, search_address)?;
 
         let (stop, stopped) = watch::channel(());
-        let mut services = functions.services();
-        services.extend::<[Arc<dyn Service>; 3]>([
-            Arc::new(Firehose::new(deliveries.clone())),
-            Arc::new(Sns::new(topics.clone())),
-            Arc::new(Sqs::new(queues.clone())),
-        ]);
-        let doors = Doors {
-            log: log.clone(),
-            catalog: catalog.clone(),
-            iterator_key: iterator_key(&catalog, &*dice).map_err(room::<CatalogError>("catalog"))?,
-            clock,
-            dice,
-            services,
-            router: door::router(door::Own { jobs, deployer: deployer.clone(), uploads: uploads.clone() })
-                .merge(functions.router())
-                .merge(dlq::router(DeadLetters {
-                    queues: queues.clone(),
-                    mappings: functions.mappings.clone(),
-                    functions: functions.functions.clone(),
-                })),
-        };
-        let doors = vec![
-            tokio::spawn(serve(listener, doors, stopping(stopped.clone()))),
-            tokio::spawn(millrace_api::opensearch::serve(search_listener, engine.clone(), stopping(stopped.clone()))),
-        ];
-        tokio::spawn(trim(log, functions.clone(), stopped));
+        let search = millrace_api::opensearch::serve(search_listener, house.engine.clone(), stopping(stopped.clone()));
+        let doors =
+            vec![tokio::spawn(serve(listener, doors(&house)?, stopping(stopped.clone()))), tokio::spawn(search)];
+        tokio::spawn(trim(house.log.clone(), house.functions.clone(), stopped));
         Ok(Self {
             address,
             search_address,
-            deployer,
-            uploads,
-            store,
-            applications,
-            deliveries,
-            topics,
-            functions,
-            engine,
+            deployer: house.deployer.clone(),
+            uploads: house.uploads.clone(),
+            store: house.store.clone(),
+            house,
             stop,
             doors,
             _lock: lock,
         })
     }
 
-    /// Stops in order: doors, jobs (each with a last checkpoint), deliveries, topics, functions, index.
+    /// Stops the doors, then the rooms behind them.
     pub async fn shut_down(self) {
         drop(self.stop);
         for door in self.doors {
             // A door that failed has nothing left to close.
             let _ = door.await;
         }
-        let applications = self.applications;
-        let _ = tokio::task::spawn_blocking(move || applications.shut_down()).await;
-        self.deliveries.shutdown().await;
-        self.topics.stop();
-        self.functions.shut_down().await;
-        let engine = self.engine;
-        let closed = tokio::task::spawn_blocking(move || engine.close()).await;
-        if let Ok(Err(error)) = closed {
-            eprintln!("the index did not close cleanly, it repairs itself at the next start: {error}");
-        }
+        self.house.shut_down().await;
     }
 }
 
-fn open_log(
-    settings: &Settings,
-    clock: &Arc<dyn Clock>,
-    disk: &Arc<dyn Disk>,
-    catalog: &Catalog,
-) -> Result<Arc<dyn Log>, StartError> {
-    let parts =
-        LogParts { clock: clock.clone(), disk: disk.clone(), catalog: catalog.clone(), dir: settings.data.join("log") };
-    let log = LocalLog::open(parts, LogOptions::default()).map_err(room::<LogError>("log"))?;
-    for (stream, error) in log.damaged() {
-        eprintln!("stream {stream} cannot be used, the others can: {error}");
-    }
-    Ok(log)
-}
-
-fn open_queues(
-    settings: &Settings,
-    clock: &Arc<dyn Clock>,
-    disk: &Arc<dyn Disk>,
-    dice: &Arc<dyn Dice>,
-    catalog: &Catalog,
-) -> Result<Queues, StartError> {
-    let parts = QueueParts {
-        clock: clock.clone(),
-        dice: dice.clone(),
-        disk: disk.clone(),
-        catalog: catalog.clone(),
-        dir: settings.data.join("queue"),
+/// What the port of the AWS APIs opens to.
+fn doors(house: &House) -> Result<Doors, StartError> {
+    let mut services = house.functions.services();
+    services.extend::<[Arc<dyn Service>; 3]>([
+        Arc::new(Firehose::new(house.deliveries.clone())),
+        Arc::new(Sns::new(house.topics.clone())),
+        Arc::new(Sqs::new(house.queues.clone())),
+    ]);
+    let own = door::Own { jobs: house.jobs.clone(), deployer: house.deployer.clone(), uploads: house.uploads.clone() };
+    let dead_letters = DeadLetters {
+        queues: house.queues.clone(),
+        mappings: house.functions.mappings.clone(),
+        functions: house.functions.functions.clone(),
     };
-    Queues::open(parts, QueueOptions::default()).map_err(room::<QueueError>("queues"))
-}
-
-fn open_engine(
-    settings: &Settings,
-    clock: &Arc<dyn Clock>,
-    disk: &Arc<dyn Disk>,
-    dice: &Arc<dyn Dice>,
-) -> Result<Arc<Engine>, StartError> {
-    let dir = settings.data.join("search");
-    let parts = millrace_search::Parts { dir, disk: disk.clone(), clock: clock.clone(), dice: dice.clone() };
-    let engine = Engine::open(parts).map_err(room::<millrace_search::Error>("index"))?;
-    engine.start().map_err(room::<io::Error>("index"))?;
-    Ok(engine)
+    Ok(Doors {
+        log: house.log.clone(),
+        catalog: house.catalog.clone(),
+        iterator_key: iterator_key(&house.catalog, &*house.dice).map_err(room::<CatalogError>("catalog"))?,
+        clock: house.clock.clone(),
+        dice: house.dice.clone(),
+        services,
+        router: door::router(own).merge(house.functions.router()).merge(dlq::router(dead_letters)),
+    })
 }
 
 /// The key that signs iterators: made once, so that iterators survive a restart.

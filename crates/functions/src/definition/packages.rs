@@ -52,6 +52,10 @@ impl Packages {
     /// The packages in `dir`, which is created when it is absent.
     pub fn open(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<Self, FunctionsError> {
         disk.create_dir(&dir).map_err(|error| failed(&dir, error))?;
+        // The names of the folder and of the one that it is in must not be lost with the packages.
+        for parent in dir.ancestors().skip(1).take(2) {
+            disk.sync_dir(parent).map_err(|error| failed(parent, error))?;
+        }
         Ok(Self { disk, dir, unnamed: Mutex::default() })
     }
 

@@ -230,3 +230,69 @@ fn groups_and_streams_are_made_and_removed() {
     assert_eq!(world.logs.groups(&Scope::default(), |_| true)[0].tags, BTreeMap::new());
     assert!(world.clock.now() == NOW);
 }
+
+/// A process that dies between any two calls of the disk: what was acknowledged is there once, whatever was not may be. After
+/// a power cut, what was synced is there.
+#[test]
+fn dying_at_any_moment_loses_nothing_that_was_promised() {
+    for seed in 0..50 {
+        let dice = SimDice::new(seed);
+        let (disk, clock) = (Arc::new(SimDisk::new(seed)), Arc::new(SimClock::at(NOW)));
+        let mut logs = World::open(&disk, &clock);
+        let (mut acknowledged, mut tried, mut synced) = (Vec::new(), Vec::new(), 0);
+        for life in 0..4 {
+            disk.die_after(dice.below(120));
+            let mut is_dying = false;
+            for n in 0..40 {
+                let message = format!("{life}/{n}{}", "x".repeat(if dice.one_in(8) { 900_000 } else { 0 }));
+                let stream = format!("s{}", dice.below(3));
+                tried.push(message.clone());
+                let made = match logs.create_stream(&key("g"), &stream) {
+                    Err(LogsError::NoGroup) => logs
+                        .create_group(&key("g"), BTreeMap::new())
+                        .and_then(|()| logs.create_stream(&key("g"), &stream)),
+                    other => other,
+                };
+                let made = matches!(made, Ok(()) | Err(LogsError::StreamExists));
+                if made && logs.put_now(&key("g"), &stream, vec![event(n, message.clone())]).is_ok() {
+                    acknowledged.push(message);
+                } else {
+                    // A sync may have failed in it: from here on nothing is promised beyond the process's death.
+                    is_dying = true;
+                }
+                if dice.one_in(5) && logs.close().is_ok() && !is_dying {
+                    synced = acknowledged.len();
+                }
+            }
+            if dice.one_in(3) {
+                disk.crash();
+                acknowledged.truncate(synced);
+            } else {
+                disk.kill();
+            }
+            logs = World::open(&disk, &clock);
+            synced = acknowledged.len();
+            let found = messages_of(&logs);
+            for message in &acknowledged {
+                let times = found.iter().filter(|other| *other == message).count();
+                assert_eq!(times, 1, "seed {seed}, life {life}: {}", &message[..message.len().min(9)]);
+            }
+            assert!(found.iter().all(|message| tried.contains(message)), "seed {seed}, life {life}");
+        }
+    }
+}
+
+fn messages_of(logs: &Logs) -> Vec<String> {
+    let (mut all_found, mut query) = (Vec::new(), all());
+    loop {
+        let found = match logs.query(&key("g"), &query) {
+            Err(LogsError::NoGroup) => return Vec::new(),
+            other => other.unwrap(),
+        };
+        query.beyond = found.events.last().map(|event| event.key);
+        all_found.extend(found.events.into_iter().map(|event| event.message));
+        if !found.more {
+            return all_found;
+        }
+    }
+}
