@@ -6,8 +6,8 @@ use crate::sqs::{AttributeValue, MessageAttribute};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// AWS's quota on a message with its attributes, and on a batch.
-pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// What a message with its attributes may have, and a batch, unless the topic's `MaximumMessageSize` says otherwise.
+pub const MESSAGE_BYTES_DEFAULT: usize = 256 * 1024;
 /// AWS's quota.
 const SUBJECT_CHARS_MAX: usize = 100;
 /// AWS's quota on group ids and deduplication ids.
@@ -42,7 +42,7 @@ impl NewNotification {
         if self.message.is_empty() {
             return Err(TopicError::invalid("Empty message"));
         }
-        if self.size() > MESSAGE_BYTES_MAX {
+        if self.size() > topic.message_bytes_max() {
             return Err(TopicError::invalid("Message too long"));
         }
         if let Some(subject) = &self.subject {
@@ -165,8 +165,9 @@ mod tests {
         let plain = topic("t", &[]);
         assert!(message.check(&plain).is_ok());
         assert_eq!(refused(&plain, &NewNotification::default()), "Invalid parameter: Empty message");
-        let long = NewNotification { message: "x".repeat(MESSAGE_BYTES_MAX + 1), ..Default::default() };
+        let long = NewNotification { message: "x".repeat(MESSAGE_BYTES_DEFAULT + 1), ..Default::default() };
         assert_eq!(refused(&plain, &long), "Invalid parameter: Message too long");
+        assert!(long.check(&topic("t", &[("MaximumMessageSize", "1048576")])).is_ok());
         let subject = NewNotification { subject: Some("a\nb".into()), ..message.clone() };
         assert_eq!(refused(&plain, &subject), "Invalid parameter: Subject");
         let twice = NewNotification { deduplication_id: Some("1".into()), ..message.clone() };

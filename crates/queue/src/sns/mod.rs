@@ -25,7 +25,7 @@ mod topics;
 pub use courier::{Delivery, Endpoint, Undelivered};
 pub use error::TopicError;
 pub use filter::FilterPolicyScope;
-pub use message::{MESSAGE_BYTES_MAX, NewNotification};
+pub use message::{MESSAGE_BYTES_DEFAULT, NewNotification};
 pub use policy::Permission;
 pub use publish::{BATCH_MAX, Published};
 pub use retry::{BackoffFunction, RetryPolicy, SubscriptionDeliveryPolicy, TopicDeliveryPolicy};

@@ -14,7 +14,7 @@ use super::TopicError;
 use super::book::{Entry, Live};
 use super::courier::Parcel;
 use super::envelope::{NOTIFICATION, Notification};
-use super::message::{MESSAGE_BYTES_MAX, NewNotification};
+use super::message::NewNotification;
 use super::subscription::Protocol;
 use super::topic::{Topic, TopicKey};
 use super::topics::Topics;
@@ -87,8 +87,8 @@ impl Topics {
         key: &TopicKey,
         entries: &[(String, NewNotification)],
     ) -> Result<Vec<Result<Published, TopicError>>, TopicError> {
-        check_batch(entries)?;
         let entry = self.shared.book.entry(key)?;
+        check_batch(entries, entry.topic.message_bytes_max())?;
         let messages: Vec<&NewNotification> = entries.iter().map(|(_, new)| new).collect();
         Ok(self.publish_all(&entry, &messages).await)
     }
@@ -334,7 +334,7 @@ pub(super) fn is_subscribers_fault(error: &QueueError) -> bool {
     error.remedy() == millrace_base::Remedy::FixRequest
 }
 
-fn check_batch(entries: &[(String, NewNotification)]) -> Result<(), TopicError> {
+fn check_batch(entries: &[(String, NewNotification)], bytes_max: usize) -> Result<(), TopicError> {
     if entries.is_empty() {
         return Err(TopicError::EmptyBatch);
     }
@@ -350,7 +350,7 @@ fn check_batch(entries: &[(String, NewNotification)]) -> Result<(), TopicError> 
     if ids.len() < entries.len() {
         return Err(TopicError::IdsNotDistinct);
     }
-    if entries.iter().map(|(_, new)| new.size()).sum::<usize>() > MESSAGE_BYTES_MAX {
+    if entries.iter().map(|(_, new)| new.size()).sum::<usize>() > bytes_max {
         return Err(TopicError::BatchTooLong);
     }
     Ok(())

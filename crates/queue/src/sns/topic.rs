@@ -1,6 +1,8 @@
 //! What a topic is: its name, its attributes, its tags.
 
+use super::message::MESSAGE_BYTES_DEFAULT;
 use super::retry::TopicDeliveryPolicy;
+use super::subscription::Protocol;
 use super::{TopicError, policy};
 use millrace_base::{Arn, Scope};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,10 @@ pub const FIFO_SUFFIX: &str = ".fifo";
 pub const TAGS_MAX: usize = 50;
 const NAME_CHARS_MAX: usize = 256;
 const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// AWS's range of `MaximumMessageSize`.
+const MESSAGE_BYTES: std::ops::RangeInclusive<usize> = 1024..=1024 * 1024;
+/// What a topic of larger messages than the default may have.
+const SUBSCRIPTIONS_OF_LARGE_MAX: usize = 100;
 
 /// A topic's name and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,6 +114,10 @@ impl Topic {
             _ if value.is_empty() => known(name),
             "Policy" => policy::check(value),
             "DeliveryPolicy" => TopicDeliveryPolicy::parse(value).map(|_| ()),
+            "MaximumMessageSize" if !value.parse().is_ok_and(|bytes| MESSAGE_BYTES.contains(&bytes)) => {
+                Err(TopicError::invalid("MaximumMessageSize Reason: must be between 1024 and 1048576"))
+            }
+            "MaximumMessageSize" => Ok(()),
             "SignatureVersion" if !matches!(value, "1" | "2") => Err(TopicError::invalid("SignatureVersion")),
             "TracingConfig" if !matches!(value, "PassThrough" | "Active") => Err(TopicError::invalid("TracingConfig")),
             "SignatureVersion" | "TracingConfig" => Ok(()),
@@ -119,6 +129,24 @@ impl Topic {
             "FifoThroughputScope" => Err(TopicError::invalid("FifoThroughputScope")),
             _ => known(name),
         }
+    }
+
+    /// What a message with its attributes may have.
+    pub(super) fn message_bytes_max(&self) -> usize {
+        let set = self.attributes.get("MaximumMessageSize");
+        set.and_then(|value| value.parse().ok()).unwrap_or(MESSAGE_BYTES_DEFAULT)
+    }
+
+    /// Whether the topic's messages are small enough for these subscribers, as AWS has it.
+    pub(super) fn check_subscribers(&self, protocols: impl Iterator<Item = Protocol>) -> Result<(), TopicError> {
+        if self.message_bytes_max() <= MESSAGE_BYTES_DEFAULT {
+            return Ok(());
+        }
+        let protocols: Vec<Protocol> = protocols.collect();
+        let fits = protocols.len() <= SUBSCRIPTIONS_OF_LARGE_MAX && !protocols.iter().any(|one| one.has_to_confirm());
+        let rule = "MaximumMessageSize Reason: a topic whose messages may have more than 262144 bytes has 100 subscriptions at \
+                    most, of queues and functions only";
+        if fits { Ok(()) } else { Err(TopicError::invalid(rule)) }
     }
 
     /// Whether its messages are told apart by their content.
@@ -149,6 +177,7 @@ impl Topic {
         all.insert("Owner".into(), self.key.scope.account.to_string());
         all.insert("Policy".into(), self.policy());
         all.entry("DisplayName".into()).or_default();
+        all.insert("MaximumMessageSize".into(), self.message_bytes_max().to_string());
         all.insert("SubscriptionsDeleted".into(), self.deleted_subscriptions.to_string());
         all.insert("EffectiveDeliveryPolicy".into(), json!({"http": self.delivery_policy().to_json()}).to_string());
         if self.key.is_fifo() {
@@ -201,6 +230,7 @@ fn known(name: &str) -> Result<(), TopicError> {
     match name {
         "Policy"
         | "DeliveryPolicy"
+        | "MaximumMessageSize"
         | "SignatureVersion"
         | "TracingConfig"
         | "ContentBasedDeduplication"
@@ -241,6 +271,7 @@ mod tests {
     fn attributes_are_checked_by_name_and_value() {
         let refused = |name: &str, value: &str| topic("t", &[(name, value)]).unwrap_err().to_string();
         assert_eq!(refused("Colour", "red"), "Invalid parameter: Attributes Reason: AttributeName");
+        assert!(refused("MaximumMessageSize", "1000").contains("must be between 1024 and 1048576"));
         assert_eq!(refused("SignatureVersion", "3"), "Invalid parameter: Attributes Reason: SignatureVersion");
         assert!(refused("ContentBasedDeduplication", "true").contains("only for FIFO topics"));
         assert!(refused("ArchivePolicy", "{}").contains("does not support the topic attribute ArchivePolicy yet"));

@@ -204,6 +204,7 @@ impl Topics {
         self.shared.book.change(key, |entry| {
             let mut topic = entry.topic.clone();
             change(&mut topic)?;
+            topic.check_subscribers(entry.subscriptions.iter().map(|live| live.subscription.protocol))?;
             Ok((Some(Change::Topic(topic)), ()))
         })
     }
@@ -350,7 +351,11 @@ impl Topics {
 fn subscribe(entry: &Entry, wanted: Subscription) -> Result<(Option<Change>, Subscription), TopicError> {
     let there = entry.subscriptions.iter().find(|live| live.subscription.is_for(wanted.protocol, &wanted.endpoint));
     match there {
-        None => Ok((Some(Change::Subscription(wanted.clone())), wanted)),
+        None => {
+            let protocols = entry.subscriptions.iter().map(|live| live.subscription.protocol);
+            entry.topic.check_subscribers(protocols.chain([wanted.protocol]))?;
+            Ok((Some(Change::Subscription(wanted.clone())), wanted))
+        }
         Some(live) if wanted.attributes.is_empty() || live.subscription.attributes == wanted.attributes => {
             Ok((None, live.subscription.clone()))
         }

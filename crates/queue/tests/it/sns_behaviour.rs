@@ -279,6 +279,23 @@ fn definitions_survive_and_deletion_takes_all_along() {
 }
 
 #[test]
+fn large_messages_are_for_queues_and_functions() {
+    let stage = Stage::new();
+    let large = || "x".repeat(300_000);
+    stage.subscribe("sqs", &queue_arn("q"), &[("RawMessageDelivery", "true")]);
+    assert!(block_on(stage.topics.publish(&topic("t"), message(&large()))).is_err());
+    stage.topics.set_attribute(&topic("t"), "MaximumMessageSize", "400000").unwrap();
+    stage.publish(message(&large()));
+    assert_eq!(stage.received("q")[0].len(), 300_000);
+    assert!(
+        subscribe(&stage.topics, "t", "http", URL, &[]).unwrap_err().to_string().contains("queues and functions only")
+    );
+    stage.topics.set_attribute(&topic("t"), "MaximumMessageSize", "").unwrap();
+    subscribe(&stage.topics, "t", "http", URL, &[]).unwrap();
+    assert!(stage.topics.set_attribute(&topic("t"), "MaximumMessageSize", "400000").is_err());
+}
+
+#[test]
 fn lists_have_pages() {
     let stage = Stage::new();
     for number in 0..150 {

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 
 /// SNS's limit.
 const NAME_CHARACTERS_MAX: usize = 256;
-const TOPIC_ATTRIBUTES: [&str; 7] = [
+const TOPIC_ATTRIBUTES: [&str; 8] = [
     "ContentBasedDeduplication",
     "DisplayName",
     "FifoThroughputScope",
     "FifoTopic",
     "KmsMasterKeyId",
+    "MaximumMessageSize",
     "SignatureVersion",
     "TracingConfig",
 ];
@@ -121,6 +122,7 @@ impl ResourceType for Topic {
             "FifoThroughputScope",
             "FifoTopic",
             "KmsMasterKeyId",
+            "MaximumMessageSize",
             "SignatureVersion",
             "Subscription",
             "Tags",
