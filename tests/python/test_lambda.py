@@ -343,3 +343,24 @@ def test_the_cli_deploys_and_invokes(server, unique, tmp_path):
     assert json.loads(out.read_text())["event"] == {"from": "cli"}
     assert name in aws("lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text")
     aws("lambda", "delete-function", "--function-name", name)
+
+
+def test_code_comes_from_a_bucket(server, lam, create, unique):
+    bucket = unique("code")
+    folder = server.data / "lake" / bucket
+    folder.mkdir(parents=True)
+    (folder / "f.zip").write_bytes(package("def handler(e, c): return 'from the bucket'"))
+    name = create()["FunctionName"]
+    lam.update_function_code(FunctionName=name, S3Bucket=bucket, S3Key="f.zip")
+    updated(lam, name)
+    assert invoke(lam, name)[1] == "from the bucket"
+
+
+def test_functions_of_two_accounts_do_not_meet(server, lam, create):
+    name = create()["FunctionName"]
+    other = server.client("lambda", account="111111111111")
+    assert name not in [f["FunctionName"] for f in other.list_functions()["Functions"]]
+    refused("ResourceNotFoundException", other.invoke, FunctionName=name)
+    refused("AccessDeniedException", other.invoke, FunctionName=f"{PREFIX}:{name}")
+    pages = lam.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 1})
+    assert name in [f["FunctionName"] for page in pages for f in page["Functions"]]
