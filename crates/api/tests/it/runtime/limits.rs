@@ -161,7 +161,8 @@ async fn reserved_executions_are_counted() {
     world.put(version.clone());
     let (first, second) = tokio::join!(world.try_invoke("one", "{}"), world.try_invoke("one", "{}"));
     let throttled = InvokeError::Throttled { reason: "ReservedFunctionConcurrentInvocationLimitExceeded" };
-    assert_eq!([first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>(), [throttled.clone()]);
+    let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused, std::slice::from_ref(&throttled));
     assert!(world.try_invoke("one", "{}").await.is_ok());
     version.reserved_concurrency = Some(0);
     world.put(version);
