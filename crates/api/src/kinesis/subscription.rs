@@ -84,7 +84,9 @@ impl Subscriptions {
     /// Ends all subscriptions, because the server does.
     pub fn close(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.drain().for_each(|(_, held)| drop(held.ended.send_replace(Ended::Closing)));
+        for (_, held) in held.drain() {
+            held.ended.send_replace(Ended::Closing);
+        }
     }
 
     /// Ends all subscriptions of a consumer that is gone.

@@ -154,14 +154,17 @@ impl Lane {
             let read = self.splits[split].read(STEP_ROWS).map_err(JobError::Connect)?;
             let progress = if self.concurrent { split } else { 0 };
             let got = read.batch.filter(|batch| batch.num_rows() > 0);
-            let worked = got.is_some() || read.ended;
+            // The end is noted a step later than the last rows: these are then on their way before another lane may read what
+            // follows.
+            let ended = read.ended && (got.is_none() || self.following.is_none());
+            let worked = got.is_some() || ended;
             if let Some(batch) = got {
                 self.rows_in += batch.num_rows() as u64;
                 let chunk = Chunk::new(batch.columns().to_vec(), batch.num_rows());
                 self.wake(out);
                 self.run(0, Flow { chunk, marks: Vec::new() }, progress, out)?;
             }
-            if read.ended {
+            if ended {
                 self.ended[split] = true;
                 self.follow(split)?;
                 self.end_split(progress, out)?;
