@@ -38,6 +38,46 @@ fn names_are_listed_in_pages_and_scopes_do_not_meet() {
     assert!(deliveries.create(&world.scope, body).unwrap_err().to_string().contains("Stream nope under account"));
 }
 
+/// A function that never answers.
+struct Stuck;
+
+#[async_trait::async_trait]
+impl millrace_deliver::Transform for Stuck {
+    async fn transform(&self, _: &str, _: Bytes) -> Result<Bytes, millrace_deliver::TransformError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "threads and time are what is tested")]
+fn a_function_that_never_answers_holds_up_nobody_else() {
+    let world = World::new(1);
+    let parts = Parts { transform: Arc::new(Stuck), clock: Arc::new(SystemClock), ..world.parts.clone() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let deliveries = Deliveries::open(parts);
+    deliveries.start(runtime.handle().clone()).unwrap();
+    for (name, prefix) in [("stuck", "never/"), ("other", "data/")] {
+        let mut body = s3(json!({ "Prefix": prefix, "BufferingHints": { "SizeInMBs": 1, "IntervalInSeconds": 0 } }));
+        body["DeliveryStreamName"] = json!(name);
+        if name == "stuck" {
+            body["ExtendedS3DestinationConfiguration"]["ProcessingConfiguration"] =
+                crate::world::lambda(&[("BufferIntervalInSeconds", "0")], &[]);
+        }
+        deliveries.create(&world.scope, body).unwrap();
+    }
+    world.append(&[(0, "x".to_owned())]);
+    runtime.block_on(async {
+        let delivered = async {
+            while world.store.list("lake", "data/").await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), delivered).await.unwrap();
+        assert!(world.store.list("lake", "never/").await.unwrap().is_empty());
+        tokio::time::timeout(Duration::from_secs(5), deliveries.shutdown()).await.unwrap();
+    });
+}
+
 #[tokio::test]
 #[allow(clippy::disallowed_methods, reason = "threads and time are what is tested")]
 async fn direct_puts_arrive_and_a_deleted_stream_is_gone() {

@@ -19,7 +19,10 @@ fn run(script: &str) -> Result<Vec<Outcome>, SqlError> {
 
 fn last(statement: &str) -> Outcome {
     let script = format!("{SCRIPT}{statement}");
-    run(&script).unwrap_or_else(|error| panic!("{}", error.render("test", &script))).pop().unwrap()
+    run(&script)
+        .unwrap_or_else(|error| panic!("{}", error.render("test", &script)))
+        .pop()
+        .expect("a script has a statement")
 }
 
 fn graph(statement: &str) -> JobGraph {
