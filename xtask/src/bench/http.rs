@@ -14,13 +14,19 @@ pub struct Connection {
 
 /// A Kinesis request as bytes, ready to send any number of times.
 pub fn request(operation: &str, body: &str) -> Vec<u8> {
-    // Any credentials will do; both servers take region and account from here.
-    let credential = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/kinesis/aws4_request, \
-                      SignedHeaders=host;x-amz-date, Signature=0000";
+    bytes_of("kinesis", "application/x-amz-json-1.1", &format!("Kinesis_20131202.{operation}"), body)
+}
+
+/// A request to a service of AWS's JSON protocol as bytes.
+pub fn bytes_of(service: &str, content_type: &str, target: &str, body: &str) -> Vec<u8> {
+    // Any credentials will do; servers take region and account from here.
+    let credential = format!(
+        "AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/{service}/aws4_request, \
+         SignedHeaders=host;x-amz-date, Signature=0000"
+    );
     format!(
-        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.1\r\n\
-         X-Amz-Target: Kinesis_20131202.{operation}\r\nX-Amz-Date: 20260101T000000Z\r\n\
-         Authorization: {credential}\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nX-Amz-Target: {target}\r\n\
+         X-Amz-Date: 20260101T000000Z\r\nAuthorization: {credential}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
@@ -60,6 +66,13 @@ impl Connection {
         } else {
             Err(format!("the server refused: {}", String::from_utf8_lossy(body)))
         }
+    }
+
+    /// True when the last answer said that the server closes the connection.
+    pub fn is_closed(&self) -> bool {
+        let end = self.answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(0);
+        let head = String::from_utf8_lossy(&self.answer[..end]).to_ascii_lowercase();
+        head.lines().any(|line| line.starts_with("connection:") && line.contains("close"))
     }
 
     /// Makes and sends one request of Lambda's REST API and reads the answer as JSON; an empty body is null.

@@ -9,6 +9,7 @@ mod latency;
 mod log;
 mod orders;
 mod peer;
+mod queue;
 mod report;
 mod server;
 mod sql;
@@ -25,10 +26,11 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         ("log", |setup| Ok(vec![log::run(setup)?])),
         ("latency", |setup| Ok(vec![latency::run(setup)?])),
         ("sql", |setup| Ok(vec![sql::run(setup)?])),
+        ("queue", |setup| Ok(vec![queue::run(setup)?])),
         ("functions", functions::run),
     ];
     if asked != "all" && benches.iter().all(|(name, _)| *name != asked) {
-        return Err(format!("there is no bench '{asked}': choose log, latency, sql, functions or all"));
+        return Err(format!("there is no bench '{asked}': choose log, latency, sql, queue, functions or all"));
     }
     let setup = Setup::new()?;
     let mut rows = Vec::new();

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How long a server may take to answer its first request.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
+/// What `/proc` counts processor time in: 100 on every Linux that programs see.
+const TICKS_PER_SEC: f64 = 100.0;
+
 /// A running server; dropping it kills the process.
 pub struct Server {
     child: Child,
@@ -70,6 +73,14 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// The processor time that the process has used, in seconds; zero where `/proc` is absent.
+    pub fn cpu_secs(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The program's name is in parentheses and may hold spaces; user and system time are the 12th and 13th behind it.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SEC
     }
 
     /// The most memory that the process ever held, in MB; zero where `/proc` is absent.
