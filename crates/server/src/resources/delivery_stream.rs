@@ -31,8 +31,14 @@ fn definition(ctx: &Context, properties: &Value, name: &str) -> Result<DeliveryS
 fn complete(scope: &Scope, properties: &Value) -> Value {
     match properties {
         Value::Object(members) => {
+            // A processor's parameter is named by its neighbour.
+            let parameter = members.get("ParameterName").and_then(Value::as_str);
             let member = |(name, value): (&String, &Value)| {
-                let value = if read::is_open(value) { stand_in(scope, name) } else { complete(scope, value) };
+                let value = if read::is_open(value) {
+                    stand_in(scope, parameter.unwrap_or(name))
+                } else {
+                    complete(scope, value)
+                };
                 (name.clone(), value)
             };
             Value::Object(members.iter().map(member).collect::<Map<_, _>>())
@@ -46,6 +52,7 @@ fn stand_in(scope: &Scope, member: &str) -> Value {
     match member {
         "KinesisStreamARN" => json!(scope.arn("kinesis", "stream/pending").to_string()),
         "BucketARN" => json!("arn:aws:s3:::pending"),
+        "LambdaArn" => json!(scope.arn("lambda", "function:pending").to_string()),
         "DomainARN" => json!(scope.arn("es", "domain/pending").to_string()),
         "RoleARN" => json!(format!("arn:aws:iam::{}:role/pending", scope.account)),
         _ => json!("pending"),
@@ -151,11 +158,18 @@ mod tests {
             "ExtendedS3DestinationConfiguration": {
                 "BucketARN": {"Fn::GetAtt": ["Lake", "Arn"]},
                 "Prefix": {"Fn::Sub": "${Lake}/"},
+                "Parameters": [
+                    {"ParameterName": "LambdaArn", "ParameterValue": {"Fn::GetAtt": ["Function", "Arn"]}},
+                    {"ParameterName": "NumberOfRetries", "ParameterValue": "3"},
+                ],
             },
         });
         let done = complete(&Scope::default(), &properties);
         assert_eq!(done["ExtendedS3DestinationConfiguration"]["BucketARN"], "arn:aws:s3:::pending");
         assert_eq!(done["ExtendedS3DestinationConfiguration"]["Prefix"], "pending");
+        let parameters = &done["ExtendedS3DestinationConfiguration"]["Parameters"];
+        assert_eq!(parameters[0]["ParameterValue"], "arn:aws:lambda:us-east-1:000000000000:function:pending");
+        assert_eq!(parameters[1]["ParameterValue"], "3");
     }
 
     #[test]
