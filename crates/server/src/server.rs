@@ -4,7 +4,7 @@ use crate::dlq::{self, DeadLetters};
 use crate::door;
 use crate::functions::FunctionRoom;
 use crate::house::House;
-use crate::lock::{DataLock, LockError};
+use crate::lock::{self, DataLock, LockError};
 use crate::settings::Settings;
 use crate::uploads::Uploads;
 use millrace_api::firehose::Firehose;
@@ -89,6 +89,7 @@ impl Server {
         let address = listener.local_addr().map_err(room("network"))?;
         let search_address = search_listener.local_addr().map_err(room("network"))?;
         let house = House::open(settings, address, search_address)?;
+        lock::shut_to_others(&settings.data).map_err(room("data folder"))?;
 
         let (stop, stopped) = watch::channel(());
         let search = millrace_api::opensearch::serve(search_listener, house.engine.clone(), stopping(stopped.clone()));
