@@ -137,16 +137,36 @@ def test_firehose_asks_a_function_and_delivers_what_it_answers(server, function,
     assert {failure["lambdaArn"] for failure in failed} == {arn}
 
 
-def test_firehose_sets_aside_what_a_broken_function_gets(server, function, unique, tmp_path):
-    stream, bucket = server.create_stream(unique("orders")), unique("lake")
-    make_bucket(server, bucket, tmp_path)
-    name = function("def handler(event, context):\n    raise ValueError('out of ideas')\n")
-    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-    deliver(server, stream, bucket, arn)
+def test_a_template_deploys_both_and_what_a_broken_function_gets_is_set_aside(server, unique, tmp_path):
+    stream, bucket, name = unique("orders"), unique("lake"), unique("broken")
+    code = {"ZipFile": "def handler(event, context):\n    raise ValueError('out of ideas')\n"}
+    arn = {"Fn::GetAtt": ["Function", "Arn"]}
+    source = {"KinesisStreamARN": {"Fn::GetAtt": ["Orders", "Arn"]}, "RoleARN": ROLE}
+    destination = {
+        "BucketARN": {"Fn::GetAtt": ["Lake", "Arn"]}, "RoleARN": ROLE, "Prefix": "data/", "ErrorOutputPrefix": "errors/",
+        "BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 0}, "ProcessingConfiguration": processors(arn),
+    }
+    resources = {
+        "Orders": ("AWS::Kinesis::Stream", {"Name": stream, "ShardCount": 1}),
+        "Lake": ("AWS::S3::Bucket", {"BucketName": bucket}),
+        "Function": ("AWS::Lambda::Function", {
+            "FunctionName": name, "Runtime": RUNTIME, "Handler": "index.handler", "Role": ROLE, "Code": code,
+        }),
+        "Delivery": ("AWS::KinesisFirehose::DeliveryStream", {
+            "DeliveryStreamName": stream, "DeliveryStreamType": "KinesisStreamAsSource",
+            "KinesisStreamSourceConfiguration": source, "ExtendedS3DestinationConfiguration": destination,
+        }),
+    }
+    template = tmp_path / "delivery.yaml"
+    listed = {key: {"Type": kind, "Properties": properties} for key, (kind, properties) in resources.items()}
+    template.write_text(json.dumps({"Resources": listed}))
+    done = server.millrace("deploy", template, "--stack", stream)
+    assert done.returncode == 0, done.stderr
     put_all(server.client("kinesis"), stream, [(b'{"id": 1}', "k")])
     failed = wait_for(lambda: lines(server, bucket, "errors/processing-failed/"), what="the failure below errors/")
     assert failed[0]["errorCode"] == "Lambda.FunctionError" and failed[0]["attemptsMade"] == 2
     assert "out of ideas" in failed[0]["errorMessage"]
+    assert failed[0]["lambdaArn"] == f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
 def script(orders, scored, name, options=""):
