@@ -44,6 +44,7 @@ def handler(event, context):
     state["all"] = state.get("all", []) + texts
     return {"state": state, "batchItemFailures": [{"itemIdentifier": name} for name in failed]}
 '''
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/lambda"
 
 
@@ -177,11 +178,30 @@ def test_a_poison_record_is_isolated_and_lands_in_a_queue(bench):
     assert (batch["startSequenceNumber"], batch["endSequenceNumber"], batch["batchSize"]) == (number, number, 1)
     assert batch["streamArn"] == arn and batch["shardId"] == "shardId-000000000000"
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert record["requestContext"]["functionArn"] == f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{bench.name}"
+    assert record["requestContext"]["functionArn"] == FUNCTION + bench.name
     assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
     assert record["version"] == "1.0"
     seen = [texts(event) for event in bench.events(5)]
     assert seen == [["1", "2", "raise", "4"], ["1", "2"], ["raise", "4"], ["raise"], ["4"]]
+
+
+def test_a_destination_that_is_missing_holds_its_shard_and_is_told_once(bench):
+    stream, arn = bench.stream()
+    name = bench.unique("later")
+    target = {"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"}}
+    uuid = bench.map(arn, BatchSize=1, MaximumRetryAttempts=0, DestinationConfig=target)["UUID"]
+    bench.put(stream, "raise", "behind")
+    label = f"event source mapping {uuid} ({arn}, shardId-000000000000 to {FUNCTION}{bench.name})"
+    told = lambda words: bench.server.log_text().count(f"{label} {words}")
+    wait_for(lambda: told("is stuck: "), what="the server to say that the shard is stuck")
+    assert [texts(event) for event in bench.events(1)] == [["raise"]]
+    time.sleep(1)
+    queue = bench.queue(name)
+    (record,) = bench.messages(queue, 1, 10)
+    assert record["KinesisBatchInfo"]["batchSize"] == 1
+    assert [texts(event) for event in bench.events(1)] == [["behind"]]
+    wait_for(lambda: told("goes on"), what="the server to say that the shard goes on")
+    assert told("is stuck: ") == 1
 
 
 def test_what_is_given_up_lands_in_a_topic_and_in_a_bucket(start_server, tmp_path, unique):

@@ -13,7 +13,7 @@
 use super::answer::{self, Answer};
 use super::event::{PAYLOAD_BYTES_MAX, message_bytes, queue_event};
 use super::filter::Subject;
-use super::pause::{pause, pause_of_busy};
+use super::pause::Pause;
 use super::ports::{MappingParts, QueueFault, QueueMessage};
 use super::status::{CALL_FAILED, OK, Status};
 use super::stream::Applied;
@@ -111,6 +111,7 @@ pub(crate) struct QueueReader {
     accepts: bool,
     receiving: bool,
     receive_failures: u32,
+    receive_fault: Option<QueueFault>,
     receive_at: Millis,
     gathered: VecDeque<Gathered>,
     flights: BTreeMap<u64, Flight>,
@@ -130,6 +131,7 @@ impl QueueReader {
             accepts: true,
             receiving: false,
             receive_failures: 0,
+            receive_fault: None,
             receive_at: Millis::MIN,
             gathered: VecDeque::new(),
             flights: BTreeMap::new(),
@@ -148,6 +150,17 @@ impl QueueReader {
         (self.accepts, self.receiving) = (false, false);
         let handles: Vec<String> = self.gathered.drain(..).map(|one| one.message.receipt_handle).collect();
         (!handles.is_empty()).then_some(QueueTask::Show(handles))
+    }
+
+    /// Why the queue is not read, if it is not.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.receive_fault.as_ref().map(ToString::to_string)
+    }
+
+    /// Mapping and queue, for messages to people.
+    pub(crate) fn label(&self) -> String {
+        let (uuid, function) = (&self.applied.uuid, &self.applied.function_arn);
+        format!("event source mapping {uuid} ({} to {function})", self.applied.source_arn)
     }
 
     /// Whether nothing is on its way.
@@ -194,8 +207,9 @@ impl QueueReader {
             QueueOutcome::Received(Err(fault)) => {
                 self.receiving = false;
                 self.receive_failures += 1;
-                self.receive_at = now + pause(&*self.parts.dice, self.receive_failures);
-                self.status.problem(fault);
+                self.receive_at = now + Pause::Away.after(self.receive_failures, &*self.parts.dice);
+                self.status.problem(&fault);
+                self.receive_fault = Some(fault);
                 None
             }
             QueueOutcome::Called(id, result) => self.called(id, result, now),
@@ -226,7 +240,7 @@ impl QueueReader {
 
     /// Takes what passes the filters; what does not is deleted, as AWS does.
     fn received(&mut self, messages: Vec<QueueMessage>, now: Millis) -> Option<QueueTask> {
-        (self.receiving, self.receive_failures) = (false, 0);
+        (self.receiving, self.receive_failures, self.receive_fault) = (false, 0, None);
         self.count("PolledEventCount", messages.len());
         let filters = &self.applied.filters;
         let (kept, dropped): (Vec<_>, Vec<_>) =
@@ -395,7 +409,7 @@ impl QueueReader {
                 // The messages come again if the function cannot be reached before they show.
                 self.status.problem(&error);
                 flight.tries += 1;
-                flight.stage = Stage::Waiting(now + pause_of_busy(&*self.parts.dice, flight.tries));
+                flight.stage = Stage::Waiting(now + Pause::Busy.after(flight.tries, &*self.parts.dice));
                 self.flights.insert(id, flight);
                 return None;
             }
@@ -436,7 +450,7 @@ impl QueueReader {
             Err(fault) => {
                 self.status.problem(fault);
                 flight.tries += 1;
-                flight.stage = Stage::Undeleted(handles, now + pause(&*self.parts.dice, flight.tries));
+                flight.stage = Stage::Undeleted(handles, now + Pause::Away.after(flight.tries, &*self.parts.dice));
                 self.flights.insert(id, flight);
             }
         }

@@ -70,6 +70,7 @@ impl Workers {
         let status = Arc::new(Status::default());
         let phase = Arc::new(Mutex::new("Creating"));
         let one = One {
+            uuid: mapping.uuid.clone(),
             parts: self.parts.clone(),
             writer: self.writer.clone(),
             status: status.clone(),
@@ -171,6 +172,7 @@ async fn write(writer: Arc<CheckpointWriter>) {
 
 /// The task of one mapping.
 struct One {
+    uuid: String,
     parts: MappingParts,
     writer: Arc<CheckpointWriter>,
     status: Arc<Status>,
@@ -189,6 +191,10 @@ enum End {
 }
 
 impl One {
+    fn label(&self, source: &Arn) -> String {
+        format!("event source mapping {} of {source}", self.uuid)
+    }
+
     fn now_wanted(&mut self) -> Wanted {
         self.wanted.borrow_and_update().clone()
     }
@@ -198,7 +204,7 @@ impl One {
         let mut shards: JoinSet<(ShardId, End)> = JoinSet::new();
         let mut running = BTreeSet::new();
         // Set while a trouble is left alone for a moment.
-        let mut retry = None;
+        let (mut retry, mut stuck) = (None, false);
         loop {
             match self.now_wanted() {
                 Wanted::Stop => break,
@@ -207,8 +213,12 @@ impl One {
                 Wanted::Run(_) if retry.is_some() => {}
                 Wanted::Run(applied) => {
                     match self.ready(source, &applied).await {
-                        Ok(ready) => self.spawn(source, &applied, ready, &mut running, &mut shards),
+                        Ok(ready) => {
+                            tell(|| self.label(source), &mut stuck, None);
+                            self.spawn(source, &applied, ready, &mut running, &mut shards);
+                        }
                         Err(problem) => {
+                            tell(|| self.label(source), &mut stuck, Some(&problem));
                             self.status.problem(problem);
                             retry = Some(RETRY);
                         }
@@ -309,9 +319,10 @@ impl One {
     async fn read_queue(&mut self, mut reader: QueueReader, queue: &Arn) {
         let mut tasks = FuturesUnordered::new();
         let mut receive = None;
-        let mut resting = false;
+        let (mut resting, mut stuck) = (false, false);
         loop {
             let step = reader.step(self.parts.clock.now());
+            tell(|| reader.label(), &mut stuck, reader.trouble().as_deref());
             for task in step.tasks {
                 let is_receive = matches!(task, QueueTask::Receive(_));
                 let running = Box::pin(task.run(self.parts.clone(), queue.clone()));
@@ -360,7 +371,7 @@ impl One {
 async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::Receiver<Wanted>) -> End {
     let mut tasks = FuturesUnordered::new();
     let mut end = None;
-    let mut told = true;
+    let (mut told, mut stuck) = (true, false);
     loop {
         if std::mem::take(&mut told) {
             match &*wanted.borrow_and_update() {
@@ -373,6 +384,7 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
             }
         }
         let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(parts.clock.now());
+        tell(|| shard.label(), &mut stuck, shard.trouble());
         if lost > 0 {
             eprintln!(
                 "{}: {lost} records expired before they were processed: is the retention long enough?",
@@ -403,6 +415,21 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
             () = shard.wait(), if reads => {}
             () = sleep_until(wake_at, &parts) => {}
         }
+    }
+}
+
+/// Says when trouble begins and when it is over, not at every try between.
+fn tell(label: impl Fn() -> String, told: &mut bool, trouble: Option<&str>) {
+    match trouble {
+        Some(reason) if !*told => {
+            eprintln!("{} is stuck: {reason}; it goes on trying, and nothing is skipped", label());
+            *told = true;
+        }
+        None if *told => {
+            eprintln!("{} goes on", label());
+            *told = false;
+        }
+        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use super::shard::{Shard, Step, Task};
 use crate::mapping::answer::{self, Answer};
 use crate::mapping::event::{Encoder, Item, WindowPart};
 use crate::mapping::failure::{Answered, Condition, Edge, GivenUp, LastCall};
-use crate::mapping::pause::{pause, pause_of_busy};
+use crate::mapping::pause::Pause;
 use crate::mapping::ports::DestinationError;
 use crate::mapping::status::{CALL_FAILED, OK};
 use crate::{FunctionResponse, Invocation, InvokeError};
@@ -59,8 +59,8 @@ impl Shard {
     fn call(&mut self, lane: usize, mut batch: Batch, now: Millis, step: &mut Step) {
         let settings = &self.applied.settings;
         let Some(function) = self.parts.functions.find(&settings.function, settings.qualifier.as_deref()) else {
-            self.status.problem(format_args!("Function not found: {}", self.applied.function_arn));
-            return self.unreached(lane, batch, now);
+            let problem = format!("Function not found: {}", self.applied.function_arn);
+            return self.unreached(lane, batch, problem, now);
         };
         let window = self.window.as_ref().map(|window| WindowPart {
             start: window.start,
@@ -93,9 +93,11 @@ impl Shard {
     }
 
     /// The function was not called; it will be, for as long as its records are not too old.
-    fn unreached(&mut self, lane: usize, mut batch: Batch, now: Millis) {
+    fn unreached(&mut self, lane: usize, mut batch: Batch, problem: String, now: Millis) {
+        self.status.problem(&problem);
+        batch.problem = problem;
         batch.unreached += 1;
-        let until = now + pause_of_busy(&*self.parts.dice, batch.unreached);
+        let until = now + Pause::Busy.after(batch.unreached, &*self.parts.dice);
         self.lanes[lane].work = Work::Pausing(batch, until);
     }
 
@@ -138,8 +140,7 @@ impl Shard {
 
     fn refused(&mut self, lane: usize, mut batch: Batch, error: &InvokeError, now: Millis) {
         if !matches!(error, InvokeError::TooLarge { .. }) {
-            self.status.problem(error);
-            return self.unreached(lane, batch, now);
+            return self.unreached(lane, batch, error.to_string(), now);
         }
         self.status.problem(error);
         batch.invokes += 1;
@@ -171,6 +172,7 @@ impl Shard {
             return self.split(lane, batch);
         }
         batch.failures += 1;
+        batch.problem = "the function fails".to_owned();
         self.retry(lane, batch, now);
     }
 
@@ -203,7 +205,7 @@ impl Shard {
         if self.applied.settings.retries_max().is_some_and(|max| batch.failures > max) {
             return self.give_up(lane, batch, Condition::RetryAttemptsExhausted, now, None);
         }
-        let until = now + pause(&*self.parts.dice, batch.failures);
+        let until = now + Pause::Failed.after(batch.failures, &*self.parts.dice);
         self.lanes[lane].work = Work::Pausing(batch, until);
     }
 
@@ -273,8 +275,9 @@ impl Shard {
             }
             Err(error) => {
                 self.status.problem(&error);
+                lost.batch.problem = error.to_string();
                 lost.tries += 1;
-                let until = now + pause(&*self.parts.dice, lost.tries);
+                let until = now + Pause::Away.after(lost.tries, &*self.parts.dice);
                 self.lanes[lane].work = Work::Undelivered(lost, until);
             }
         }

@@ -7,6 +7,9 @@ use millrace_base::Millis;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// A batch that was tried so often in vain holds its lane up: worth a word to people.
+const STUCK_TRIES: u32 = 5;
+
 /// Records that go to the function together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -18,6 +21,8 @@ pub(super) struct Batch {
     /// Calls in a row that never reached the function.
     pub(super) unreached: u32,
     pub(super) last: Option<LastCall>,
+    /// What went wrong last.
+    pub(super) problem: String,
     /// Set on the last call of a window, which has no records: whether the window ends early.
     pub(super) closes: Option<bool>,
 }
@@ -35,6 +40,7 @@ impl Batch {
             invokes: self.invokes,
             unreached: 0,
             last: self.last.clone(),
+            problem: String::new(),
             closes: self.closes,
         }
     }
@@ -125,6 +131,18 @@ impl Lane {
     /// Whether nothing of it is on its way.
     pub(super) fn is_still(&self) -> bool {
         !matches!(self.work, Work::Calling(_) | Work::Delivering(_))
+    }
+
+    /// Why it does not get on, after more than a moment.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        let stuck = match &self.work {
+            Work::Calling(batch) | Work::Pausing(batch, _) => {
+                (batch.failures.max(batch.unreached) >= STUCK_TRIES).then_some(batch)
+            }
+            Work::Delivering(lost) | Work::Undelivered(lost, _) => (lost.tries > 0).then_some(&lost.batch),
+            Work::Idle => None,
+        };
+        stuck.map(|batch| batch.problem.as_str())
     }
 
     /// Whether it has nothing to do.

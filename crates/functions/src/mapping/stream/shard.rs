@@ -155,7 +155,13 @@ impl Shard {
 
     /// Mapping and shard, for messages to people.
     pub(crate) fn label(&self) -> String {
-        format!("event source mapping {} of {}, {}", self.applied.uuid, self.stream_arn, self.facts.shard.id)
+        let (uuid, function) = (&self.applied.uuid, &self.applied.function_arn);
+        format!("event source mapping {uuid} ({}, {} to {function})", self.stream_arn, self.facts.shard.id)
+    }
+
+    /// Why a lane does not get on, if one does not.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.lanes.iter().find_map(Lane::trouble)
     }
 
     /// Begins nothing new from now on.

@@ -156,10 +156,12 @@ fn an_exhausted_batch_goes_to_its_destination_before_the_checkpoint_moves() {
     *world.around.refuses.lock() = 1;
     world.settle_for(&mut shard, 400);
     assert_eq!((world.calls().len(), world.given_up().len()), (2, 0));
+    assert_eq!(shard.trouble(), Some("arn:aws:sqs:us-east-1:000000000000:dlq took no record: it is away"));
     world.writer.flush().unwrap();
     assert_eq!(world.checkpoints(&uuid)[&ShardId(0)].index, 0);
     world.settle_for(&mut shard, 60_000);
     assert_eq!(world.calls(), [["poison"], ["poison"], ["good"]]);
+    assert_eq!(shard.trouble(), None);
     let record = &world.given_up()[0];
     assert_eq!(record["requestContext"]["condition"], "RetryAttemptsExhausted");
     assert_eq!(record["requestContext"]["approximateInvokeCount"], 2);
@@ -193,6 +195,7 @@ fn a_batch_that_fails_until_it_is_too_old_is_given_up() {
     put(&world, "k", &["1"]);
     world.settle_for(&mut shard, 59_000);
     assert!(world.given_up().is_empty() && world.calls().len() > 3);
+    assert_eq!(shard.trouble(), Some("the function fails"));
     world.settle_for(&mut shard, 40_000);
     assert_eq!(world.given_up()[0]["requestContext"]["condition"], "RecordAgeExceeded");
     assert_eq!(world.given_up()[0]["requestContext"]["approximateInvokeCount"], world.calls().len());
