@@ -14,6 +14,9 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Splits, each with the subtask that reads it.
+type Assigned = Vec<(usize, Box<dyn Split>)>;
+
 /// The shards of a table that is read.
 pub(super) struct Shards {
     spec: ConnectorSpec,
@@ -41,9 +44,9 @@ impl Shards {
         info: &StreamInfo,
         parallelism: usize,
         restored: &BTreeMap<String, Restored>,
-    ) -> Result<Vec<(usize, Box<dyn Split>)>, ConnectError> {
+    ) -> Result<Assigned, ConnectError> {
         let mut seen = self.seen.lock();
-        let mut splits: Vec<(usize, Box<dyn Split>)> = Vec::new();
+        let mut splits = Assigned::new();
         if restored.is_empty() {
             let first: Vec<&Shard> = match self.start {
                 Start::Latest => info.shards.iter().filter(|shard| shard.closed.is_none()).collect(),
