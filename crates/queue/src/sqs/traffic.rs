@@ -2,9 +2,9 @@
 
 use crate::sqs::commit::{Command, Ready, Reply, sequence_text};
 use crate::sqs::env::uuid_text;
-use crate::sqs::format::StoredMessage;
+use crate::sqs::format::{FRAME_BYTES_MAX, StoredMessage};
 use crate::sqs::message::{md5, md5_of_attributes};
-use crate::sqs::state::{Attempt, DEDUP_MS, Message, Picked, Queue, Stage, State, Want};
+use crate::sqs::state::{Message, Picked, Queue, Stage, State, Want};
 use crate::sqs::{
     AttributeValue, Delivered, MessageAttribute, NewMessage, QueueError, QueueInfo, QueueKey, Queues, Receipt,
     ReceiveOptions, Sent, SystemAttributes, hex,
@@ -26,6 +26,11 @@ const WAIT_SECS_MAX: u32 = 20;
 /// A queue can be purged so often.
 const PURGE_EVERY_MS: Millis = 60_000;
 
+/// One send is one commit; AWS's batches are far smaller.
+const SEND_BYTES_MAX: usize = 256 << 20;
+
+const _: () = assert!(SEND_BYTES_MAX * 2 < FRAME_BYTES_MAX);
+
 /// What a receive took, to be read.
 struct Taken {
     info: Arc<QueueInfo>,
@@ -37,6 +42,11 @@ impl Queues {
     pub async fn send(&self, key: &QueueKey, messages: Vec<NewMessage>) -> Result<Vec<Sent>, QueueError> {
         let info = self.queue(key)?;
         messages.iter().try_for_each(|message| message.check(&info))?;
+        let bytes: usize = messages.iter().map(NewMessage::size).sum();
+        if bytes > SEND_BYTES_MAX {
+            let message = format!("One send holds at most {SEND_BYTES_MAX} bytes, not {bytes}: send in parts.");
+            return Err(QueueError::InvalidParameter(message));
+        }
         let messages = messages.into_iter().map(|message| self.digest(&info, message)).collect();
         let key = key.clone();
         self.command(|reply| Command::Send { queue: info.incarnation, key, messages, reply }).await
@@ -346,9 +356,7 @@ impl State {
 impl Queue {
     /// The messages of an earlier receive with this attempt id, while it holds.
     fn repeat(&mut self, id: &str, visible_at: Millis, now: Millis) -> Option<Picked> {
-        self.attempts.retain(|_, attempt| now < attempt.at + DEDUP_MS);
-        let attempt = self.attempts.get(id).filter(|attempt| !attempt.messages.is_empty())?;
-        let nos = attempt.messages.clone();
+        let nos = self.attempts.find(id, now)?;
         let held = |(no, nonce): &(u64, u32)| {
             self.messages.get(no).is_some_and(|m| m.nonce == *nonce && m.stage == Stage::InFlight && m.visible_at > now)
         };
@@ -365,7 +373,7 @@ impl Queue {
 
     fn attempted(&mut self, id: &str, picked: &Picked, now: Millis) {
         let messages = picked.messages.iter().map(|(no, message)| (*no, message.nonce)).collect();
-        self.attempts.insert(id.to_owned(), Attempt { at: now, messages });
+        self.attempts.insert(id, messages, now);
     }
 }
 

@@ -22,13 +22,16 @@ const RETRY_MS: Millis = 1000;
 pub(crate) struct Chores {
     pub(crate) tasks: Arc<Mutex<Tasks>>,
     pub(crate) cleaning: Option<Cleaning>,
-    next_sweep: Millis,
+    /// When something expires, as far as was known at the last look.
+    expiry: Option<Millis>,
+    /// When that is looked for again.
+    next_look: Millis,
     next_clean: Millis,
 }
 
 impl Chores {
     pub(crate) fn new(tasks: Arc<Mutex<Tasks>>) -> Self {
-        Self { tasks, cleaning: None, next_sweep: Millis::MIN, next_clean: Millis::MIN }
+        Self { tasks, cleaning: None, expiry: None, next_look: Millis::MIN, next_clean: Millis::MIN }
     }
 }
 
@@ -39,16 +42,12 @@ impl Committer {
             return None;
         }
         let now = self.env.clock.now();
-        let mut due = [self.notes_due(now), self.sweep_due(now), None, None];
+        let mut due = [self.notes_due(now), None, None, None];
         if due[0].is_some_and(|at| at <= now) {
             self.commit(Vec::new());
             due[0] = None;
         }
-        if due[1].is_some_and(|at| at <= now) {
-            self.chores.next_sweep = now + SWEEP_MS;
-            self.sweep(now);
-            due[1] = self.sweep_due(now);
-        }
+        due[1] = self.sweep_due(now);
         due[2] = self.step_tasks(now);
         due[3] = self.clean_due(now);
         let next = due.into_iter().flatten().min()?;
@@ -71,8 +70,23 @@ impl Committer {
         Some(if since > now { now } else { since + NOTE_LINGER_MS })
     }
 
+    /// Sweeps what has expired, once in a while; when to come again.
+    fn sweep_due(&mut self, now: Millis) -> Option<Millis> {
+        let chores = &self.chores;
+        // Nothing that was sent since the last look expires before the next. A clock that went back is not waited for.
+        if now < chores.next_look && now + SWEEP_MS >= chores.next_look {
+            return Some(chores.next_look);
+        }
+        if chores.expiry.is_none_or(|at| at <= now) {
+            self.sweep(now);
+        }
+        self.chores.next_look = now + SWEEP_MS;
+        self.chores.expiry = self.next_expiry();
+        self.chores.expiry.map(|at| at.max(self.chores.next_look))
+    }
+
     /// When the next message or deduplication id expires.
-    fn sweep_due(&self, now: Millis) -> Option<Millis> {
+    fn next_expiry(&self) -> Option<Millis> {
         let state = self.state.lock();
         let expiry = state.queues.values().filter_map(|queue| {
             let retention_ms = Millis::from(queue.info.settings.retention_secs) * 1000;
@@ -80,10 +94,7 @@ impl Committer {
             let dedup = queue.dedups.oldest().map(|sent| sent + DEDUP_MS);
             message.into_iter().chain(dedup).min()
         });
-        let next = expiry.min()?;
-        // Never busy: what is due now was just swept, or is on its way elsewhere.
-        let earliest = if self.chores.next_sweep > now + SWEEP_MS { now } else { self.chores.next_sweep };
-        Some(next.max(earliest))
+        expiry.min()
     }
 
     fn sweep(&mut self, now: Millis) {

@@ -1,5 +1,7 @@
 //! The journal on disk: compaction, damage, and the order in which things fail.
 
+#![allow(clippy::disallowed_methods, reason = "the large backlog is timed on the real disk")]
+
 use crate::sqs_kit::{DIR, World, bodies, create, delete, depth, receive, send};
 use futures::executor::block_on;
 use millrace_base::{Disk, SystemClock, SystemDice, SystemDisk};
@@ -200,5 +202,51 @@ async fn many_at_once_share_their_syncs_and_get_every_message_once() {
     assert_eq!((before, all.len()), (4000, 4000));
     drop(queues);
     let queues = Queues::open(parts(), options).unwrap();
+    assert_eq!(depth(&queues, "q"), (0, 0, 0));
+}
+
+/// A backlog far beyond the cache: sent, opened again, received and deleted. Says how long each took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes more than a gigabyte; run with --nocapture to see the times"]
+async fn a_million_messages_are_opened_again() {
+    const MESSAGES: usize = 1_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let parts = QueueParts {
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(SystemDice),
+            disk: Arc::new(SystemDisk),
+            catalog: Catalog::open(&SystemDisk, &dir.path().join("catalog.redb")).unwrap(),
+            dir: dir.path().join("queue"),
+        };
+        Queues::open(parts, QueueOptions::default()).unwrap()
+    };
+    let memory = || std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = || memory().lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
+    let said = |what: &str, begun: std::time::Instant| println!("{what}: {:?}, {}", begun.elapsed(), resident());
+    let key = super::sqs_kit::key("q");
+    let queues = open();
+    queues.create(&key, &BTreeMap::new(), &BTreeMap::new()).unwrap();
+    let begun = std::time::Instant::now();
+    for at in 0..MESSAGES / 1000 {
+        let messages = (0..1000).map(|part| NewMessage::of(format!("{at}-{part:<1000}"))).collect();
+        queues.send(&key, messages).await.unwrap();
+    }
+    said("sent", begun);
+    drop(queues);
+    let begun = std::time::Instant::now();
+    let queues = open();
+    said("opened", begun);
+    assert_eq!(depth(&queues, "q").0, MESSAGES);
+    let begun = std::time::Instant::now();
+    let mut got = 0;
+    while got < MESSAGES {
+        let options = ReceiveOptions { max: 1000, wait: Some(0), ..Default::default() };
+        let messages = queues.receive(&key, options).await.unwrap();
+        got += messages.len();
+        let receipts = messages.into_iter().map(|message| message.receipt_handle).collect();
+        queues.delete(&key, receipts).await.unwrap();
+    }
+    said("received and deleted", begun);
     assert_eq!(depth(&queues, "q"), (0, 0, 0));
 }

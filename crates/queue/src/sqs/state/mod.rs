@@ -5,7 +5,7 @@ mod groups;
 mod queue;
 
 pub(crate) use dedup::DEDUP_MS;
-pub(crate) use queue::{Attempt, Message, Picked, Place, Queue, Stage, Want};
+pub(crate) use queue::{Message, Picked, Place, Queue, Stage, Want};
 
 use crate::sqs::format::{Dedup, Note, PutHead, Record};
 use crate::sqs::{QueueError, QueueInfo, QueueKey};

@@ -1,12 +1,16 @@
 //! One queue in memory: which messages there are, which can be received, and when the others can.
 
-use super::dedup::Dedups;
+use super::dedup::{DEDUP_MS, Dedups};
 use super::groups::Groups;
 use crate::sqs::{Counters, Counts, Depth, QueueInfo};
+use ahash::AHashMap;
 use millrace_base::Millis;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::Notify;
+
+/// Attempts that a queue remembers; beyond it the oldest is forgotten.
+const ATTEMPTS_MAX: usize = 10_000;
 
 /// Where a message's record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,10 +71,29 @@ pub(crate) struct Picked {
     pub(crate) expired: Vec<u64>,
 }
 
-/// A remembered receive of a FIFO queue.
-pub(crate) struct Attempt {
-    pub(crate) at: Millis,
-    pub(crate) messages: Vec<(u64, u32)>,
+/// Receives of a FIFO queue that may be repeated: number and nonce of what each got.
+#[derive(Default)]
+pub(crate) struct Attempts {
+    by_id: AHashMap<String, Vec<(u64, u32)>>,
+    by_time: VecDeque<(Millis, String)>,
+}
+
+impl Attempts {
+    /// What the attempt got.
+    pub(crate) fn find(&mut self, id: &str, now: Millis) -> Option<Vec<(u64, u32)>> {
+        while self.by_time.len() > ATTEMPTS_MAX || self.by_time.front().is_some_and(|(at, _)| at + DEDUP_MS <= now) {
+            let Some((_, id)) = self.by_time.pop_front() else { break };
+            self.by_id.remove(&id);
+        }
+        self.by_id.get(id).cloned()
+    }
+
+    /// Remembers an attempt that got something.
+    pub(crate) fn insert(&mut self, id: &str, messages: Vec<(u64, u32)>, now: Millis) {
+        if !messages.is_empty() && self.by_id.insert(id.to_owned(), messages).is_none() {
+            self.by_time.push_back((now, id.to_owned()));
+        }
+    }
 }
 
 pub(crate) struct Queue {
@@ -83,7 +106,7 @@ pub(crate) struct Queue {
     ready: BTreeSet<u64>,
     groups: Groups,
     pub(crate) dedups: Dedups,
-    pub(crate) attempts: BTreeMap<String, Attempt>,
+    pub(crate) attempts: Attempts,
     in_flight: usize,
     delayed: usize,
     pub(crate) counters: Counters,
@@ -101,7 +124,7 @@ impl Queue {
             ready: BTreeSet::new(),
             groups: Groups::default(),
             dedups: Dedups::default(),
-            attempts: BTreeMap::new(),
+            attempts: Attempts::default(),
             in_flight: 0,
             delayed: 0,
             counters: Counters::default(),
