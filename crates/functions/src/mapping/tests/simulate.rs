@@ -83,7 +83,8 @@ fn function(
         let unlucky = dice.one_in(5);
         let texts = texts(event);
         let bad = texts.iter().position(|text| text.contains("poison"));
-        let bad = if unlucky { Some(dice.below(texts.len() as u64) as usize) } else { bad };
+        let by_chance = unlucky.then(|| dice.below(texts.len() as u64) as usize);
+        let bad = bad.into_iter().chain(by_chance).min();
         match bad {
             None => {
                 texts.iter().for_each(|text| ledger.handle(id_of(text)));

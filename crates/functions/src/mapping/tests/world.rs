@@ -9,7 +9,7 @@ use crate::mapping::{MappingError, Mappings};
 use crate::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};
 use async_trait::async_trait;
 use bytes::Bytes;
-use millrace_base::{Arn, Disk, Millis, Scope, ShardId};
+use millrace_base::{Arn, Clock, Disk, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
 use millrace_log::{Commit, LocalLog, LogOptions, LogParts, NewRecord, StreamKey, StreamMode, StreamSpec};
 use millrace_testkit::{SimClock, SimDice, SimDisk};
@@ -116,7 +116,7 @@ impl Destinations for Around {
 #[async_trait]
 impl MessageQueues for Around {
     fn find(&self, queue: &Arn) -> Option<QueueFacts> {
-        self.queues.lock().get(queue.name()).or_else(|| None).cloned()
+        self.queues.lock().get(queue.name()).cloned()
     }
     async fn receive(&self, _: &Arn, max: usize) -> Result<Vec<QueueMessage>, QueueFault> {
         loop {
@@ -280,7 +280,7 @@ impl World {
     pub(super) fn settle(&self, shard: &mut Shard) -> usize {
         let mut calls = 0;
         loop {
-            let step = shard.step(parts_now(self));
+            let step = shard.step(self.clock.now());
             assert!(step.failed.is_none());
             if step.tasks.is_empty() && !step.again {
                 return calls;
@@ -288,19 +288,19 @@ impl World {
             for task in step.tasks {
                 calls += usize::from(matches!(task, Task::Call(..)));
                 let outcome = self.run(task);
-                shard.complete(outcome, parts_now(self));
+                shard.complete(outcome, self.clock.now());
             }
         }
     }
 
     /// The same, with the clock going on to the end of each pause, for `ms` at most.
     pub(super) fn settle_for(&self, shard: &mut Shard, ms: Millis) -> usize {
-        let end = parts_now(self) + ms;
+        let end = self.clock.now() + ms;
         let mut calls = 0;
         loop {
             calls += self.settle(shard);
-            match shard.step(parts_now(self)).wake_at {
-                Some(at) if at <= end => self.clock.set(at.max(parts_now(self))),
+            match shard.step(self.clock.now()).wake_at {
+                Some(at) if at <= end => self.clock.set(at.max(self.clock.now())),
                 _ => return calls,
             }
         }
@@ -316,10 +316,6 @@ impl World {
         let delivered = self.around.delivered.lock();
         delivered.iter().map(|(_, record)| serde_json::from_slice(&record.message).unwrap()).collect()
     }
-}
-
-fn parts_now(world: &World) -> Millis {
-    world.parts.clock.now()
 }
 
 /// The data of an event's records.
