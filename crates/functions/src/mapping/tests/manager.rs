@@ -158,7 +158,8 @@ fn pages_and_filters_of_the_list() {
     let rest = mappings.list(&scope, None, None, page.next_marker.as_deref(), None).unwrap();
     let mut uuids: Vec<_> = page.mappings.iter().chain(&rest.mappings).map(|mapping| mapping["UUID"].clone()).collect();
     let mut expected = vec![first["UUID"].clone(), second["UUID"].clone()];
-    (uuids.sort_by_key(Value::to_string), expected.sort_by_key(Value::to_string));
+    uuids.sort_by_key(Value::to_string);
+    expected.sort_by_key(Value::to_string);
     assert_eq!((uuids, rest.next_marker), (expected, None));
     let uuid = first["UUID"].as_str().unwrap();
     mappings.change_tags(&scope, uuid, |tags| drop(tags.insert("a".into(), "b".into()))).unwrap();

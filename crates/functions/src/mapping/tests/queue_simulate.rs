@@ -107,6 +107,9 @@ fn shown(id: u64, message: &Message) -> QueueMessage {
     }
 }
 
+/// Group and id of what was done, in order.
+type Order = Arc<Mutex<Vec<(u64, u64)>>>;
+
 struct Run {
     seed: u64,
     dice: SimDice,
@@ -116,8 +119,7 @@ struct Run {
     uuid: String,
     reader: QueueReader,
     pending: Vec<QueueTask>,
-    /// Done, in order.
-    order: Arc<Mutex<Vec<(u64, u64)>>>,
+    order: Order,
     sent: u64,
     called: BTreeSet<u64>,
 }
@@ -138,7 +140,7 @@ fn function(
     seed: u64,
     reports: bool,
     queue: &Arc<Double>,
-    order: &Arc<Mutex<Vec<(u64, u64)>>>,
+    order: &Order,
 ) -> impl FnMut(&Value) -> Result<FunctionResponse, InvokeError> + use<> {
     let (dice, queue, order) = (SimDice::new(seed ^ 0xe), queue.clone(), order.clone());
     move |event| {
@@ -186,7 +188,7 @@ impl Run {
         more["FunctionResponseTypes"] = if reports { json!(["ReportBatchItemFailures"]) } else { json!([]) };
         more["FilterCriteria"] = json!({ "Filters": [{ "Pattern": r#"{"body": {"wanted": [true]}}"# }] });
         let uuid = world.create(more).unwrap()["UUID"].as_str().unwrap().to_owned();
-        let order = Arc::default();
+        let order = Order::default();
         world.behave(function(seed, reports, &queue, &order));
         let arn: Arn = arn.parse().unwrap();
         let reader = QueueReader::new(world.parts.clone(), arn.clone(), Arc::<Status>::default(), world.applied(&uuid));
