@@ -1,7 +1,10 @@
 //! The text of `EXPLAIN`: a graph as a tree for each sink, in the words of Flink's plans.
 
 use crate::aggregates::AggregateCall;
-use crate::graph::{ConnectorSpec, Expr, ExprKind, ExternalCall, ExternalFunction, JobGraph, NodeId, Operator, Value, Window, WindowAggregate};
+use crate::graph::{
+    ConnectorSpec, Expr, ExprKind, ExternalCall, ExternalFunction, JobGraph, NodeId, Operator, Value, Window,
+    WindowAggregate,
+};
 use millrace_schema::{Field, SqlType};
 use std::fmt;
 

@@ -39,7 +39,10 @@ const SHARED: &str = "functions";
 
 /// Shuts everything in the data folder but [`SHARED`] to other users. Only root's functions run as a user of their own, so
 /// only root's server needs it.
-#[allow(clippy::disallowed_methods, reason = "permissions are a matter of the real file system, outside any simulation")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "permissions are a matter of the real file system, outside any simulation"
+)]
 pub fn shut_to_others(data: &Path) -> std::io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());

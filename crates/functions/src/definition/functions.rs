@@ -72,11 +72,13 @@ pub(super) struct Shared {
     prepare: RwLock<Option<(Arc<dyn Prepare>, Handle)>>,
 }
 
+/// Versions by number, and by the qualifier in their ARN.
+type Resolved = HashMap<(String, Option<String>), Arc<FunctionVersion>>;
+
 /// A function, and what was resolved of it since it last changed.
 pub(super) struct Known {
     pub record: FunctionRecord,
-    /// By version and by the qualifier in the ARN.
-    pub resolved: RwLock<HashMap<(String, Option<String>), Arc<FunctionVersion>>>,
+    pub resolved: RwLock<Resolved>,
 }
 
 impl Functions {

@@ -26,11 +26,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Checks the settings.
-    pub fn new(
-        graph: &JobGraph,
-        environment: &Environment,
-        connectors: &Connectors,
-    ) -> Result<Arc<Self>, JobError> {
+    pub fn new(graph: &JobGraph, environment: &Environment, connectors: &Connectors) -> Result<Arc<Self>, JobError> {
         let name = &graph.settings.time_zone;
         let zone = name.parse().map_err(|_| {
             JobError::Graph(format!(

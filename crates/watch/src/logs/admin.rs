@@ -1,6 +1,6 @@
 //! Groups and streams: making, listing, changing and removing them.
 
-use super::logs::Logs;
+use super::handle::Logs;
 use super::store::{Group, STREAMS, Store};
 use super::types::{GroupInfo, GroupKey, LogsError, StreamInfo};
 use millrace_base::{Millis, Scope};

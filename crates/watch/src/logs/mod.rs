@@ -5,7 +5,7 @@
 //! ```
 
 mod admin;
-mod logs;
+mod handle;
 mod read;
 mod segment;
 mod store;
@@ -13,6 +13,6 @@ mod store;
 mod tests;
 mod types;
 
-pub use logs::Logs;
+pub use handle::Logs;
 pub use store::{EVENT_BYTES_MAX, LogsParts};
 pub use types::{EventKey, Found, GroupInfo, GroupKey, LogEvent, LogsError, Query, StoredEvent, StreamInfo, Streams};
