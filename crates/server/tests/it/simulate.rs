@@ -219,8 +219,8 @@ impl World {
 
     /// Splits, merges or scales a stream. A change that the disk fails is no matter of this simulation.
     fn reshard(&self, dice: &SimDice) {
-        let name: &str = dice.pick(&["orders", "orders", "totals"]);
-        let key = stream(name);
+        let names = ["orders", "orders", "totals"];
+        let key = stream(names[dice.below(3) as usize]);
         let Ok(info) = self.log.stream(&key) else { return };
         let open = open(&info);
         let at = dice.below(open.len() as u64) as usize;
@@ -311,12 +311,7 @@ fn run(seed: u64, graph: &Arc<JobGraph>) {
     let dice = Arc::new(SimDice::new(seed));
     let mut world = World::new(seed, &dice, graph.clone());
     let (mut puts, mut now_ms) = (Vec::new(), 3_600_000);
-    for action in 0..ACTIONS {
-        if let Some(job) = &world.job {
-            eprintln!("ACT {action} now {now_ms} {:?}", job.counters());
-        } else {
-            eprintln!("ACT {action} nojob");
-        }
+    for _ in 0..ACTIONS {
         match dice.below(15) {
             14 => world.reshard(&dice),
             0..=4 => {
@@ -352,17 +347,6 @@ fn finish(seed: u64, world: &mut World, now_ms: u64) {
     for _ in 0..3 {
         world.process(10_000, true);
         assert!(world.job.is_some(), "seed {seed}: the job failed on a healthy disk");
-        eprintln!("FIN {:?}", world.job.as_ref().unwrap().counters());
-        for sh in &world.log.stream(&stream("orders")).unwrap().shards {
-            eprintln!(
-                "SH {:?} p{:?} a{:?} closed {:?} bounds {:?}",
-                sh.id,
-                sh.parent,
-                sh.adjacent_parent,
-                sh.closed,
-                world.log.bounds(&stream("orders"), sh.id)
-            );
-        }
         world.deliver(500);
         world.clock.advance(61_000);
         world.deliver(500);
