@@ -64,6 +64,9 @@ pub struct Restored {
     /// The subtask that read it, and has to go on with it: downstream, watermarks are kept by subtask. None in checkpoints
     /// of the first releases, whose splits never changed.
     pub subtask: Option<usize>,
+    /// It has ended, and what follows it is still waited for. Its subtask may have told downstream that it is done, so what
+    /// follows must come to another one.
+    pub ended: bool,
 }
 
 /// One independently positioned part of a source.

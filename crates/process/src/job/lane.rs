@@ -340,6 +340,10 @@ impl Lane {
     pub fn save(&self) -> Vec<Place> {
         let mut saved = Vec::new();
         for (nth, split) in self.splits.iter().enumerate() {
+            let ended = self.ended[nth] && self.following.is_some();
+            if ended && !self.following.as_ref().is_some_and(|following| following.is_awaited(split.id())) {
+                continue;
+            }
             let mut progress = Writer::default();
             let state = if self.concurrent { nth } else { 0 };
             for (_, step) in &self.nodes {
@@ -351,6 +355,7 @@ impl Lane {
                 source: self.source,
                 split: split.id().to_owned(),
                 subtask: self.subtask,
+                ended,
                 position: split.position(),
                 progress: progress.0,
             });
@@ -359,14 +364,18 @@ impl Lane {
     }
 
     /// Takes over the event time of the splits that it reads.
-    pub fn load(&mut self, saved: &BTreeMap<(NodeId, String), Vec<u8>>) -> Result<(), JobError> {
+    pub fn load(&mut self, saved: &BTreeMap<(NodeId, String), (Vec<u8>, bool)>) -> Result<(), JobError> {
         for (nth, split) in self.splits.iter().enumerate() {
-            let Some(progress) = saved.get(&(self.source, split.id().to_owned())) else { continue };
+            let Some((progress, ended)) = saved.get(&(self.source, split.id().to_owned())) else { continue };
+            self.ended[nth] = *ended;
             let mut from = Reader(progress);
             let state = if self.concurrent { nth } else { 0 };
             for (_, step) in &mut self.nodes {
                 if let Step::Watermark(_, splits) = step {
                     splits.load(state, &mut from).map_err(JobError::State)?;
+                    if *ended {
+                        splits.end(state);
+                    }
                 }
             }
         }

@@ -13,10 +13,10 @@
 //! must not get ahead of its checkpoint. A job that starts from nothing is a new incarnation, whose sinks have names of their
 //! own: what an earlier one wrote is never taken for its output.
 //!
-//! # Saved state (version 2; version 1 had no subtasks)
+//! # Saved state (version 2; version 1 had neither subtasks nor ends)
 //! ```text
 //! body := version(4) graph hash(8) incarnation(8) finished(1) positions trunk prepared
-//! positions := list of source(8) split id, subtask(4) position(8), watermark progress
+//! positions := list of source(8) split id, subtask(4) ended(1) position(8), watermark progress
 //! ```
 
 mod context;
@@ -158,7 +158,8 @@ struct Saved {
     incarnation: u64,
     finished: bool,
     positions: BTreeMap<NodeId, BTreeMap<String, Restored>>,
-    progress: BTreeMap<(NodeId, String), Vec<u8>>,
+    /// How far each split has come in event time, and whether it has ended.
+    progress: BTreeMap<(NodeId, String), (Vec<u8>, bool)>,
     trunk: Vec<u8>,
     prepared: Vec<Vec<u8>>,
 }
@@ -330,6 +331,8 @@ struct Place {
     source: NodeId,
     split: String,
     subtask: usize,
+    /// What follows it is still waited for.
+    ended: bool,
     position: Position,
     /// How far it has come in event time.
     progress: Vec<u8>,
@@ -360,6 +363,7 @@ fn write_saved(
         out.u64(place.source as u64);
         out.bytes(place.split.as_bytes());
         out.u32(place.subtask as u32);
+        out.u8(u8::from(place.ended));
         out.u64(place.position);
         out.bytes(&place.progress);
     });
@@ -384,14 +388,17 @@ fn read_saved(body: &[u8], hash: u64, store: Option<&CheckpointStore>) -> Result
         let finished = from.u8()? == 1;
         let places = from.list(|from| {
             let (source, split) = (from.u64()? as NodeId, from.text()?);
-            let subtask = if version == 1 { None } else { Some(from.u32()? as usize) };
-            Ok((source, split, Restored { subtask, position: from.u64()? }, from.bytes()?.to_vec()))
+            let (subtask, ended) = match version {
+                1 => (None, false),
+                _ => (Some(from.u32()? as usize), from.u8()? == 1),
+            };
+            Ok((source, split, Restored { subtask, ended, position: from.u64()? }, from.bytes()?.to_vec()))
         })?;
         let mut positions: BTreeMap<NodeId, BTreeMap<String, Restored>> = BTreeMap::new();
         let mut progress = BTreeMap::new();
         for (source, split, restored, event_time) in places {
             positions.entry(source).or_default().insert(split.clone(), restored);
-            progress.insert((source, split), event_time);
+            progress.insert((source, split), (event_time, restored.ended));
         }
         let trunk = from.bytes()?.to_vec();
         let prepared = from.list(|from| Ok(from.bytes()?.to_vec()))?;

@@ -58,13 +58,16 @@ impl Shards {
             }
             return Ok(splits);
         }
-        let lost = restored.values().find_map(|saved| saved.subtask).unwrap_or(0);
+        let lost = restored.values().find(|saved| !saved.ended).and_then(|saved| saved.subtask).unwrap_or(0);
         let read = ancestors(info, restored);
         let orphans: BTreeSet<ShardId> = eldest(info).iter().map(|shard| shard.id).collect();
         for (place, shard) in info.shards.iter().enumerate() {
             if let Some(saved) = restored.get(&shard.id.to_string()) {
                 let subtask = saved.subtask.unwrap_or(place % parallelism);
                 splits.push((subtask, self.open(&mut seen, shard, saved.position)?));
+                if saved.ended {
+                    seen.ended.insert(shard.id);
+                }
             } else if read.contains(&shard.id) {
                 seen.given.insert(shard.id);
                 seen.ended.insert(shard.id);
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn what_has_descendants_in_a_checkpoint_was_read() {
         let saved = |ids: &[u32]| -> BTreeMap<String, Restored> {
-            let restored = Restored { position: 0, subtask: None };
+            let restored = Restored { position: 0, subtask: None, ended: false };
             ids.iter().map(|id| (ShardId(*id).to_string(), restored)).collect()
         };
         let read = |ids| ancestors(&info(0), &saved(ids)).iter().map(|id| id.0).collect::<Vec<_>>();
