@@ -1,6 +1,7 @@
 //! The project's own tasks, in plain Rust: `cargo xtask --help` lists them.
 #![allow(clippy::disallowed_methods, reason = "a developer's tool works on the real disk, clock and threads")]
 
+mod audit;
 mod bench;
 mod cfn;
 mod compat;
@@ -30,6 +31,12 @@ const TASKS: &[(&str, &str, &str, Task)] = &[
         "[log|latency|sql|functions|all]",
         "measure beside a peer in the same run and add the ratio to docs/bench.md",
         bench::run,
+    ),
+    (
+        "audit",
+        "queue [--messages N] [--kills K]",
+        "send, receive and delete a million messages while the server is killed; is all there, once and in order?",
+        audit::run,
     ),
     ("models", "[--check] [BOTOCORE]", "generate crates/api/src/models from AWS's own service models", models::run),
     ("cfn", "[PYTHON]", "generate crates/stack/src/schemas.json from AWS's own resource schemas", cfn::run),

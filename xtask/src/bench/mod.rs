@@ -9,9 +9,9 @@ mod latency;
 mod log;
 mod orders;
 mod peer;
-mod queue;
+pub mod queue;
 mod report;
-mod server;
+pub mod server;
 mod sql;
 
 use crate::shell;
@@ -53,7 +53,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    fn new() -> Result<Self, String> {
+    /// Builds the release binary, if `MILLRACE_BIN` names none.
+    pub fn new() -> Result<Self, String> {
         let cache = shell::cache()?.join("bench");
         if let Some(binary) = std::env::var_os("MILLRACE_BIN") {
             return Ok(Self { millrace: binary.into(), cache });

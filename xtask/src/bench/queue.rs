@@ -109,22 +109,25 @@ fn handles(answer: &[u8]) -> Result<Vec<String>, String> {
     Ok(values.map(str::to_owned).collect())
 }
 
-fn request(operation: &str, body: &str) -> Vec<u8> {
+/// A request to SQS as bytes.
+pub fn request(operation: &str, body: &str) -> Vec<u8> {
     bytes_of("sqs", "application/x-amz-json-1.0", &format!("AmazonSQS.{operation}"), body)
 }
 
 /// A client that keeps its connection if the server does: moto's closes each.
-struct Client {
+pub struct Client {
     port: u16,
     kept: Option<Connection>,
 }
 
 impl Client {
-    fn new(port: u16) -> Self {
+    /// A client of the server on a port; it connects with its first call.
+    pub fn new(port: u16) -> Self {
         Self { port, kept: None }
     }
 
-    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
+    /// The body of the answer; a broken connection is opened again by the next call.
+    pub fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
         let mut connection = match self.kept.take() {
             Some(kept) => kept,
             None => Connection::open(self.port)?,
@@ -134,7 +137,8 @@ impl Client {
         Ok(answer)
     }
 
-    fn json(&mut self, operation: &str, body: &str) -> Result<Value, String> {
+    /// Makes and sends one request and reads the answer as JSON.
+    pub fn json(&mut self, operation: &str, body: &str) -> Result<Value, String> {
         let answer = self.call(&request(operation, body))?;
         serde_json::from_slice(&answer).map_err(|error| format!("{operation}: {error}"))
     }

@@ -54,6 +54,12 @@ impl Server {
             std::fs::remove_dir_all(&data).map_err(|error| format!("cannot empty {}: {error}", data.display()))?;
         }
         std::fs::create_dir_all(&data).map_err(|error| format!("cannot create {}: {error}", data.display()))?;
+        Self::again(program, cache)
+    }
+
+    /// Starts Millrace on the data folder below `cache` as it is.
+    pub fn again(program: &Path, cache: &Path) -> Result<Self, String> {
+        let data = cache.join("data");
         let search_port = free_port()?.to_string();
         Self::start(program, &["up", "--data", &data.to_string_lossy(), "--search-port", &search_port])
     }
