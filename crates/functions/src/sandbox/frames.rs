@@ -27,7 +27,7 @@ impl Lines {
                 line.chunks(MESSAGE_BYTES_MAX).for_each(&mut message);
             } else {
                 self.partial.extend_from_slice(line);
-                message(&std::mem::take(&mut self.partial));
+                std::mem::take(&mut self.partial).chunks(MESSAGE_BYTES_MAX).for_each(&mut message);
             }
             bytes = rest;
         }
@@ -114,6 +114,8 @@ mod tests {
     fn an_endless_line_is_cut() {
         let found = lines(&[&vec![b'x'; MESSAGE_BYTES_MAX + 3]]);
         assert_eq!(found.iter().map(String::len).collect::<Vec<_>>(), [MESSAGE_BYTES_MAX, 3]);
+        let found = lines(&[&vec![b'x'; MESSAGE_BYTES_MAX - 1], b"yz\n"]);
+        assert_eq!(found.iter().map(String::len).collect::<Vec<_>>(), [MESSAGE_BYTES_MAX, 2], "in two pieces");
     }
 
     #[test]

@@ -119,8 +119,9 @@ impl Logs {
     /// Ends an invocation: what the function wrote, then `lines`. Gives the tail.
     pub fn finish(&self, lines: Vec<String>, process_ended: bool) -> Vec<u8> {
         let mut state = self.state.lock();
-        self.read(&mut state);
-        if process_ended {
+        let (output, _) = self.read(&mut state);
+        // A last line without a line feed belongs to this invocation: the next one, if any comes, has its own words.
+        if process_ended || output != Pulled::More {
             let now = self.clock.now();
             let mut rest = Vec::new();
             state.lines.finish(|line| rest.extend_from_slice(line));

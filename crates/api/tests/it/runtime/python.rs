@@ -193,6 +193,17 @@ def handler(event, context):
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_last_line_without_its_end_belongs_to_its_invocation() {
+    let world = World::new();
+    world.python("terse", "import sys\ndef handler(event, context):\n    sys.stdout.write('said %s' % event)\n");
+    for said in ["1", "2"] {
+        let tail = world.try_invoke("terse", said).await.unwrap().log_tail;
+        let tail = String::from_utf8_lossy(&tail).into_owned();
+        assert!(tail.contains(&format!("\nsaid {said}\nEND RequestId")), "{tail}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_gives_up_does_not_stop_the_function() {
     let world = World::new();
     let code = "
