@@ -18,6 +18,7 @@ use millrace_log::Log;
 use millrace_stack::Deployer;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -26,6 +27,9 @@ use tokio::task::JoinHandle;
 
 /// How often streams are looked at for what has outlived its retention.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
+/// How often, and how long apart, the folder of a server that is ending is asked for.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +84,21 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|error| StartError::Port { address, flag, error })
 }
 
+/// Takes the data folder. A server that was killed a moment ago may still be ending: it is given that moment.
+async fn take(data: &Path) -> Result<DataLock, LockError> {
+    for _ in 0..LOCK_TRIES {
+        match DataLock::take(data) {
+            Err(LockError::Taken(_)) => tokio::time::sleep(LOCK_PAUSE).await,
+            other => return other,
+        }
+    }
+    DataLock::take(data)
+}
+
 impl Server {
     /// Opens everything in the data folder and begins to serve.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
-        let lock = DataLock::take(&settings.data)?;
+        let lock = take(&settings.data).await?;
         let listener = listen(settings.address, "--port").await?;
         let search_listener = listen(settings.search_address, "--search-port").await?;
         let address = listener.local_addr().map_err(room("network"))?;
