@@ -64,7 +64,7 @@ def depth(sqs, url):
     return sum(int(attributes[name]) for name in names)
 
 
-def failed_batch(server, sqs, unique, function):
+def failed_batch(server, sqs, unique, function, **how):
     """A stream with one poison record whose batch was given up to a queue: (stream, queue's name, queue's URL)."""
     stream, queue = server.create_stream(unique("orders")), unique("failed")
     url = sqs.create_queue(QueueName=queue)["QueueUrl"]
@@ -73,7 +73,7 @@ def failed_batch(server, sqs, unique, function):
     server.client("kinesis").put_records(StreamName=stream, Records=records)
     server.client("lambda").create_event_source_mapping(
         FunctionName=function, EventSourceArn=f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}",
-        StartingPosition="TRIM_HORIZON", MaximumRetryAttempts=0,
+        StartingPosition="TRIM_HORIZON", MaximumRetryAttempts=0, **how,
         DestinationConfig={"OnFailure": {"Destination": arn(url)}})
     wait_for(lambda: depth(sqs, url) == 1, seconds=30, what="the batch to be given up")
     return stream, queue, url
@@ -91,9 +91,15 @@ def test_a_failed_batch_is_shown_and_given_to_functions_again(server, sqs, uniqu
     for text in ("RetryAttemptsExhausted after 1 call, the function's error: Unhandled", f":stream/{stream}",
                  "shardId-000000000000", "3 records", "key poison pill poison pill", failing):
         assert text in shown, f"{text!r} is not in\n{shown}"
+    assert "[ERROR] ValueError: cannot read a poison record" in shown and "Traceback" in shown
+    assert "RequestId: " not in shown, "Lambda's own lines are no words of the function"
     as_json = json.loads(server.millrace("dlq", "show", queue, "--json").stdout)
     assert [record["Data"] for record in as_json["records"]] == ["good 1", "poison pill", "good 2"]
     assert as_json["received"] == 0, "looking is not receiving"
+
+    body = as_json["body"]
+    assert f"request   {body['requestContext']['requestId']}" in shown
+    assert any("cannot read a poison record" in line for line in as_json["log"])
 
     # The same function fails again, and one that names the record fails too: the message stays.
     for words in ([], ["--to", function("report")]):
@@ -102,10 +108,39 @@ def test_a_failed_batch_is_shown_and_given_to_functions_again(server, sqs, uniqu
         assert depth(sqs, url) == 1
     assert "cannot read a poison record" in server.millrace("dlq", "redrive", queue).stdout
 
+    # Without the function's log there is one line about it.
+    server.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{failing}")
+    shown = server.millrace("dlq", "show", queue).stdout
+    assert "the function's log no longer has this request" in shown and "Traceback" not in shown
+
     fixed = function("fine")
     done = server.millrace("dlq", "redrive", queue, "--to", fixed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"3 records given to {fixed}" in done.stdout and depth(sqs, url) == 0
+
+
+def test_a_function_that_names_records_has_no_words_to_show(server, sqs, unique, function):
+    how = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
+    _, queue, _ = failed_batch(server, sqs, unique, function("report"), **how)
+    shown = server.millrace("dlq", "show", queue).stdout
+    assert re.search(r"request   [0-9a-f-]{36}\n  stream ", shown), shown
+
+
+def test_a_queue_is_listed_as_long_as_it_holds_what_failed(server, sqs, unique, function):
+    failing = function("raise")
+    stream, queue, _ = failed_batch(server, sqs, unique, failing)
+    client = server.client("lambda")
+    [mapping] = client.list_event_source_mappings(FunctionName=failing)["EventSourceMappings"]
+    client.delete_event_source_mapping(UUID=mapping["UUID"])
+
+    def is_gone():
+        return not client.list_event_source_mappings(FunctionName=failing)["EventSourceMappings"]
+
+    wait_for(is_gone, seconds=30, what="the mapping to be gone")
+    line = next((line for line in server.millrace("dlq", "list").stdout.splitlines() if line.startswith(queue)), "")
+    assert f"function {failing} on {stream}, a mapping that was deleted" in line
+    assert server.millrace("dlq", "drop", queue, "--yes").returncode == 0
+    assert queue not in server.millrace("dlq", "list").stdout, "nothing is left to tell of"
 
 
 def test_a_failed_event_is_given_to_another_function(server, sqs, unique, function):
@@ -145,6 +180,12 @@ def test_messages_are_dropped_after_a_question(server, sqs, unique):
     queue = unique("drop")
     url = sqs.create_queue(QueueName=queue)["QueueUrl"]
     ids = [sqs.send_message(QueueUrl=url, MessageBody="x")["MessageId"] for _ in range(3)]
+    for command in (["drop", "--yes"], ["redrive"], ["show"]):
+        unknown = server.millrace("dlq", *command, queue, "--id", "zzz")
+        assert unknown.returncode == 1 and f"{queue} has no message 'zzz'" in unknown.stderr, command
+    stays = server.millrace("dlq", "redrive", queue)
+    assert stays.returncode == 1 and "3 messages left: they do not say what failed" in stays.stdout
+    assert queue not in server.millrace("dlq", "list").stdout, "a queue of messages is no dead-letter queue"
     asked = server.millrace("dlq", "drop", queue, stdin="n\n")
     assert "Delete 3 messages" in asked.stdout and "nothing was deleted" in asked.stdout and depth(sqs, url) == 3
     assert "1 message deleted" in server.millrace("dlq", "drop", queue, "--id", ids[1][:13], "--yes").stdout

@@ -6,6 +6,9 @@
 //! | `GET /_millrace/dlq/NAME?max=N&after=HANDLE` | a page of a queue | [`DeadLetter`]s, in order |
 //! | `POST /_millrace/dlq/NAME/discard` | `{"handles": […]}` | how many are gone |
 
+pub mod failure;
+
+use self::failure::Failure;
 use crate::door::scope_of;
 use axum::Router;
 use axum::extract::{Json, Path, Query, State};
@@ -21,6 +24,8 @@ use std::collections::BTreeMap;
 
 /// Messages that one answer holds at most.
 const PAGE_MAX: usize = 1000;
+/// The first messages of a queue that nothing names, which are looked at for failures.
+const LOOKED_AT: usize = 10;
 
 /// The rooms behind the routes.
 #[derive(Clone)]
@@ -58,6 +63,12 @@ pub enum Feed {
     Mapping(String, String),
     /// A function's asynchronous events.
     Events(String),
+    /// A queue, by its ARN, that no longer does.
+    FormerQueue(String),
+    /// An event source mapping that is gone, or gives them elsewhere: its source's ARN and its function's.
+    FormerMapping(String, String),
+    /// A function, by its ARN, whose asynchronous events go elsewhere.
+    FormerEvents(String),
 }
 
 /// A message that lies in a queue.
@@ -181,6 +192,7 @@ impl DeadLetters {
                 note(&mut feeds, &config, place, Feed::Events(function.clone()));
             }
         }
+        self.former(scope, &mut feeds);
         let now = self.queues.now();
         let described = feeds.into_iter().filter_map(|(key, mut feeds)| {
             feeds.dedup();
@@ -196,6 +208,28 @@ impl DeadLetters {
             })
         });
         Ok(described.collect())
+    }
+
+    /// Queues that nothing names any more and that still hold what failed.
+    fn former(&self, scope: &Scope, feeds: &mut BTreeMap<QueueKey, Vec<Feed>>) {
+        for info in self.queues.queues(scope) {
+            if feeds.contains_key(&info.key) {
+                continue;
+            }
+            // A queue that was deleted in between holds nothing.
+            for message in self.queues.peek(&info.key, None, LOOKED_AT).unwrap_or_default() {
+                let feed = match Failure::of(&letter(message)) {
+                    Failure::Batch(batch) => Feed::FormerMapping(batch.stream, batch.called.function),
+                    Failure::Event(event) => Feed::FormerEvents(event.called.function),
+                    Failure::Message(source) => Feed::FormerQueue(source),
+                    Failure::Other => continue,
+                };
+                let known = feeds.entry(info.key.clone()).or_default();
+                if !known.contains(&feed) {
+                    known.push(feed);
+                }
+            }
+        }
     }
 
     fn mappings(&self, scope: &Scope) -> Result<Vec<Value>, String> {

@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "A queue is listed when a redrive policy, the failure destination of an event source mapping or of a \
-    function, or a function's dead-letter configuration names it.\n\nExamples:\n  \
+    function, or a function's dead-letter configuration names it, and as long as what it holds first came from one that no longer does.\n\nExamples:\n  \
     millrace dlq list\n  \
     millrace dlq list --json | jq 'select(.messages > 0)'"
 )]
@@ -38,7 +38,7 @@ pub async fn run(args: ListArgs) -> Result<(), CliError> {
     println!("{:width$}  {:>8}  {:>7}  FED BY", "QUEUE", "MESSAGES", "OLDEST");
     for queue in &queues {
         let age = queue.oldest.map_or_else(|| "-".to_owned(), |sent| age((queue.now - sent) / 1000));
-        let mut feeds = queue.feeds.iter().map(feed);
+        let mut feeds = queue.feeds.iter().map(named);
         let first = feeds.next().unwrap_or_default();
         println!("{:width$}  {:>8}  {age:>7}  {first}", queue.name, queue.messages);
         for more in feeds {
@@ -48,7 +48,7 @@ pub async fn run(args: ListArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn feed(feed: &Feed) -> String {
+fn named(feed: &Feed) -> String {
     let last = |arn: &str| arn.rsplit([':', '/']).next().unwrap_or(arn).to_owned();
     match feed {
         Feed::Queue(name, count) => format!("queue {name} after {}", super::counted(u64::from(*count), "receive")),
@@ -57,7 +57,23 @@ fn feed(feed: &Feed) -> String {
             format!("function {} on {}", last(function), if name.is_empty() { source } else { name })
         }
         Feed::Events(function) => format!("function {function}'s asynchronous events"),
+        Feed::FormerQueue(source) => {
+            format!("queue {}, which was deleted or names another queue now", last(source))
+        }
+        Feed::FormerMapping(source, function) => {
+            let names = named(&Feed::Mapping(source.clone(), unqualified(function).to_owned()));
+            format!("{names}, a mapping that was deleted or names another destination now")
+        }
+        Feed::FormerEvents(function) => {
+            let name = last(unqualified(function));
+            format!("function {name}'s asynchronous events, which go elsewhere now")
+        }
     }
+}
+
+/// A function's ARN without the version that it was called by.
+fn unqualified(function: &str) -> &str {
+    function.match_indices(':').nth(6).map_or(function, |(end, _)| &function[..end])
 }
 
 /// An age with one unit, as wide as people look.
@@ -83,7 +99,9 @@ mod tests {
     fn feeds_are_named_as_people_name_them() {
         let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/flights".to_owned();
         let function = "arn:aws:lambda:us-east-1:000000000000:function:enrich".to_owned();
-        assert_eq!(feed(&Feed::Mapping(stream, function)), "function enrich on flights");
-        assert_eq!(feed(&Feed::Queue("work".into(), 1)), "queue work after 1 receive");
+        assert_eq!(named(&Feed::Mapping(stream, function)), "function enrich on flights");
+        let events = Feed::FormerEvents("arn:aws:lambda:us-east-1:000000000000:function:enrich:$LATEST".into());
+        assert!(named(&events).starts_with("function enrich's asynchronous events, "));
+        assert_eq!(named(&Feed::Queue("work".into(), 1)), "queue work after 1 receive");
     }
 }

@@ -1,11 +1,11 @@
 //! `millrace dlq`: looks at what failed, and brings it back.
 
 mod drop;
-mod failure;
 mod list;
 mod records;
 mod redrive;
 mod show;
+mod words;
 
 use super::client::{CliError, Client, EndpointArgs};
 use crate::dlq::DeadLetter;
@@ -74,7 +74,7 @@ impl Chosen {
         Ok((letters, next))
     }
 
-    /// All messages that were chosen.
+    /// All messages that were chosen. An id that no message has is an error.
     async fn all(&self, client: &Client) -> Result<Vec<DeadLetter>, CliError> {
         let (mut all, mut after) = (Vec::new(), None::<String>);
         loop {
@@ -82,9 +82,18 @@ impl Chosen {
             all.extend(letters);
             match next {
                 Some(next) => after = Some(next),
-                None => return Ok(all),
+                None => break,
             }
         }
+        match self.ids.iter().find(|id| !all.iter().any(|letter| letter.id.starts_with(id.as_str()))) {
+            Some(id) => Err(self.unknown(id)),
+            None => Ok(all),
+        }
+    }
+
+    fn unknown(&self, id: &str) -> CliError {
+        let queue = &self.queue;
+        CliError::Input(format!("{queue} has no message '{id}': `millrace dlq show {queue}` shows their ids"))
     }
 
     /// Deletes messages from the queue.
@@ -105,8 +114,28 @@ fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A function's name or ARN in a path: colons are part of a segment as they are; what is not is escaped.
+fn encoded(function: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    function.bytes().map(escape).collect()
+}
+
 /// A moment as people read it.
 fn moment(millis: i64) -> String {
     let moment = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
     moment.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_named_in_paths() {
+        assert_eq!(encoded("arn:aws:lambda:eu:1:function:f"), "arn:aws:lambda:eu:1:function:f");
+        assert_eq!(encoded("a b/$LATEST"), "a%20b%2F%24LATEST");
+    }
 }

@@ -1,7 +1,7 @@
 //! The records of a stream that a failed batch stands for: the failure tells only where they lie.
 
 use super::super::client::{CliError, Client};
-use super::failure::Batch;
+use crate::dlq::failure::Batch;
 use serde_json::{Value, json};
 
 /// A record as Kinesis gives it.

@@ -5,10 +5,10 @@
 //! go back by a move task.
 
 use super::super::client::{CliError, Client};
-use super::failure::{Batch, Event, Failure};
 use super::records::{self, Record};
-use super::{Chosen, counted};
+use super::{Chosen, counted, encoded};
 use crate::dlq::DeadLetter;
+use crate::dlq::failure::{Batch, Event, Failure};
 use clap::Args;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -89,7 +89,7 @@ pub async fn run(args: RedriveArgs) -> Result<(), CliError> {
     if tally.done + tally.failed > 0 {
         println!("{} brought back, {} failed again", counted(tally.done, "message"), tally.failed);
     }
-    if tally.failed > 0 { Err(CliError::Shown) } else { Ok(()) }
+    if tally.failed + tally.other > 0 { Err(CliError::Shown) } else { Ok(()) }
 }
 
 async fn report(
@@ -182,15 +182,6 @@ async fn call(client: &Client, function: &str, event: &Value) -> Result<(), CliE
     Ok(())
 }
 
-/// An ARN's colons are part of a path's segment as they are; what is not is escaped.
-fn encoded(function: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    function.bytes().map(escape).collect()
-}
-
 /// Has the server move messages back to the queues that gave them up, and waits for it.
 async fn move_back(client: &Client, args: &RedriveArgs, tally: &Tally) -> Result<(), CliError> {
     if !args.chosen.ids.is_empty() || args.to.is_some() {
@@ -242,11 +233,5 @@ mod tests {
         let records = [record(3_000_000), record(1_900_000), record(200_000), record(6_000_000)];
         let sizes: Vec<usize> = parts(&records).iter().map(|part| part.len()).collect();
         assert_eq!(sizes, [2, 1, 1]);
-    }
-
-    #[test]
-    fn functions_are_named_in_paths() {
-        assert_eq!(encoded("arn:aws:lambda:eu:1:function:f"), "arn:aws:lambda:eu:1:function:f");
-        assert_eq!(encoded("a b/$LATEST"), "a%20b%2F%24LATEST");
     }
 }

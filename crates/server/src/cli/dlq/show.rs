@@ -1,9 +1,9 @@
 //! `millrace dlq show QUEUE`: what failed, why, when, and the records behind it.
 
 use super::super::client::{CliError, Client};
-use super::failure::{Batch, Called, Event, Failure};
-use super::{Chosen, counted, moment, records};
+use super::{Chosen, counted, moment, records, words};
 use crate::dlq::DeadLetter;
+use crate::dlq::failure::{Batch, Called, Event, Failure};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -52,26 +52,31 @@ pub async fn run(args: ShowArgs) -> Result<(), CliError> {
                 Failure::Batch(batch) if args.records > 0 => Some(records::of(&client, batch, args.records).await),
                 _ => None,
             };
-            if args.json { print_json(&letter, found) } else { print(&letter, &failure, found) }
+            let said = match &failure {
+                Failure::Batch(batch) => words::of(&client, batch).await,
+                _ => Vec::new(),
+            };
+            if args.json { print_json(&letter, found, &said) } else { print(&letter, &failure, found, &said) }
         }
         match next {
             Some(next) => after = Some(next),
             None => break,
         }
     }
-    if shown == 0 && !args.json {
-        println!(
-            "{} holds nothing{}",
-            args.chosen.queue,
-            if args.chosen.ids.is_empty() { "" } else { " with that id" }
-        );
+    if shown == 0 {
+        if let Some(id) = args.chosen.ids.first() {
+            return Err(args.chosen.unknown(id));
+        }
+        if !args.json {
+            println!("{} holds nothing", args.chosen.queue);
+        }
     }
     Ok(())
 }
 
 type Found = Option<Result<Vec<records::Record>, CliError>>;
 
-fn print_json(letter: &DeadLetter, found: Found) {
+fn print_json(letter: &DeadLetter, found: Found, said: &[String]) {
     let body = serde_json::from_str(&letter.body).unwrap_or_else(|_| Value::from(letter.body.as_str()));
     let records = found.and_then(Result::ok).map(|records| {
         let one = |record: &records::Record| {
@@ -86,15 +91,16 @@ fn print_json(letter: &DeadLetter, found: Found) {
         "source": letter.source,
         "body": body,
         "records": records,
+        "log": said,
     });
     println!("{shown}");
 }
 
-fn print(letter: &DeadLetter, failure: &Failure, found: Found) {
+fn print(letter: &DeadLetter, failure: &Failure, found: Found, said: &[String]) {
     println!("message {}", letter.id);
     println!("  sent      {}, received {}", moment(letter.sent), counted(u64::from(letter.received), "time"));
     match failure {
-        Failure::Batch(batch) => print_batch(batch, found),
+        Failure::Batch(batch) => print_batch(batch, found, said),
         Failure::Event(event) => print_event(event),
         Failure::Message(source) => {
             println!("  from      {source}, which gave it up");
@@ -110,10 +116,14 @@ fn print_called(called: &Called) {
     println!("  function  {}", called.function);
     println!("  why       {} after {}{error}", called.condition, counted(called.tries, "call"));
     println!("  when      {}", called.at);
+    println!("  request   {}", called.request);
 }
 
-fn print_batch(batch: &Batch, found: Found) {
+fn print_batch(batch: &Batch, found: Found, said: &[String]) {
     print_called(&batch.called);
+    for (at, line) in said.iter().enumerate() {
+        println!("  {:8}  {line}", if at == 0 { "said" } else { "" });
+    }
     println!("  stream    {}", batch.stream);
     println!("  shard     {}", batch.shard);
     println!("  records   {}, {} to {}", counted(batch.size, "record"), batch.arrived.0, batch.arrived.1);
@@ -144,7 +154,8 @@ fn print_event(event: &Event) {
     }
 }
 
-fn cut(text: &str) -> String {
+/// As much of a text as is shown.
+pub fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

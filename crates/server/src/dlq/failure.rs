@@ -2,7 +2,7 @@
 //!
 //! Event source mappings and asynchronous invocations describe in JSON what failed; any other message is itself what failed.
 
-use crate::dlq::DeadLetter;
+use super::DeadLetter;
 use serde_json::Value;
 
 /// What failed.
@@ -23,6 +23,8 @@ pub enum Failure {
 pub struct Called {
     /// The function's ARN.
     pub function: String,
+    /// The last request's id.
+    pub request: String,
     /// Why it was given up: `RetryAttemptsExhausted`, `RecordAgeExceeded`, ….
     pub condition: String,
     /// How often it was tried.
@@ -82,6 +84,7 @@ impl Failure {
         let text = |place: &str| value.pointer(place).and_then(Value::as_str).map(str::to_owned);
         let called = Called {
             function: text("/requestContext/functionArn")?,
+            request: text("/requestContext/requestId").unwrap_or_default(),
             condition: text("/requestContext/condition").unwrap_or_default(),
             tries: value.pointer("/requestContext/approximateInvokeCount").and_then(Value::as_u64).unwrap_or(0),
             at: text("/timestamp").unwrap_or_default(),
@@ -137,6 +140,7 @@ mod tests {
     fn failures_are_told_apart() {
         let Failure::Batch(batch) = Failure::of(&letter(BATCH, None)) else { panic!("a batch") };
         assert_eq!((batch.size, batch.called.tries, batch.called.error.as_deref()), (500, 1, Some("Unhandled")));
+        assert_eq!(batch.called.request, "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5");
         let by_topic = serde_json::json!({ "Type": "Notification", "Message": BATCH }).to_string();
         assert_eq!(Failure::of(&letter(&by_topic, None)), Failure::Batch(batch));
         let event = r#"{"requestContext":{"functionArn":"f"},"requestPayload":{"a":1}}"#;
