@@ -227,6 +227,23 @@ def test_what_is_given_up_lands_in_a_topic_and_in_a_bucket(start_server, tmp_pat
     assert found.parent.relative_to(folder).parts == tuple(stored["timestamp"][:10].split("-"))
 
 
+def test_a_missing_bucket_is_told_with_what_creates_it(start_server, tmp_path, unique):
+    server = start_server()
+    bench = Bench(server, unique)
+    stream, arn = bench.stream()
+    uuid = bench.map(arn, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": "arn:aws:s3:::later"}})["UUID"]
+    bench.put(stream, "raise")
+    result = lambda: bench.functions.get_event_source_mapping(UUID=uuid)["LastProcessingResult"]
+    wait_for(lambda: "there is no bucket later" in result(), what="the mapping to miss the bucket")
+    assert "AWS::S3::Bucket" in result() and "millrace deploy" in result(), result()
+    template = tmp_path / "bucket.yaml"
+    template.write_text("Resources:\n  Later:\n    Type: AWS::S3::Bucket\n    Properties: { BucketName: later }\n")
+    done = server.millrace("deploy", template)
+    assert done.returncode == 0, done.stderr
+    folder = server.data / "lake" / "later"
+    wait_for(lambda: folder.exists() and list(folder.rglob("*T*.*.*-*")), what="the object is there")
+
+
 def test_a_reported_item_is_called_again_with_those_behind_it(bench):
     stream, arn = bench.stream()
     dlq = bench.queue()
@@ -267,6 +284,25 @@ def test_a_registered_consumer_is_a_source(bench):
     bench.put(stream, "1")
     (event,) = bench.events(1)
     assert texts(event) == ["1"] and event["Records"][0]["eventSourceARN"] == consumer
+
+
+def test_a_consumer_that_is_deregistered_gets_nothing_more(bench):
+    stream, arn = bench.stream(2)
+    consumer = bench.kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="fan")["Consumer"]["ConsumerARN"]
+    uuid = bench.map(consumer, BatchSize=1)["UUID"]
+    for key in "ac":
+        bench.put(stream, "seen", key=key)
+        assert texts(bench.events(1)[0]) == ["seen"]
+    bench.kinesis.deregister_stream_consumer(ConsumerARN=consumer)
+    # `a` and `c` are in different shards.
+    for key in "acac":
+        bench.put(stream, "unseen", key=key)
+    get = lambda: bench.functions.get_event_source_mapping(UUID=uuid)
+    problem = f"Consumer {consumer} not found"
+    wait_for(lambda: get()["LastProcessingResult"] == f"PROBLEM: {problem}", what="the mapping to say what is missing")
+    assert "Messages" not in bench.sqs.receive_message(QueueUrl=bench.seen, WaitTimeSeconds=2)
+    lines = [line for line in bench.server.log_text().splitlines() if uuid in line]
+    assert len(lines) == 1 and f"is stuck: {problem}" in lines[0], lines
 
 
 def test_windows_keep_a_state(bench):
@@ -351,6 +387,18 @@ def test_a_queue_is_emptied(bench):
         return all(count == "0" for count in counts.values())
 
     wait_for(is_empty, what="the message is deleted")
+
+
+def test_a_queue_that_was_deleted_is_told(bench):
+    source = bench.queue(VisibilityTimeout="30")
+    uuid = bench.map(bench.queue_arn(source))["UUID"]
+    get = lambda: bench.functions.get_event_source_mapping(UUID=uuid)
+    bench.sqs.send_message(QueueUrl=source, MessageBody="hello")
+    bench.events(1)
+    assert "LastProcessingResult" not in get()
+    bench.sqs.delete_queue(QueueUrl=source)
+    problem = "PROBLEM: The specified queue does not exist."
+    wait_for(lambda: get().get("LastProcessingResult") == problem, what="the mapping to miss its queue")
 
 
 def test_failed_messages_come_again_and_end_in_the_dead_letter_queue(bench):

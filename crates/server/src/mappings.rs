@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use millrace_base::Arn;
-use millrace_deliver::ObjectStore;
+use millrace_deliver::{ObjectStore, StoreError};
 use millrace_functions::{
     DestinationError, Destinations, FailureRecord, MessageAttribute, MessageQueues, QueueFacts, QueueFault,
     QueueMessage, StreamConsumers,
@@ -146,10 +146,21 @@ impl GivenUp {
             }
             "s3" => {
                 let put = self.store.put(&destination.resource, &record.object_key, record.object.clone());
-                put.await.map_err(|error| error.to_string())
+                put.await.map_err(object_reason)
             }
             other => Err(format!("records go to sqs, sns and s3, not to {other}")),
         }
+    }
+}
+
+/// Why an object could not be put. Buckets come with templates: there is no S3 API that creates one.
+fn object_reason(error: StoreError) -> String {
+    match error {
+        StoreError::NoSuchBucket(bucket) => format!(
+            "there is no bucket {bucket}: deploy a template with an AWS::S3::Bucket of this name (millrace deploy \
+             TEMPLATE), or create it in the S3 store if the server uses one, and the mapping goes on"
+        ),
+        error => error.to_string(),
     }
 }
 

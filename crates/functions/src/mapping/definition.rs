@@ -1,5 +1,6 @@
 //! A mapping as the catalog keeps it, and the requests that make and change one, in AWS's words.
 
+use super::status::PROBLEM;
 use crate::FunctionKey;
 use millrace_base::{Arn, Millis, Scope};
 use serde::{Deserialize, Serialize};
@@ -203,6 +204,10 @@ impl Mapping {
             }
             SourceKind::Queue { .. } => {
                 put("StateTransitionReason", json!("USER_INITIATED"));
+                // AWS does not show the field for queues; a mapping that is stuck has to say why.
+                if last_result.starts_with(PROBLEM) {
+                    put("LastProcessingResult", json!(last_result));
+                }
                 if let Some(concurrency) = settings.concurrency_max {
                     put("ScalingConfig", json!({ "MaximumConcurrency": concurrency }));
                 }

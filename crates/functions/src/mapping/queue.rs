@@ -106,7 +106,7 @@ pub(crate) struct QueueReader {
     parts: MappingParts,
     queue: Arn,
     fifo: bool,
-    status: Arc<Status>,
+    pub(crate) status: Arc<Status>,
     applied: Arc<Applied>,
     accepts: bool,
     receiving: bool,
@@ -240,7 +240,10 @@ impl QueueReader {
 
     /// Takes what passes the filters; what does not is deleted, as AWS does.
     fn received(&mut self, messages: Vec<QueueMessage>, now: Millis) -> Option<QueueTask> {
-        (self.receiving, self.receive_failures, self.receive_fault) = (false, 0, None);
+        (self.receiving, self.receive_failures) = (false, 0);
+        if self.receive_fault.take().is_some() {
+            self.status.recovered();
+        }
         self.count("PolledEventCount", messages.len());
         let filters = &self.applied.filters;
         let (kept, dropped): (Vec<_>, Vec<_>) =
@@ -446,7 +449,12 @@ impl QueueReader {
         let Some(mut flight) = self.flights.remove(&id) else { return };
         let Stage::Deleting(handles) = flight.stage else { return };
         match result {
-            Ok(()) => self.count("DeletedEventCount", handles.len()),
+            Ok(()) => {
+                self.count("DeletedEventCount", handles.len());
+                if flight.tries > 0 {
+                    self.status.recovered();
+                }
+            }
             Err(fault) => {
                 self.status.problem(fault);
                 flight.tries += 1;

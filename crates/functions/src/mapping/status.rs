@@ -6,6 +6,8 @@ use parking_lot::Mutex;
 pub(crate) const NO_RECORDS: &str = "No records processed";
 /// The last batch went well.
 pub(crate) const OK: &str = "OK";
+/// What every trouble's last result begins with.
+pub(crate) const PROBLEM: &str = "PROBLEM: ";
 /// The last batch failed: the function raised, crashed, ran out of time, or reported failed items.
 pub(crate) const CALL_FAILED: &str = "PROBLEM: Function call failed";
 
@@ -31,7 +33,15 @@ impl Status {
 
     /// AWS's words for a trouble of ours.
     pub(crate) fn problem(&self, problem: impl std::fmt::Display) {
-        self.set(&format!("PROBLEM: {problem}"));
+        self.set(&format!("{PROBLEM}{problem}"));
+    }
+
+    /// A trouble of ours is over; what the function did stays.
+    pub(crate) fn recovered(&self) {
+        let mut last = self.last_result.lock();
+        if last.starts_with(PROBLEM) && *last != CALL_FAILED {
+            OK.clone_into(&mut last);
+        }
     }
 
     pub(crate) fn last_result(&self) -> String {

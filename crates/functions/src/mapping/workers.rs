@@ -262,7 +262,7 @@ impl One {
 
     /// The shards that can be started, with where they stand.
     async fn ready(&self, source: &Arn, applied: &Applied) -> Result<Vec<Ready>, String> {
-        if stream::is_consumer(source) && !self.parts.consumers.exists(source) {
+        if !is_registered(source, &self.parts) {
             return Err(format!("Consumer {source} not found"));
         }
         flush(&self.writer).await?;
@@ -287,10 +287,10 @@ impl One {
             let (parts, writer) = (self.parts.clone(), self.writer.clone());
             let (status, applied) = (self.status.clone(), applied.clone());
             let opened = Shard::open(parts, writer, status, applied, &stream::key(source), ready);
-            let (parts, wanted) = (self.parts.clone(), self.wanted.clone());
+            let (parts, wanted, source) = (self.parts.clone(), self.wanted.clone(), source.clone());
             shards.spawn(async move {
                 match opened {
-                    Ok(shard) => (id, drive_shard(shard, parts, wanted).await),
+                    Ok(shard) => (id, drive_shard(shard, parts, wanted, &source).await),
                     Err(error) => (id, End::Failed(error.to_string())),
                 }
             });
@@ -368,7 +368,12 @@ impl One {
     }
 }
 
-async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::Receiver<Wanted>) -> End {
+/// Whether a source is there to be read: a consumer has to be registered.
+fn is_registered(source: &Arn, parts: &MappingParts) -> bool {
+    !stream::is_consumer(source) || parts.consumers.exists(source)
+}
+
+async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::Receiver<Wanted>, source: &Arn) -> End {
     let mut tasks = FuturesUnordered::new();
     let mut end = None;
     let (mut told, mut stuck) = (true, false);
@@ -382,6 +387,11 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
                     end.get_or_insert(End::Rested);
                 }
             }
+        }
+        if end.is_none() && !is_registered(source, &parts) {
+            // Nothing more is begun; the mapping finds the same when it looks for what is ready, and says so.
+            shard.stop();
+            end = Some(End::Rested);
         }
         let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(parts.clock.now());
         tell(|| shard.label(), &mut stuck, shard.trouble());

@@ -4,8 +4,10 @@
 
 use super::world::{World, answers, raises};
 use crate::mapping::Mappings;
+use crate::mapping::ports::QueueFacts;
 use millrace_base::Scope;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 
@@ -115,6 +117,69 @@ fn children_follow_their_parents_without_a_poll() {
         log.merge_shards(&world.orders(), open[0], open[1]).unwrap();
         world.put(&[("a", b"6")]);
         until("the grandchild is read", || seen(&world).len() == 6).await;
+        mappings.shutdown().await;
+    });
+}
+
+#[test]
+fn a_consumer_that_is_deregistered_gets_nothing_more() {
+    let runtime = runtime();
+    let world = World::new(3, 1);
+    runtime.block_on(async {
+        let mappings = world.mappings();
+        mappings.start(Handle::current()).unwrap();
+        let consumer = format!("{}/consumer/fan:1790000000", super::world::STREAM_ARN);
+        let created = mappings.create(&Scope::default(), body(json!({ "EventSourceArn": consumer }))).unwrap();
+        let uuid = created["UUID"].as_str().unwrap();
+        world.put(&[("a", b"1")]);
+        until("the first record is seen", || seen(&world) == ["1"]).await;
+        world.around.deregistered.store(true, Ordering::Relaxed);
+        world.put(&[("a", b"2")]);
+        let problem = format!("PROBLEM: Consumer {consumer} not found");
+        let result = || mappings.get(&Scope::default(), uuid).unwrap()["LastProcessingResult"].clone();
+        until("it says what is missing", || result() == problem.as_str()).await;
+        world.put(&[("a", b"3")]);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(seen(&world), ["1"]);
+        mappings.shutdown().await;
+    });
+}
+
+#[test]
+fn a_queue_shows_its_problem_and_nothing_else() {
+    let runtime = runtime();
+    let world = World::new(3, 1);
+    let queue = "arn:aws:sqs:us-east-1:000000000000:work";
+    let exists = |there: bool| {
+        let mut queues = world.around.queues.lock();
+        queues.clear();
+        if there {
+            queues.insert(
+                queue.parse::<millrace_base::Arn>().unwrap().name().to_owned(),
+                QueueFacts { fifo: false, visibility_secs: 30 },
+            );
+        }
+        world.around.arrived.notify_waiters();
+    };
+    exists(true);
+    runtime.block_on(async {
+        let mappings = world.mappings();
+        mappings.start(Handle::current()).unwrap();
+        // No call follows a message that the filters drop: its receive alone ends the problem.
+        let filters = json!({ "Filters": [{ "Pattern": r#"{"body": ["other"]}"# }] });
+        let more = json!({ "EventSourceArn": queue, "StartingPosition": null, "FilterCriteria": filters });
+        let body = body(more);
+        let uuid = mappings.create(&Scope::default(), body).unwrap()["UUID"].as_str().unwrap().to_owned();
+        let result = || mappings.get(&Scope::default(), &uuid).unwrap().get("LastProcessingResult").cloned();
+        until("it is enabled", || state(&mappings, &uuid) == "Enabled").await;
+        assert_eq!(result(), None);
+        exists(false);
+        let problem = Some(json!("PROBLEM: The specified queue does not exist."));
+        until("the missing queue is told", || result() == problem).await;
+        exists(true);
+        world.around.messages.lock().push_back(super::queues::message(1, "1"));
+        world.clock.advance(60_000);
+        until("nothing is wrong any more", || result().is_none()).await;
         mappings.shutdown().await;
     });
 }

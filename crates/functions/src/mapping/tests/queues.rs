@@ -37,7 +37,7 @@ fn mapped(more: Value) -> (World, QueueReader) {
     (world, reader)
 }
 
-fn message(id: usize, body: &str) -> QueueMessage {
+pub(super) fn message(id: usize, body: &str) -> QueueMessage {
     QueueMessage {
         message_id: format!("m{id}"),
         receipt_handle: format!("r{id}"),
@@ -209,12 +209,14 @@ fn a_delete_that_failed_is_tried_again() {
     send(&world, &["1"]);
     settle(&world, &mut reader, false);
     assert!(world.around.deleted.lock().is_empty() && !reader.is_still());
+    assert_eq!(reader.status.last_result(), "PROBLEM: the disk is full");
     for _ in 0..4 {
         world.clock.advance(600);
         settle(&world, &mut reader, false);
     }
     assert_eq!(*world.around.deleted.lock(), ["r1"]);
     assert_eq!(bodies(&world).len(), 1);
+    assert_eq!(reader.status.last_result(), "OK");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) const START: Millis = 1_790_000_000_000;
 pub(super) const STREAM_ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";
@@ -76,6 +77,8 @@ pub(super) struct Around {
     pub(super) shown: Mutex<Vec<String>>,
     pub(super) delete_fails: Mutex<u32>,
     pub(super) arrived: tokio::sync::Notify,
+    /// The consumer `fan` is registered no more.
+    pub(super) deregistered: AtomicBool,
 }
 
 impl FunctionFinder for Around {
@@ -87,7 +90,7 @@ impl FunctionFinder for Around {
 
 impl StreamConsumers for Around {
     fn exists(&self, consumer: &Arn) -> bool {
-        consumer.resource.ends_with("/consumer/fan:1790000000")
+        !self.deregistered.load(Ordering::Relaxed) && consumer.resource.ends_with("/consumer/fan:1790000000")
     }
 }
 
@@ -118,9 +121,12 @@ impl MessageQueues for Around {
     fn find(&self, queue: &Arn) -> Option<QueueFacts> {
         self.queues.lock().get(queue.name()).cloned()
     }
-    async fn receive(&self, _: &Arn, max: usize) -> Result<Vec<QueueMessage>, QueueFault> {
+    async fn receive(&self, queue: &Arn, max: usize) -> Result<Vec<QueueMessage>, QueueFault> {
         loop {
             let arrived = self.arrived.notified();
+            if MessageQueues::find(self, queue).is_none() {
+                return Err(QueueFault("The specified queue does not exist.".to_owned()));
+            }
             let found: Vec<_> = {
                 let mut messages = self.messages.lock();
                 let count = max.min(messages.len());
