@@ -14,6 +14,8 @@ pub mod number;
 mod put;
 pub mod temporal;
 
+pub mod framed;
+
 pub mod hive;
 pub mod tables;
 
