@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 4;
 const SHARDS: usize = 8;
-const RECORDS: usize = 500;
+/// Records of one request.
+pub const RECORDS: usize = 500;
 const RECORD_BYTES: usize = 1024;
 const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -97,9 +98,14 @@ fn holds(answer: &[u8], field: &[u8]) -> bool {
 }
 
 fn requests(seed: u64) -> Vec<Vec<u8>> {
+    batches(seed, "bench").iter().map(|body| request("PutRecords", body)).collect()
+}
+
+/// The bodies of different `PutRecords` requests.
+pub fn batches(seed: u64, stream: &str) -> Vec<String> {
     let mut random = Random::new(seed + 1);
     let batch = |random: &mut Random| {
-        let mut body = String::from(r#"{"StreamName":"bench","Records":["#);
+        let mut body = format!(r#"{{"StreamName":"{stream}","Records":["#);
         for index in 0..RECORDS {
             let data: Vec<u8> = (0..RECORD_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect();
             let data = base64_simd::STANDARD.encode_to_string(&data);
@@ -108,7 +114,7 @@ fn requests(seed: u64) -> Vec<Vec<u8>> {
             let _to_a_string = write!(body, r#"{comma}{{"Data":"{data}","PartitionKey":"key-{key}"}}"#);
         }
         body.push_str("]}");
-        request("PutRecords", &body)
+        body
     };
     (0..REQUESTS).map(|_| batch(&mut random)).collect()
 }

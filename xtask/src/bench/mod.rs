@@ -8,10 +8,12 @@ mod http;
 mod latency;
 mod log;
 mod orders;
+mod overhead;
 mod peer;
 pub mod queue;
 mod report;
 pub mod server;
+mod sign;
 mod sql;
 
 use crate::shell;
@@ -28,9 +30,12 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         ("sql", |setup| Ok(vec![sql::run(setup)?])),
         ("queue", |setup| Ok(vec![queue::run(setup)?])),
         ("functions", functions::run),
+        ("overhead", overhead::run),
     ];
     if asked != "all" && benches.iter().all(|(name, _)| *name != asked) {
-        return Err(format!("there is no bench '{asked}': choose log, latency, sql, queue, functions or all"));
+        return Err(format!(
+            "there is no bench '{asked}': choose log, latency, sql, queue, functions, overhead or all"
+        ));
     }
     let setup = Setup::new()?;
     let mut rows = Vec::new();
