@@ -1,5 +1,6 @@
 //! What happened: logs under CloudWatch Logs' words, metrics under CloudWatch's.
 
+pub mod journey;
 mod logs;
 mod metrics;
 mod pattern;
@@ -8,5 +9,8 @@ pub use logs::{
     EVENT_BYTES_MAX, EventKey, Found, GroupInfo, GroupKey, LogEvent, Logs, LogsError, LogsParts, Query, StoredEvent,
     StreamInfo, Streams,
 };
-pub use metrics::{MINUTE_MS, MetricKey, Metrics, Statistics};
+pub use metrics::{
+    Bin, Bounds, MINUTE_MS, MetricKey, Metrics, NotKept, Resolution, SERIES_MAX, Series, Sketch, Stat, Statistics,
+    Summary, UnknownStat, Within,
+};
 pub use pattern::{FilterPattern, FilterPatternError};

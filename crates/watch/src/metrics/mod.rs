@@ -1,127 +1,132 @@
-//! Metrics under CloudWatch's words: statistics by minute, kept in memory for three hours.
+//! Metrics under CloudWatch's words: what was counted, by second, minute and hour.
 //!
-//! A metric is a namespace, a name and dimensions. What is counted goes into the bucket of its minute; nothing is kept of the
-//! single values, so there are no percentiles.
+//! A metric is a namespace, a name and dimensions; each of its units is a series of its own. Whoever counts often asks for a
+//! [`Series`] once and counts with that; others name the metric at every call.
+
+mod key;
+mod point;
+mod resolution;
+mod series;
+mod sketch;
+mod stat;
+mod state;
+mod summary;
+
+pub use key::MetricKey;
+pub use resolution::{MINUTE_MS, Resolution};
+pub use series::Series;
+pub use sketch::{Bin, Sketch};
+pub use stat::{Bounds, Stat, UnknownStat, Within};
+pub use summary::{Statistics, Summary};
 
 use millrace_base::{Clock, Millis, Scope};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, VecDeque};
+use state::State;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// The width of a bucket.
-pub const MINUTE_MS: Millis = 60_000;
-/// How far back buckets are kept.
-const KEPT_MS: Millis = 3 * 3_600_000;
-/// How many metrics are kept; those that came last are left out, and counted.
-const METRICS_MAX: usize = 10_000;
-
-/// Which metric. Dimensions are in order of their names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MetricKey {
-    /// Account and region.
-    pub scope: Scope,
-    /// For example `AWS/Lambda`.
-    pub namespace: Arc<str>,
-    /// For example `Invocations`.
-    pub name: Arc<str>,
-    /// For example `FunctionName` = `score`.
-    pub dimensions: Vec<(Arc<str>, Arc<str>)>,
-}
-
-/// What is known of the values of some time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Statistics {
-    /// How many.
-    pub count: f64,
-    /// All together.
-    pub sum: f64,
-    /// The smallest.
-    pub min: f64,
-    /// The largest.
-    pub max: f64,
-}
-
-impl Statistics {
-    /// Of a single value.
-    pub fn of(value: f64) -> Self {
-        Self { count: 1.0, sum: value, min: value, max: value }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.count += other.count;
-        self.sum += other.sum;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-    }
-}
-
-/// A metric's buckets.
-#[derive(Debug, Default)]
-struct Series {
-    unit: Option<Arc<str>>,
-    /// The beginning of a minute and its statistics, in order.
-    buckets: VecDeque<(Millis, Statistics)>,
-}
+/// How many series are kept. One that is more is refused; those without values for two weeks make room.
+pub const SERIES_MAX: usize = 20_000;
+/// How far in the future values may lie, as CloudWatch allows.
+const FUTURE_MS: Millis = 2 * 3_600_000;
+/// The unit of values that come without one.
+const NO_UNIT: &str = "None";
 
 /// All metrics. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
     clock: Arc<dyn Clock>,
-    series: Arc<Mutex<BTreeMap<MetricKey, Series>>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// Why values are not kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// Older than minutes are kept.
+    #[error("values are kept that are at most two weeks old")]
+    TooOld,
+    /// Further in the future than two hours.
+    #[error("values may lie at most two hours in the future")]
+    TooNew,
+    /// The ceiling of series is reached.
+    #[error(
+        "there are {SERIES_MAX} metrics already, and each has had values in the last two weeks: use fewer dimension values, \
+         or wait until metrics have had none for two weeks"
+    )]
+    TooMany,
 }
 
 impl Metrics {
-    /// No metrics yet.
+    /// No metrics yet; they are kept in memory only.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, series: Arc::default() }
+        let state = State::new(clock.now(), SERIES_MAX);
+        Self { clock, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// A handle to count a metric's values with.
+    pub fn series(&self, key: &MetricKey, unit: &str) -> Series {
+        self.state.lock().handle(key, unit, self.clock.now())
     }
 
     /// Notes a value now.
     pub fn count(&self, key: &MetricKey, unit: &str, value: f64) {
-        self.add(key, Some(unit), self.clock.now(), Statistics::of(value));
+        // A metric too many is counted among the refused, and said by the driver.
+        let _ = self.put(key, unit, self.clock.now(), &Summary::of(value), Resolution::Second);
     }
 
-    /// Notes values of some moment. What is older than is kept, or of a metric too many, is left out: false.
+    /// Notes statistics of some moment. False when they are not kept: see [`Self::put`], which says why.
     pub fn add(&self, key: &MetricKey, unit: Option<&str>, moment: Millis, values: Statistics) -> bool {
-        let now = self.clock.now();
-        let minute = moment - moment.rem_euclid(MINUTE_MS);
-        if minute + KEPT_MS < now {
-            return false;
-        }
-        let mut all = self.series.lock();
-        if !all.contains_key(key) {
-            if all.len() >= METRICS_MAX {
-                all.retain(|_, series| series.buckets.back().is_some_and(|(last, _)| last + KEPT_MS >= now));
-            }
-            if all.len() >= METRICS_MAX {
-                return false;
-            }
-            all.insert(key.clone(), Series::default());
-        }
-        let Some(series) = all.get_mut(key) else { return false };
-        if let Some(unit) = unit {
-            series.unit = Some(unit.into());
-        }
-        series.add(minute, &values);
-        while series.buckets.front().is_some_and(|(first, _)| first + KEPT_MS < now) {
-            series.buckets.pop_front();
-        }
-        true
+        self.put(key, unit.unwrap_or(NO_UNIT), moment, &Summary::from(values), Resolution::Second).is_ok()
     }
 
-    /// The metrics of a scope that have had values in the last three hours and are let through.
+    /// Notes values of some moment, kept by second or only by minute.
+    pub fn put(
+        &self,
+        key: &MetricKey,
+        unit: &str,
+        moment: Millis,
+        values: &Summary,
+        resolution: Resolution,
+    ) -> Result<(), NotKept> {
+        let now = self.clock.now();
+        if moment + Resolution::Minute.kept_ms() < now {
+            return Err(NotKept::TooOld);
+        }
+        if moment > now + FUTURE_MS {
+            return Err(NotKept::TooNew);
+        }
+        let is_recent = moment + Resolution::Second.kept_ms() >= now;
+        let resolution = if is_recent { resolution.min(Resolution::Minute) } else { Resolution::Minute };
+        let mut state = self.state.lock();
+        let id = state.find_or_make(key, unit, now).ok_or(NotKept::TooMany)?;
+        state.add(id, resolution, moment, values);
+        Ok(())
+    }
+
+    /// The metrics of a scope that have had values in the last two weeks and are let through, in order.
     pub fn list(&self, scope: &Scope, wanted: impl Fn(&MetricKey) -> bool) -> Vec<MetricKey> {
-        let now = self.clock.now();
-        let all = self.series.lock();
-        let alive = |series: &Series| series.buckets.back().is_some_and(|(last, _)| last + KEPT_MS >= now);
-        all.iter()
-            .filter(|(key, series)| key.scope == *scope && alive(series) && wanted(key))
-            .map(|(key, _)| key.clone())
-            .collect()
+        self.list_since(scope, self.clock.now() - Resolution::Minute.kept_ms(), wanted)
     }
 
-    /// A metric's statistics from `start`, inclusive, to `end`, exclusive, in periods that begin at multiples of `period_ms`
-    /// (a multiple of a minute), and its unit. Periods without values are left out.
+    /// The metrics of a scope that have had values since a moment and are let through, in order.
+    pub fn list_since(&self, scope: &Scope, since: Millis, wanted: impl Fn(&MetricKey) -> bool) -> Vec<MetricKey> {
+        let mut state = self.state.lock();
+        state.fold(self.clock.now());
+        let alive = |ids: &[u32]| ids.iter().any(|id| state.series[id].last >= since);
+        let metrics = state.by_key.iter().filter(|(key, ids)| key.scope == *scope && alive(ids) && wanted(key));
+        metrics.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The units that a metric's values came in.
+    pub fn units(&self, key: &MetricKey) -> Vec<Arc<str>> {
+        let state = self.state.lock();
+        let ids = state.by_key.get(key).into_iter().flatten();
+        ids.map(|id| state.series[id].unit.clone()).collect()
+    }
+
+    /// A metric's statistics from `start`, inclusive, to `end`, exclusive, in periods that begin at multiples of `period_ms`,
+    /// and the unit of its values. Periods without values are left out.
     pub fn statistics(
         &self,
         key: &MetricKey,
@@ -129,66 +134,44 @@ impl Metrics {
         end: Millis,
         period_ms: Millis,
     ) -> (Vec<(Millis, Statistics)>, Option<Arc<str>>) {
-        let period_ms = period_ms.max(MINUTE_MS);
-        let all = self.series.lock();
-        let Some(series) = all.get(key) else { return (Vec::new(), None) };
-        let mut periods: Vec<(Millis, Statistics)> = Vec::new();
-        for (minute, values) in series.buckets.iter().filter(|(minute, _)| (start..end).contains(minute)) {
-            let begin = minute - minute.rem_euclid(period_ms);
-            match periods.last_mut() {
-                Some((last, sum)) if *last == begin => sum.add(values),
-                _ => periods.push((begin, *values)),
-            }
-        }
-        (periods, series.unit.clone())
+        let periods = self.summaries(key, None, start..end, period_ms);
+        let periods = periods.into_iter().map(|(moment, values)| (moment, values.statistics)).collect();
+        (periods, self.units(key).pop())
     }
-}
 
-impl Series {
-    fn add(&mut self, minute: Millis, values: &Statistics) {
-        // Nearly always the last minute, or a new one after it.
-        let at = self.buckets.partition_point(|(other, _)| *other < minute);
-        match self.buckets.get_mut(at) {
-            Some((other, sum)) if *other == minute => sum.add(values),
-            _ => self.buckets.insert(at, (minute, *values)),
+    /// What is known of a metric's values in periods of `period_ms`, a multiple of 1,000, that begin at its multiples: those that
+    /// begin in the range, and the one that its start lies in. Periods without values are left out. Values of every unit unless one
+    /// is named. Periods that are no multiples of a minute are known for three hours, those of minutes for fifteen days, those of
+    /// hours for 455 days.
+    pub fn summaries(
+        &self,
+        key: &MetricKey,
+        unit: Option<&str>,
+        range: Range<Millis>,
+        period_ms: Millis,
+    ) -> Vec<(Millis, Summary)> {
+        let period_ms = period_ms.max(Resolution::Second.width_ms());
+        let floor = |moment: Millis| moment - moment.rem_euclid(period_ms);
+        let range = floor(range.start)..range.end;
+        let Some(resolution) = Resolution::serving(period_ms, range.start, self.clock.now()) else { return Vec::new() };
+        let mut periods: BTreeMap<Millis, Summary> = BTreeMap::new();
+        let mut state = self.state.lock();
+        let ids = state.by_key.get(key).cloned().unwrap_or_default();
+        for id in ids {
+            if unit.is_some_and(|unit| *state.series[&id].unit != *unit) {
+                continue;
+            }
+            state.fold_one(id);
+            state.points(id, resolution, |moment, values| {
+                let period = floor(moment);
+                if range.contains(&period) {
+                    periods.entry(period).or_default().merge(values);
+                }
+            });
         }
+        periods.into_iter().collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use millrace_testkit::SimClock;
-
-    fn key(name: &str) -> MetricKey {
-        MetricKey {
-            scope: Scope::default(),
-            namespace: "AWS/Lambda".into(),
-            name: name.into(),
-            dimensions: vec![("FunctionName".into(), "f".into())],
-        }
-    }
-
-    #[test]
-    fn values_are_gathered_by_minute_and_forgotten() {
-        let clock = Arc::new(SimClock::at(600_000));
-        let metrics = Metrics::new(clock.clone());
-        for value in [1.0, 5.0, 3.0] {
-            metrics.count(&key("Duration"), "Milliseconds", value);
-        }
-        clock.advance(MINUTE_MS);
-        metrics.count(&key("Duration"), "Milliseconds", 7.0);
-        let (periods, unit) = metrics.statistics(&key("Duration"), 0, 10_000_000, MINUTE_MS);
-        let first = Statistics { count: 3.0, sum: 9.0, min: 1.0, max: 5.0 };
-        assert_eq!(periods, [(600_000, first), (660_000, Statistics::of(7.0))]);
-        assert_eq!(unit.as_deref(), Some("Milliseconds"));
-        let (periods, _) = metrics.statistics(&key("Duration"), 0, 10_000_000, 5 * MINUTE_MS);
-        assert_eq!(periods, [(600_000, Statistics { count: 4.0, sum: 16.0, min: 1.0, max: 7.0 })]);
-        assert_eq!(metrics.list(&Scope::default(), |_| true), [key("Duration")]);
-        clock.advance(4 * 3_600_000);
-        assert!(metrics.list(&Scope::default(), |_| true).is_empty());
-        assert!(!metrics.add(&key("Duration"), None, 600_000, Statistics::of(1.0)));
-        metrics.count(&key("Duration"), "Milliseconds", 2.0);
-        assert_eq!(metrics.statistics(&key("Duration"), 0, i64::MAX, MINUTE_MS).0.len(), 1);
-    }
-}
+mod tests;

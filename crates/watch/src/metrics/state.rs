@@ -1,0 +1,280 @@
+//! What is in memory: which metrics there are, and their points since the last block was cut.
+//!
+//! A value goes to its series' *recent* points, one for each second. Every few seconds recent points are *absorbed*: written to the
+//! journal's next frame, appended to the seconds' bytes and merged into the minutes. A cut takes seconds and minutes away.
+
+use super::Resolution;
+use super::key::MetricKey;
+use super::point::{PointWriter, Points};
+use super::series::{Counter, Series};
+use super::summary::Summary;
+use millrace_base::Millis;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A series' number: one metric in one unit.
+pub(super) type SeriesId = u32;
+
+/// So many recent points are absorbed at once, so that a series with a thousand time stamps stays small.
+const RECENT_MAX: usize = 64;
+
+/// All series.
+pub(super) struct State {
+    pub(super) by_key: BTreeMap<MetricKey, Vec<SeriesId>>,
+    pub(super) series: BTreeMap<SeriesId, Entry>,
+    pub(super) next_id: SeriesId,
+    pub(super) series_max: usize,
+    /// The second that counters have been counting in since they were last folded.
+    pub(super) open_second: Millis,
+    /// What the journal's next frame begins with: series that are new.
+    pub(super) news: Vec<SeriesId>,
+    /// Absorbed points that the journal does not have yet.
+    pub(super) pending: Vec<(SeriesId, Resolution, PointWriter)>,
+    /// Bytes of all tails.
+    pub(super) bytes: usize,
+    /// Series that were refused since it was last asked.
+    pub(super) refused: u64,
+}
+
+/// A series.
+pub(super) struct Entry {
+    pub(super) key: MetricKey,
+    pub(super) unit: Arc<str>,
+    /// The beginning of the last second with values.
+    pub(super) last: Millis,
+    counter: Option<Arc<Counter>>,
+    recent: BTreeMap<(Resolution, Millis), Summary>,
+    pub(super) tail: Tail,
+}
+
+/// Points since the last cut.
+#[derive(Default, Clone)]
+pub(super) struct Tail {
+    /// In the order in which they came; a second may come several times.
+    pub(super) seconds: PointWriter,
+    /// In order.
+    pub(super) minutes: Vec<(Millis, Summary)>,
+}
+
+impl State {
+    pub(super) fn new(now: Millis, series_max: usize) -> Self {
+        Self {
+            by_key: BTreeMap::new(),
+            series: BTreeMap::new(),
+            next_id: 0,
+            series_max,
+            open_second: Resolution::Second.floor(now),
+            news: Vec::new(),
+            pending: Vec::new(),
+            bytes: 0,
+            refused: 0,
+        }
+    }
+
+    /// The series of a metric and unit, if there is one.
+    pub(super) fn find(&self, key: &MetricKey, unit: &str) -> Option<SeriesId> {
+        self.by_key.get(key)?.iter().copied().find(|id| *self.series[id].unit == *unit)
+    }
+
+    /// The series of a metric and unit; `None` when there are too many.
+    pub(super) fn find_or_make(&mut self, key: &MetricKey, unit: &str, now: Millis) -> Option<SeriesId> {
+        if let Some(id) = self.find(key, unit) {
+            return Some(id);
+        }
+        if self.series.len() >= self.series_max {
+            self.forget(|entry| entry.last + Resolution::Minute.kept_ms() < now);
+        }
+        if self.series.len() >= self.series_max {
+            self.refused += 1;
+            return None;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.insert(id, key.clone(), unit.into(), Millis::MIN);
+        self.news.push(id);
+        Some(id)
+    }
+
+    /// Adds a series under a number that it had before.
+    pub(super) fn insert(&mut self, id: SeriesId, key: MetricKey, unit: Arc<str>, last: Millis) {
+        self.next_id = self.next_id.max(id + 1);
+        let ids = self.by_key.entry(key.clone()).or_default();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+        let entry = Entry { key, unit, last, counter: None, recent: BTreeMap::new(), tail: Tail::default() };
+        self.series.insert(id, entry);
+    }
+
+    /// Forgets series that match and that nobody has a handle of.
+    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&Entry) -> bool) {
+        let is_held = |entry: &Entry| entry.counter.as_ref().is_some_and(|counter| Arc::strong_count(counter) > 1);
+        let gone: Vec<SeriesId> = self
+            .series
+            .iter()
+            .filter(|(_, entry)| !is_held(entry) && entry.recent.is_empty() && is_forgotten(entry))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            let Some(entry) = self.series.remove(&id) else { continue };
+            self.bytes -= entry.tail.bytes();
+            if let Some(ids) = self.by_key.get_mut(&entry.key) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.by_key.remove(&entry.key);
+                }
+            }
+        }
+    }
+
+    /// A handle.
+    pub(super) fn handle(&mut self, key: &MetricKey, unit: &str, now: Millis) -> Series {
+        let Some(id) = self.find_or_make(key, unit, now) else {
+            return Series { counter: Arc::new(Counter::new(key.clone(), unit.into(), true)) };
+        };
+        let entry = self.series.get_mut(&id).expect("the series was just found or made");
+        let make = || Arc::new(Counter::new(entry.key.clone(), entry.unit.clone(), false));
+        Series { counter: entry.counter.get_or_insert_with(make).clone() }
+    }
+
+    /// Adds values of a moment.
+    pub(super) fn add(&mut self, id: SeriesId, resolution: Resolution, moment: Millis, values: &Summary) {
+        let Some(entry) = self.series.get_mut(&id) else { return };
+        let moment = resolution.floor(moment);
+        entry.last = entry.last.max(moment);
+        entry.recent.entry((resolution, moment)).or_default().merge(values);
+        if entry.recent.len() > RECENT_MAX {
+            self.absorb(id);
+        }
+    }
+
+    /// Takes what counters counted into the second that they counted in.
+    pub(super) fn fold(&mut self, now: Millis) {
+        let second = self.open_second;
+        for entry in self.series.values_mut() {
+            entry.fold(second);
+        }
+        self.open_second = Resolution::Second.floor(now);
+    }
+
+    /// The same for one series.
+    pub(super) fn fold_one(&mut self, id: SeriesId) {
+        let second = self.open_second;
+        if let Some(entry) = self.series.get_mut(&id) {
+            entry.fold(second);
+        }
+    }
+
+    /// Moves a series' recent points to its tail, and to what the journal gets next.
+    pub(super) fn absorb(&mut self, id: SeriesId) {
+        let Some(entry) = self.series.get_mut(&id) else { return };
+        if entry.recent.is_empty() {
+            return;
+        }
+        let before = entry.tail.bytes();
+        let mut writers = [PointWriter::default(), PointWriter::default()];
+        for ((resolution, moment), values) in std::mem::take(&mut entry.recent) {
+            let writer = &mut writers[usize::from(resolution == Resolution::Minute)];
+            writer.push(moment, resolution.width_ms(), &values);
+            entry.tail.take(resolution, moment, &values);
+        }
+        self.bytes += entry.tail.bytes() - before;
+        for (writer, resolution) in writers.into_iter().zip([Resolution::Second, Resolution::Minute]) {
+            if !writer.bytes.is_empty() {
+                self.pending.push((id, resolution, writer));
+            }
+        }
+    }
+
+    /// [`Self::absorb`] of every series.
+    pub(super) fn absorb_all(&mut self) {
+        let ids: Vec<SeriesId> =
+            self.series.iter().filter(|(_, entry)| !entry.recent.is_empty()).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.absorb(id));
+    }
+
+    /// Takes all tails away.
+    pub(super) fn cut(&mut self) -> BTreeMap<SeriesId, Tail> {
+        self.absorb_all();
+        self.bytes = 0;
+        let cut = self.series.iter_mut().filter(|(_, entry)| !entry.tail.is_empty());
+        cut.map(|(id, entry)| (*id, std::mem::take(&mut entry.tail))).collect()
+    }
+
+    /// Puts tails back that could not be written.
+    pub(super) fn restore(&mut self, tails: &BTreeMap<SeriesId, Tail>) {
+        for (id, tail) in tails {
+            if let Some(entry) = self.series.get_mut(id) {
+                let before = entry.tail.bytes();
+                entry.tail.merge(tail);
+                self.bytes += entry.tail.bytes() - before;
+            }
+        }
+    }
+
+    /// Calls `each` with a series' points in memory that a resolution has, in no order.
+    pub(super) fn points(&self, id: SeriesId, resolution: Resolution, mut each: impl FnMut(Millis, &Summary)) {
+        let Some(entry) = self.series.get(&id) else { return };
+        for ((kept, moment), values) in &entry.recent {
+            if *kept <= resolution {
+                each(*moment, values);
+            }
+        }
+        entry.tail.points(resolution, each);
+    }
+}
+
+impl Entry {
+    fn fold(&mut self, second: Millis) {
+        if let Some(values) = self.counter.as_ref().and_then(|counter| counter.take()) {
+            self.last = self.last.max(second);
+            self.recent.entry((Resolution::Second, second)).or_default().merge(&values);
+        }
+    }
+}
+
+impl Tail {
+    pub(super) fn is_empty(&self) -> bool {
+        self.seconds.bytes.is_empty() && self.minutes.is_empty()
+    }
+
+    /// How much memory it takes, about.
+    fn bytes(&self) -> usize {
+        self.seconds.bytes.len()
+            + self.minutes.iter().map(|(_, values)| 64 + values.sketch.raw().len() * 16).sum::<usize>()
+    }
+
+    /// Adds a point. Whoever has seconds has their minutes too.
+    pub(super) fn take(&mut self, resolution: Resolution, moment: Millis, values: &Summary) {
+        if resolution == Resolution::Second {
+            self.seconds.push(moment, resolution.width_ms(), values);
+        }
+        let minute = Resolution::Minute.floor(moment);
+        // Nearly always the last minute, or a new one after it.
+        let at = self.minutes.partition_point(|(other, _)| *other < minute);
+        match self.minutes.get_mut(at) {
+            Some((other, sum)) if *other == minute => sum.merge(values),
+            _ => self.minutes.insert(at, (minute, values.clone())),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let width = Resolution::Second.width_ms();
+        for (second, values) in Points::new(&other.seconds.bytes, width) {
+            self.seconds.push(second, width, &values);
+        }
+        for (minute, values) in &other.minutes {
+            self.take(Resolution::Minute, *minute, values);
+        }
+    }
+
+    pub(super) fn points(&self, resolution: Resolution, mut each: impl FnMut(Millis, &Summary)) {
+        match resolution {
+            Resolution::Second => {
+                let points = Points::new(&self.seconds.bytes, resolution.width_ms());
+                points.for_each(|(moment, values)| each(moment, &values));
+            }
+            _ => self.minutes.iter().for_each(|(moment, values)| each(*moment, values)),
+        }
+    }
+}
