@@ -1,6 +1,7 @@
 //! The store: one handle for all that an account has of IAM, and what roles, policies and users share.
 
 use crate::IdentityError;
+use crate::keys::Keys;
 use millrace_base::{Clock, Dice};
 use millrace_catalog::{Catalog, Transaction};
 use serde::Serialize;
@@ -17,17 +18,47 @@ const TAGS_MAX: usize = 50;
 const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// All identities of all accounts. Cheap to clone. Calls wait for the disk.
+///
+/// A process has one, and clones of it: what changes through one is seen at once through the others.
 #[derive(Clone)]
 pub struct Identities {
     pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) keys: Arc<Keys>,
 }
 
 impl Identities {
     /// The identities in `catalog`.
     pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Self {
-        Self { catalog, clock, dice }
+        Self { catalog, clock, dice, keys: Arc::default() }
+    }
+
+    /// Grows with every change of a role, policy or user, so that what was worked out from them is known to be old.
+    pub fn generation(&self) -> u64 {
+        self.keys.generation()
+    }
+
+    /// What is known of keys, and what was worked out from policies, may no longer hold.
+    pub(crate) fn changed(&self) {
+        self.keys.forget();
+    }
+
+    /// Removes a thing and what is known of it; `check` may refuse.
+    pub(crate) fn remove<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        key: &str,
+        missing: impl FnOnce() -> IdentityError,
+        check: impl FnOnce(&T) -> Result<(), IdentityError>,
+    ) -> Result<(), IdentityError> {
+        let removed = self.catalog.update(|transaction| {
+            check(&transaction.get(table, key)?.ok_or_else(missing)?)?;
+            transaction.delete(table, key)?;
+            Ok(())
+        });
+        self.changed();
+        removed
     }
 
     /// `len` random letters, as AWS's ids end with.
@@ -58,12 +89,14 @@ impl Identities {
     where
         T: DeserializeOwned + Serialize,
     {
-        self.catalog.update(|transaction| {
+        let changed = self.catalog.update(|transaction| {
             let mut value: T = transaction.get(table, key)?.ok_or_else(missing)?;
             let result = change(&mut value)?;
             transaction.put(table, key, &value)?;
             Ok((value, result))
-        })
+        });
+        self.changed();
+        changed
     }
 
     /// Keeps a new thing; `taken` is the error when there is one of the name.
@@ -74,12 +107,14 @@ impl Identities {
         value: &T,
         taken: impl FnOnce() -> IdentityError,
     ) -> Result<(), IdentityError> {
-        self.catalog.update(|transaction: &mut Transaction<'_>| {
+        let created = self.catalog.update(|transaction: &mut Transaction<'_>| {
             if transaction.get::<serde::de::IgnoredAny>(table, key)?.is_some() {
                 return Err(taken());
             }
             Ok(transaction.put(table, key, value)?)
-        })
+        });
+        self.changed();
+        created
     }
 
     /// Everything of one table that an account has, in order of name.
@@ -216,21 +251,22 @@ mod tests {
         let made = identities.create_role(ACCOUNT, role("loader")).unwrap();
         let root = identities.identify("222222222222", "222222222222").unwrap();
         assert_eq!(root.arn, "arn:aws:iam::222222222222:root");
-        let asked = SessionRequest { role_arn: &made.arn(), name: "me", seconds: None };
-        let session = identities.assume_role(&root, asked).unwrap();
+        let role_arn = made.arn();
+        let asked = SessionRequest { role_arn: &role_arn, name: "me", ..SessionRequest::default() };
+        let session = identities.assume_role(&root, asked.clone()).unwrap();
         assert_eq!(&*Scope::of_caller(&session.access_key_id, "eu-west-1").account, ACCOUNT);
         assert_eq!(session.expiration, 1_000_000 + 3_600_000);
         let identity = identities.identify(ACCOUNT, &session.access_key_id).unwrap();
         assert_eq!(identity.arn, "arn:aws:sts::111111111111:assumed-role/loader/me");
         assert_eq!(identity.user_id, format!("{}:me", made.id));
 
-        let absent = SessionRequest { role_arn: "arn:aws:iam::111111111111:role/none", ..asked };
+        let absent = SessionRequest { role_arn: "arn:aws:iam::111111111111:role/none", ..asked.clone() };
         let refused = said(identities.assume_role(&root, absent));
         assert!(refused.ends_with(
             "is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111111111111:role/none"
         ));
         assert!(
-            said(identities.assume_role(&root, SessionRequest { seconds: Some(3601), ..asked }))
+            said(identities.assume_role(&root, SessionRequest { seconds: Some(3601), ..asked.clone() }))
                 .contains("MaxSessionDuration")
         );
         // The next session forgets those that ended.
@@ -243,8 +279,8 @@ mod tests {
     fn a_users_key_stands_for_the_user() {
         let (identities, _) = identities();
         let user = identities.create_user(ACCOUNT, NewUser { name: "ann".to_owned(), ..NewUser::default() }).unwrap();
-        let first = identities.create_access_key(ACCOUNT, "ann").unwrap();
-        let second = identities.create_access_key(ACCOUNT, "ann").unwrap();
+        let first = identities.create_access_key(ACCOUNT, "ann").unwrap().key;
+        let second = identities.create_access_key(ACCOUNT, "ann").unwrap().key;
         assert_ne!(first.id, second.id);
         assert_eq!(said(identities.create_access_key(ACCOUNT, "ann")), "Cannot exceed quota for AccessKeysPerUser: 2");
         assert_eq!(Scope::account_of(&first.id), Some(ACCOUNT));

@@ -191,20 +191,16 @@ impl Identities {
 
     /// Removes a role that has no policies left.
     pub fn delete_role(&self, account: &str, name: &str) -> Result<(), IdentityError> {
-        let key = key(account, name);
-        self.catalog.update(|transaction| {
-            let role: Role = transaction.get(ROLES, &key)?.ok_or_else(|| no_role(name))?;
+        let unused = |role: &Role| {
             let conflict =
                 |what: &str| Err(IdentityError::DeleteConflict(format!("Cannot delete entity, must {what} first.")));
-            if !role.attached.is_empty() {
-                return conflict("detach all policies");
+            match () {
+                () if !role.attached.is_empty() => conflict("detach all policies"),
+                () if !role.inline.is_empty() => conflict("delete policies"),
+                () => Ok(()),
             }
-            if !role.inline.is_empty() {
-                return conflict("delete policies");
-            }
-            transaction.delete(ROLES, &key)?;
-            Ok(())
-        })
+        };
+        self.remove(ROLES, &key(account, name), || no_role(name), unused)
     }
 
     /// Replaces who may assume a role.

@@ -7,23 +7,18 @@
 //! `AKIA` is a user's key, `ASIA` a temporary one. The account stands in the id, so that a request finds its account
 //! without a look-up ([`Scope::of_caller`]); AWS's own keys have 20 characters and are never taken for one of these.
 //!
-//! Signatures are not verified yet, so an expired session still works; it is forgotten at the next new one.
+//! A session that has ended is refused; its entry goes at the next new one.
 
 use crate::identities::key;
-use crate::{Identities, IdentityError};
+use crate::{Identities, IdentityError, Secret, Tags};
 use millrace_base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 
-const SESSIONS: &str = "sts-sessions";
+pub(crate) const SESSIONS: &str = "sts-sessions";
 /// What a user's key begins with.
 pub(crate) const PERMANENT: &str = "AKIA";
 /// What a session's key begins with.
 const TEMPORARY: &str = "ASIA";
-/// Letters of a session token: AWS's are of about this length.
-const TOKEN_LETTERS: usize = 356;
-/// Letters of a secret: as AWS's.
-const SECRET_LETTERS: usize = 40;
-
 /// Whom an access key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -41,9 +36,9 @@ pub struct Credentials {
     /// `ASIA…`
     pub access_key_id: String,
     /// What requests are signed with.
-    pub secret_access_key: String,
+    pub secret_access_key: Secret,
     /// What goes with every request.
-    pub session_token: String,
+    pub session_token: Secret,
     /// When they end.
     pub expiration: Millis,
     /// Whom they stand for.
@@ -51,7 +46,7 @@ pub struct Credentials {
 }
 
 /// What a session of a role is asked for with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionRequest<'a> {
     /// The role's ARN.
     pub role_arn: &'a str,
@@ -59,21 +54,30 @@ pub struct SessionRequest<'a> {
     pub name: &'a str,
     /// How long it is to last; an hour unless set.
     pub seconds: Option<u32>,
+    /// Policies, as JSON, that bound the session beside its role.
+    pub policies: Vec<String>,
+    /// Tags of the session.
+    pub tags: Tags,
 }
 
+/// A session as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Session {
-    arn: String,
-    user_id: String,
-    expires: Millis,
+pub(crate) struct Session {
+    pub arn: String,
+    pub user_id: String,
+    pub expires: Millis,
+    #[serde(default)]
+    pub issued: Millis,
+    #[serde(default)]
+    pub role_arn: Option<String>,
+    #[serde(default)]
+    pub policies: Vec<String>,
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 pub(crate) fn key_id(identities: &Identities, prefix: &str, account: &str) -> String {
     format!("{prefix}{}{account}{}", Scope::OWN_KEY_MARK, identities.letters(6))
-}
-
-pub(crate) fn secret(identities: &Identities) -> String {
-    identities.letters(SECRET_LETTERS)
 }
 
 impl Identities {
@@ -97,20 +101,29 @@ impl Identities {
 
     /// Credentials of a session of a role, which act in the role's account.
     pub fn assume_role(&self, caller: &Identity, asked: SessionRequest<'_>) -> Result<Credentials, IdentityError> {
-        let SessionRequest { role_arn, name, seconds } = asked;
-        let denied = || {
-            let action = "is not authorized to perform: sts:AssumeRole on resource";
-            IdentityError::AccessDenied(format!("User: {} {action}: {role_arn}", caller.arn))
-        };
-        let rest = role_arn.strip_prefix("arn:aws:iam::").ok_or_else(denied)?;
-        let (account, path) = rest.split_once(":role/").ok_or_else(denied)?;
-        let role_name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        let (role_arn, caller) = (asked.role_arn.to_owned(), caller.arn.clone());
         // AWS does not tell a role that is not there from one that may not be assumed.
-        let role = match self.role(account, role_name) {
-            Ok(role) if role.arn() == role_arn => role,
-            Ok(_) | Err(IdentityError::NoSuchEntity(_)) => return Err(denied()),
-            Err(other) => return Err(other),
-        };
+        self.session_for_role(asked).map_err(|error| match error {
+            IdentityError::NoSuchEntity(_) => {
+                let action = "is not authorized to perform: sts:AssumeRole on resource";
+                IdentityError::AccessDenied(format!("User: {caller} {action}: {role_arn}"))
+            }
+            other => other,
+        })
+    }
+
+    /// Credentials of a session of a role, for whoever in this process acts in the role. Nobody's permission is asked, and
+    /// each call writes to the disk: keep what it gives until shortly before it ends.
+    pub fn session_for_role(&self, asked: SessionRequest<'_>) -> Result<Credentials, IdentityError> {
+        let SessionRequest { role_arn, name, seconds, policies, tags } = asked;
+        let missing = || IdentityError::NoSuchEntity(format!("The role {role_arn} cannot be found."));
+        let rest = role_arn.strip_prefix("arn:aws:iam::").ok_or_else(missing)?;
+        let (account, path) = rest.split_once(":role/").ok_or_else(missing)?;
+        let role_name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        let role = self.role(account, role_name)?;
+        if role.arn() != role_arn {
+            return Err(missing());
+        }
         let seconds = seconds.unwrap_or(crate::SESSION_SECONDS_DEFAULT);
         if seconds > role.session_seconds_max {
             let message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned();
@@ -121,27 +134,42 @@ impl Identities {
             arn: format!("arn:aws:sts::{account}:assumed-role/{role_name}/{name}"),
             user_id: format!("{}:{name}", role.id),
         };
-        self.hand_out(identity, seconds)
+        let mut session = self.session_of(&identity, seconds);
+        session.role_arn = Some(role_arn.to_owned());
+        (session.policies, session.tags) = (policies, tags);
+        self.hand_out(identity, session)
     }
 
-    /// Credentials that stand for the caller, for `seconds`.
+    /// Credentials that stand for the caller, a user or root, for `seconds`.
     pub fn session_token(&self, caller: Identity, seconds: u32) -> Result<Credentials, IdentityError> {
-        self.hand_out(caller, seconds)
+        let session = self.session_of(&caller, seconds);
+        self.hand_out(caller, session)
     }
 
-    fn hand_out(&self, identity: Identity, seconds: u32) -> Result<Credentials, IdentityError> {
-        let now = self.clock.now();
-        let expiration = now + i64::from(seconds) * 1000;
+    fn session_of(&self, identity: &Identity, seconds: u32) -> Session {
+        let issued = self.clock.now();
+        Session {
+            arn: identity.arn.clone(),
+            user_id: identity.user_id.clone(),
+            expires: issued + i64::from(seconds) * 1000,
+            issued,
+            role_arn: None,
+            policies: Vec::new(),
+            tags: Tags::new(),
+        }
+    }
+
+    fn hand_out(&self, identity: Identity, session: Session) -> Result<Credentials, IdentityError> {
         let access_key_id = key_id(self, TEMPORARY, &identity.account);
-        let session = Session { arn: identity.arn.clone(), user_id: identity.user_id.clone(), expires: expiration };
         let all: Vec<(String, Session)> = self.catalog.list(SESSIONS, &format!("{}/", identity.account))?;
         self.catalog.update(|transaction| {
-            for (ended, _) in all.iter().filter(|(_, session)| session.expires <= now) {
+            for (ended, _) in all.iter().filter(|(_, other)| other.expires <= session.issued) {
                 transaction.delete(SESSIONS, ended)?;
             }
             transaction.put(SESSIONS, &key(&identity.account, &access_key_id), &session)
         })?;
-        let (secret_access_key, session_token) = (secret(self), self.letters(TOKEN_LETTERS));
+        let (secret_access_key, session_token) = (self.secret_of(&access_key_id)?, self.token_of(&access_key_id)?);
+        let expiration = session.expires;
         Ok(Credentials { access_key_id, secret_access_key, session_token, expiration, identity })
     }
 }

@@ -1,8 +1,8 @@
 //! Users and their access keys.
 
 use crate::identities::{check_tags, key};
-use crate::session::{PERMANENT, key_id, secret};
-use crate::{Identities, IdentityError, Tags};
+use crate::session::{PERMANENT, key_id};
+use crate::{Identities, IdentityError, Secret, Tags};
 use millrace_base::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -31,15 +31,29 @@ pub struct User {
     pub created: Millis,
 }
 
-/// A user's access key. The secret is kept because a signature can only be verified with it.
+/// A user's access key. Its secret is not kept: it follows from the id and the server's vault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessKey {
     /// `AKIA…`
     pub id: String,
-    /// What signatures are made with.
-    pub secret: String,
     /// When it was made.
     pub created: Millis,
+    /// False for a key that is refused until it is made active again.
+    #[serde(default = "active")]
+    pub active: bool,
+}
+
+fn active() -> bool {
+    true
+}
+
+/// A new access key, with the secret that is told this once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewAccessKey {
+    /// The key.
+    pub key: AccessKey,
+    /// What signatures are made with.
+    pub secret: Secret,
 }
 
 /// What a new user is to be.
@@ -106,21 +120,20 @@ impl Identities {
 
     /// Removes a user that has no access keys left.
     pub fn delete_user(&self, account: &str, name: &str) -> Result<(), IdentityError> {
-        let key = key(account, name);
-        self.catalog.update(|transaction| {
-            let user: User = transaction.get(USERS, &key)?.ok_or_else(|| no_user(name))?;
-            if !user.keys.is_empty() {
+        let unused = |user: &User| match user.keys.is_empty() {
+            true => Ok(()),
+            false => {
                 let message = "Cannot delete entity, must delete access keys first.".to_owned();
-                return Err(IdentityError::DeleteConflict(message));
+                Err(IdentityError::DeleteConflict(message))
             }
-            transaction.delete(USERS, &key)?;
-            Ok(())
-        })
+        };
+        self.remove(USERS, &key(account, name), || no_user(name), unused)
     }
 
     /// Makes an access key: its id selects the account.
-    pub fn create_access_key(&self, account: &str, name: &str) -> Result<AccessKey, IdentityError> {
-        let new = AccessKey { id: key_id(self, PERMANENT, account), secret: secret(self), created: self.clock.now() };
+    pub fn create_access_key(&self, account: &str, name: &str) -> Result<NewAccessKey, IdentityError> {
+        let new = AccessKey { id: key_id(self, PERMANENT, account), created: self.clock.now(), active: true };
+        let secret = self.secret_of(&new.id)?;
         let change = |user: &mut User| {
             if user.keys.len() >= KEYS_MAX {
                 let message = format!("Cannot exceed quota for AccessKeysPerUser: {KEYS_MAX}");
@@ -129,17 +142,37 @@ impl Identities {
             user.keys.push(new.clone());
             Ok(new)
         };
-        self.change(USERS, &key(account, name), || no_user(name), change).map(|(_, new)| new)
+        let (_, key) = self.change(USERS, &key(account, name), || no_user(name), change)?;
+        Ok(NewAccessKey { key, secret })
+    }
+
+    /// Makes a key active or inactive: requests signed with an inactive key are refused.
+    pub fn set_access_key_active(
+        &self,
+        account: &str,
+        name: &str,
+        id: &str,
+        active: bool,
+    ) -> Result<(), IdentityError> {
+        let change = |user: &mut User| {
+            let found = user.keys.iter_mut().find(|key| key.id == id).ok_or_else(|| no_access_key(id))?;
+            found.active = active;
+            Ok(())
+        };
+        self.change(USERS, &key(account, name), || no_user(name), change).map(drop)
     }
 
     /// Removes an access key.
     pub fn delete_access_key(&self, account: &str, name: &str, id: &str) -> Result<(), IdentityError> {
-        let missing = || IdentityError::NoSuchEntity(format!("The Access Key with id {id} cannot be found."));
         let change = |user: &mut User| {
-            let at = user.keys.iter().position(|key| key.id == id).ok_or_else(missing)?;
+            let at = user.keys.iter().position(|key| key.id == id).ok_or_else(|| no_access_key(id))?;
             user.keys.remove(at);
             Ok(())
         };
         self.change(USERS, &key(account, name), || no_user(name), change).map(drop)
     }
+}
+
+fn no_access_key(id: &str) -> IdentityError {
+    IdentityError::NoSuchEntity(format!("The Access Key with id {id} cannot be found."))
 }

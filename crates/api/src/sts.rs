@@ -64,6 +64,7 @@ fn assume_role(sts: &Sts, caller: &Caller, input: AssumeRoleRequest) -> Result<A
         role_arn: &input.role_arn,
         name: &input.role_session_name,
         seconds: input.duration_seconds.map(i32::unsigned_abs),
+        ..SessionRequest::default()
     };
     let session = sts.identities.assume_role(&identity, asked)?;
     let user = AssumedRoleUser {
@@ -104,8 +105,8 @@ fn get_access_key_info(_: &Sts, _: &Caller, input: GetAccessKeyInfoRequest) -> R
 fn credentials(session: access::Credentials) -> Credentials {
     Credentials {
         access_key_id: session.access_key_id.into(),
-        secret_access_key: session.secret_access_key.into(),
-        session_token: session.session_token.into(),
+        secret_access_key: session.secret_access_key.expose().into(),
+        session_token: session.session_token.expose().into(),
         expiration: Timestamp(session.expiration / 1000 * 1000),
     }
 }

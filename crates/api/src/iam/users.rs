@@ -9,7 +9,7 @@ use crate::models::iam::{
     ListUsersRequest, ListUsersResponse, User,
 };
 use crate::wire::{Fault, Text, kinds};
-use millrace_access::NewUser;
+use millrace_access::{NewAccessKey, NewUser};
 
 /// The status of a key: none can be made inactive yet.
 const ACTIVE: &str = "Active";
@@ -71,12 +71,12 @@ pub fn create_access_key(
     input: CreateAccessKeyRequest,
 ) -> Result<CreateAccessKeyResponse, Fault> {
     let user_name = user_name(iam, caller, input.user_name)?;
-    let key = iam.identities.create_access_key(&caller.scope.account, &user_name)?;
+    let NewAccessKey { key, secret } = iam.identities.create_access_key(&caller.scope.account, &user_name)?;
     let access_key = AccessKey {
         user_name: user_name.into(),
         access_key_id: key.id.into(),
         status: ACTIVE.into(),
-        secret_access_key: key.secret.into(),
+        secret_access_key: secret.expose().into(),
         create_date: Some(shapes::seconds(key.created)),
     };
     Ok(CreateAccessKeyResponse { access_key })
