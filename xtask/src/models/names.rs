@@ -8,6 +8,8 @@ use serde_json::Value;
 const PATTERNS: &[(&str, &str)] = &[
     (r"^(?!aws:)[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$", r"[\p{L}\p{Z}\p{N}_.:/=+\-@%]*"),
     (r"^(?!\s*$).+", r"\s*\S.*"),
+    // A schema's definition may have many lines.
+    (r".*\S.*", r"(?s).*\S.*"),
     // An alias is no number.
     (r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)", r"[0-9]*[a-zA-Z_-][a-zA-Z0-9-_]*"),
     (r"((?!^\d+$)^[0-9a-zA-Z-_]+$)", r"[0-9]*[a-zA-Z_-][a-zA-Z0-9-_]*"),

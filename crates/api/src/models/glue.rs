@@ -346,6 +346,9 @@ static COMMENT_STRING: Rule = Rule::new().min(0).max(255).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\t]*"#,
 );
+static COMPATIBILITY: Rule =
+    Rule::new().values(&["NONE", "DISABLED", "BACKWARD", "BACKWARD_ALL", "FORWARD", "FORWARD_ALL", "FULL", "FULL_ALL"]);
+static DATA_FORMAT: Rule = Rule::new().values(&["AVRO", "JSON", "PROTOBUF"]);
 static DESCRIPTION_STRING: Rule = Rule::new().min(0).max(2048).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\r\n\t]*"#,
@@ -358,6 +361,10 @@ static FORMAT_STRING: Rule = Rule::new().max(128).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\t]*"#,
 );
+static GLUE_RESOURCE_ARN: Rule = Rule::new()
+    .min(1)
+    .max(10240)
+    .pattern("arn:aws(-(cn|us-gov|iso(-[bef])?))?:glue:.*", "arn:aws(-(cn|us-gov|iso(-[bef])?))?:glue:.*");
 static KEY_STRING: Rule = Rule::new().min(1).max(255).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\t]*"#,
@@ -366,6 +373,10 @@ static LOCATION_STRING: Rule = Rule::new().max(2056).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\r\n\t]*"#,
 );
+static MAX_RESULTS_NUMBER: Rule = Rule::new().min(1).max(100);
+static METADATA_KEY_STRING: Rule = Rule::new().min(1).max(128).pattern("[a-zA-Z0-9+-=._./@]+", "[a-zA-Z0-9+-=._./@]+");
+static METADATA_VALUE_STRING: Rule =
+    Rule::new().min(1).max(256).pattern("[a-zA-Z0-9+-=._./@]+", "[a-zA-Z0-9+-=._./@]+");
 static NAME_STRING: Rule = Rule::new().min(1).max(255).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\t]*"#,
@@ -373,11 +384,29 @@ static NAME_STRING: Rule = Rule::new().min(1).max(255).pattern(
 static NON_NEGATIVE_INTEGER: Rule = Rule::new().min(0);
 static PARAMETERS_MAP: Rule = Rule::new().key(&KEY_STRING).member(&PARAMETERS_MAP_VALUE);
 static PARAMETERS_MAP_VALUE: Rule = Rule::new().max(512000);
+static QUERY_SCHEMA_VERSION_METADATA_MAX_RESULTS: Rule = Rule::new().min(1).max(50);
+static SCHEMA_DEFINITION_STRING: Rule = Rule::new().min(1).max(170000).pattern(r#".*\S.*"#, r#"(?s).*\S.*"#);
+static SCHEMA_DIFF_TYPE: Rule = Rule::new().values(&["SYNTAX_DIFF"]);
+static SCHEMA_REGISTRY_NAME_STRING: Rule =
+    Rule::new().min(1).max(255).pattern("[a-zA-Z0-9-_$#.]+", "[a-zA-Z0-9-_$#.]+");
+static SCHEMA_VERSION_ID_STRING: Rule = Rule::new().min(36).max(36).pattern(
+    "[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
+    "[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
+);
 static TABLE_TYPE_STRING: Rule = Rule::new().max(255);
+static TAG_KEY: Rule = Rule::new().min(1).max(128);
+static TAG_KEYS_LIST: Rule = Rule::new().min(0).max(50).member(&TAG_KEY);
+static TAG_VALUE: Rule = Rule::new().min(0).max(256);
+static TAGS_MAP: Rule = Rule::new().min(0).max(50).key(&TAG_KEY).member(&TAG_VALUE);
 static URI: Rule = Rule::new().min(1).max(1024).pattern(
     r#"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*"#,
     r#"[\u0020-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF\r\n\t]*"#,
 );
+static VERSION_LONG_NUMBER: Rule = Rule::new().min(1).max(100000);
+static VERSIONS_STRING: Rule = Rule::new()
+    .min(1)
+    .max(100000)
+    .pattern("[1-9][0-9]*|[1-9][0-9]*-[1-9][0-9]*", "[1-9][0-9]*|[1-9][0-9]*-[1-9][0-9]*");
 
 /// Every rule with a pattern: a test compiles them all.
 #[cfg(test)]
@@ -388,16 +417,25 @@ pub(crate) static PATTERNED: &[&Rule] = &[
     &DESCRIPTION_STRING,
     &FILTER_STRING,
     &FORMAT_STRING,
+    &GLUE_RESOURCE_ARN,
     &KEY_STRING,
     &LOCATION_STRING,
+    &METADATA_KEY_STRING,
+    &METADATA_VALUE_STRING,
     &NAME_STRING,
+    &SCHEMA_DEFINITION_STRING,
+    &SCHEMA_REGISTRY_NAME_STRING,
+    &SCHEMA_VERSION_ID_STRING,
     &URI,
+    &VERSIONS_STRING,
 ];
 
 /// The errors of the operations that are served.
 pub mod faults {
     use crate::wire::FaultKind;
 
+    /// Access to a resource was denied.
+    pub const ACCESS_DENIED_EXCEPTION: FaultKind = FaultKind::new("AccessDeniedException", 400).capital();
     /// A resource to be created or added already exists.
     pub const ALREADY_EXISTS_EXCEPTION: FaultKind = FaultKind::new("AlreadyExistsException", 400).capital();
     /// Two processes are trying to modify a resource simultaneously.
@@ -429,6 +467,12 @@ pub mod faults {
 }
 
 structures! {
+    CheckSchemaVersionValidityInput {
+        /// The data format of the schema definition.
+        required data_format "DataFormat" Text, DATA_FORMAT;
+        /// The definition of the schema that has to be validated.
+        required schema_definition "SchemaDefinition" Text, SCHEMA_DEFINITION_STRING;
+    }
     CreateDatabaseRequest {
         /// The ID of the Data Catalog in which to create the database.
         optional catalog_id "CatalogId" Text, CATALOG_ID_STRING;
@@ -449,6 +493,37 @@ structures! {
         optional create_table_default_permissions "CreateTableDefaultPermissions" Unsupported, ANY;
         optional target_database "TargetDatabase" Unsupported, ANY;
         optional federated_database "FederatedDatabase" Unsupported, ANY;
+    }
+    CreateRegistryInput {
+        /// Name of the registry to be created of max length of 255, and may only contain letters, numbers, hyphen…
+        required registry_name "RegistryName" Text, SCHEMA_REGISTRY_NAME_STRING;
+        /// A description of the registry.
+        optional description "Description" Text, DESCRIPTION_STRING;
+        /// Amazon Web Services tags that contain a key value pair and may be searched by console, command line, or API.
+        optional tags "Tags" BTreeMap<Text, Text>, TAGS_MAP;
+    }
+    CreateSchemaInput {
+        /// This is a wrapper shape to contain the registry identity fields.
+        optional registry_id "RegistryId" RegistryId, ANY;
+        /// Name of the schema to be created of max length of 255, and may only contain letters, numbers, hyphen…
+        required schema_name "SchemaName" Text, SCHEMA_REGISTRY_NAME_STRING;
+        /// The data format of the schema definition.
+        required data_format "DataFormat" Text, DATA_FORMAT;
+        /// The compatibility mode of the schema.
+        optional compatibility "Compatibility" Text, COMPATIBILITY;
+        /// An optional description of the schema.
+        optional description "Description" Text, DESCRIPTION_STRING;
+        /// Amazon Web Services tags that contain a key value pair and may be searched by console, command line, or API.
+        optional tags "Tags" BTreeMap<Text, Text>, TAGS_MAP;
+        /// The schema definition using the `DataFormat` setting for `SchemaName`.
+        optional schema_definition "SchemaDefinition" Text, SCHEMA_DEFINITION_STRING;
+    }
+    /// A wrapper structure that may contain the registry name and Amazon Resource Name (ARN).
+    RegistryId {
+        /// Name of the registry.
+        optional registry_name "RegistryName" Text, SCHEMA_REGISTRY_NAME_STRING;
+        /// Arn of the registry to be updated.
+        optional registry_arn "RegistryArn" Text, GLUE_RESOURCE_ARN;
     }
     CreateTableRequest {
         /// The ID of the Data Catalog in which to create the `Table`.
@@ -537,6 +612,29 @@ structures! {
         /// The name of the database to delete.
         required name "Name" Text, NAME_STRING;
     }
+    DeleteRegistryInput {
+        /// This is a wrapper structure that may contain the registry name and Amazon Resource Name (ARN).
+        required registry_id "RegistryId" RegistryId, ANY;
+    }
+    DeleteSchemaInput {
+        /// This is a wrapper structure that may contain the schema name and Amazon Resource Name (ARN).
+        required schema_id "SchemaId" SchemaId, ANY;
+    }
+    /// The unique ID of the schema in the Glue schema registry.
+    SchemaId {
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, GLUE_RESOURCE_ARN;
+        /// The name of the schema.
+        optional schema_name "SchemaName" Text, SCHEMA_REGISTRY_NAME_STRING;
+        /// The name of the schema registry that contains the schema.
+        optional registry_name "RegistryName" Text, SCHEMA_REGISTRY_NAME_STRING;
+    }
+    DeleteSchemaVersionsInput {
+        /// This is a wrapper structure that may contain the schema name and Amazon Resource Name (ARN).
+        required schema_id "SchemaId" SchemaId, ANY;
+        /// A version range may be supplied which may be of the format: a single version number, 5 a range, 5-8 : deletes…
+        required versions "Versions" Text, VERSIONS_STRING;
+    }
     DeleteTableRequest {
         /// The ID of the Data Catalog where the table resides.
         optional catalog_id "CatalogId" Text, CATALOG_ID_STRING;
@@ -561,6 +659,45 @@ structures! {
         optional max_results "MaxResults" i32, CATALOG_GETTER_PAGE_SIZE;
         optional resource_share_type "ResourceShareType" Unsupported, ANY;
         optional attributes_to_get "AttributesToGet" Unsupported, ANY;
+    }
+    GetRegistryInput {
+        /// This is a wrapper structure that may contain the registry name and Amazon Resource Name (ARN).
+        required registry_id "RegistryId" RegistryId, ANY;
+    }
+    GetSchemaInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        required schema_id "SchemaId" SchemaId, ANY;
+    }
+    GetSchemaByDefinitionInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        required schema_id "SchemaId" SchemaId, ANY;
+        /// The definition of the schema for which schema details are required.
+        required schema_definition "SchemaDefinition" Text, SCHEMA_DEFINITION_STRING;
+    }
+    GetSchemaVersionInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        optional schema_id "SchemaId" SchemaId, ANY;
+        /// The `SchemaVersionId` of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, SCHEMA_VERSION_ID_STRING;
+        /// The version number of the schema.
+        optional schema_version_number "SchemaVersionNumber" SchemaVersionNumber, ANY;
+    }
+    /// A structure containing the schema version information.
+    SchemaVersionNumber {
+        /// The latest version available for the schema.
+        optional latest_version "LatestVersion" bool, ANY;
+        /// The version number of the schema.
+        optional version_number "VersionNumber" i64, VERSION_LONG_NUMBER;
+    }
+    GetSchemaVersionsDiffInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        required schema_id "SchemaId" SchemaId, ANY;
+        /// The first of the two schema versions to be compared.
+        required first_schema_version_number "FirstSchemaVersionNumber" SchemaVersionNumber, ANY;
+        /// The second of the two schema versions to be compared.
+        required second_schema_version_number "SecondSchemaVersionNumber" SchemaVersionNumber, ANY;
+        /// Refers to `SYNTAX_DIFF`, which is the currently supported diff type.
+        required schema_diff_type "SchemaDiffType" Text, SCHEMA_DIFF_TYPE;
     }
     GetTableRequest {
         /// The ID of the Data Catalog where the table resides.
@@ -593,11 +730,192 @@ structures! {
         optional include_status_details "IncludeStatusDetails" Unsupported, ANY;
         optional attributes_to_get "AttributesToGet" Unsupported, ANY;
     }
+    GetTagsRequest {
+        /// The Amazon Resource Name (ARN) of the resource for which to retrieve tags.
+        required resource_arn "ResourceArn" Text, GLUE_RESOURCE_ARN;
+    }
+    ListRegistriesInput {
+        /// Maximum number of results required per page.
+        optional max_results "MaxResults" i32, MAX_RESULTS_NUMBER;
+        /// A continuation token, if this is a continuation call.
+        optional next_token "NextToken" Text, ANY;
+    }
+    ListSchemaVersionsInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        required schema_id "SchemaId" SchemaId, ANY;
+        /// Maximum number of results required per page.
+        optional max_results "MaxResults" i32, MAX_RESULTS_NUMBER;
+        /// A continuation token, if this is a continuation call.
+        optional next_token "NextToken" Text, ANY;
+    }
+    ListSchemasInput {
+        /// A wrapper structure that may contain the registry name and Amazon Resource Name (ARN).
+        optional registry_id "RegistryId" RegistryId, ANY;
+        /// Maximum number of results required per page.
+        optional max_results "MaxResults" i32, MAX_RESULTS_NUMBER;
+        /// A continuation token, if this is a continuation call.
+        optional next_token "NextToken" Text, ANY;
+    }
+    PutSchemaVersionMetadataInput {
+        /// The unique ID for the schema.
+        optional schema_id "SchemaId" SchemaId, ANY;
+        /// The version number of the schema.
+        optional schema_version_number "SchemaVersionNumber" SchemaVersionNumber, ANY;
+        /// The unique version ID of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, SCHEMA_VERSION_ID_STRING;
+        /// The metadata key's corresponding value.
+        required metadata_key_value "MetadataKeyValue" MetadataKeyValuePair, ANY;
+    }
+    /// A structure containing a key value pair for metadata.
+    MetadataKeyValuePair {
+        /// A metadata key.
+        optional metadata_key "MetadataKey" Text, METADATA_KEY_STRING;
+        /// A metadata key’s corresponding value.
+        optional metadata_value "MetadataValue" Text, METADATA_VALUE_STRING;
+    }
+    QuerySchemaVersionMetadataInput {
+        /// A wrapper structure that may contain the schema name and Amazon Resource Name (ARN).
+        optional schema_id "SchemaId" SchemaId, ANY;
+        /// The version number of the schema.
+        optional schema_version_number "SchemaVersionNumber" SchemaVersionNumber, ANY;
+        /// The unique version ID of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, SCHEMA_VERSION_ID_STRING;
+        /// Search key-value pairs for metadata, if they are not provided all the metadata information will be fetched.
+        optional metadata_list "MetadataList" Vec<MetadataKeyValuePair>, ANY;
+        /// Maximum number of results required per page.
+        optional max_results "MaxResults" i32, QUERY_SCHEMA_VERSION_METADATA_MAX_RESULTS;
+        /// A continuation token, if this is a continuation call.
+        optional next_token "NextToken" Text, ANY;
+    }
+    RegisterSchemaVersionInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        required schema_id "SchemaId" SchemaId, ANY;
+        /// The schema definition using the `DataFormat` setting for the `SchemaName`.
+        required schema_definition "SchemaDefinition" Text, SCHEMA_DEFINITION_STRING;
+    }
+    RemoveSchemaVersionMetadataInput {
+        /// A wrapper structure that may contain the schema name and Amazon Resource Name (ARN).
+        optional schema_id "SchemaId" SchemaId, ANY;
+        /// The version number of the schema.
+        optional schema_version_number "SchemaVersionNumber" SchemaVersionNumber, ANY;
+        /// The unique version ID of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, SCHEMA_VERSION_ID_STRING;
+        /// The value of the metadata key.
+        required metadata_key_value "MetadataKeyValue" MetadataKeyValuePair, ANY;
+    }
+    TagResourceRequest {
+        /// The ARN of the Glue resource to which to add the tags.
+        required resource_arn "ResourceArn" Text, GLUE_RESOURCE_ARN;
+        /// Tags to add to this resource.
+        required tags_to_add "TagsToAdd" BTreeMap<Text, Text>, TAGS_MAP;
+    }
+    UntagResourceRequest {
+        /// The Amazon Resource Name (ARN) of the resource from which to remove the tags.
+        required resource_arn "ResourceArn" Text, GLUE_RESOURCE_ARN;
+        /// Tags to remove from this resource.
+        required tags_to_remove "TagsToRemove" Vec<Text>, TAG_KEYS_LIST;
+    }
+    UpdateRegistryInput {
+        /// This is a wrapper structure that may contain the registry name and Amazon Resource Name (ARN).
+        required registry_id "RegistryId" RegistryId, ANY;
+        /// A description of the registry.
+        required description "Description" Text, DESCRIPTION_STRING;
+    }
+    UpdateSchemaInput {
+        /// This is a wrapper structure to contain schema identity fields.
+        required schema_id "SchemaId" SchemaId, ANY;
+        /// Version number required for check pointing.
+        optional schema_version_number "SchemaVersionNumber" SchemaVersionNumber, ANY;
+        /// The new compatibility setting for the schema.
+        optional compatibility "Compatibility" Text, COMPATIBILITY;
+        /// The new description for the schema.
+        optional description "Description" Text, DESCRIPTION_STRING;
+    }
+    CheckSchemaVersionValidityResponse {
+        /// Return true, if the schema is valid and false otherwise.
+        optional valid "Valid" bool, ANY;
+        /// A validation failure error message.
+        optional error "Error" Text, ANY;
+    }
     CreateDatabaseResponse {
+    }
+    CreateRegistryResponse {
+        /// The Amazon Resource Name (ARN) of the newly created registry.
+        optional registry_arn "RegistryArn" Text, ANY;
+        /// The name of the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// A description of the registry.
+        optional description "Description" Text, ANY;
+        /// The tags for the registry.
+        optional tags "Tags" BTreeMap<Text, Text>, ANY;
+    }
+    CreateSchemaResponse {
+        /// The name of the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the registry.
+        optional registry_arn "RegistryArn" Text, ANY;
+        /// The name of the schema.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// A description of the schema if specified when created.
+        optional description "Description" Text, ANY;
+        /// The data format of the schema definition.
+        optional data_format "DataFormat" Text, ANY;
+        /// The schema compatibility mode.
+        optional compatibility "Compatibility" Text, ANY;
+        /// The version number of the checkpoint (the last time the compatibility mode was changed).
+        optional schema_checkpoint "SchemaCheckpoint" i64, ANY;
+        /// The latest version of the schema associated with the returned schema definition.
+        optional latest_schema_version "LatestSchemaVersion" i64, ANY;
+        /// The next version of the schema associated with the returned schema definition.
+        optional next_schema_version "NextSchemaVersion" i64, ANY;
+        /// The status of the schema.
+        optional schema_status "SchemaStatus" Text, ANY;
+        /// The tags for the schema.
+        optional tags "Tags" BTreeMap<Text, Text>, ANY;
+        /// The unique identifier of the first schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The status of the first schema version created.
+        optional schema_version_status "SchemaVersionStatus" Text, ANY;
     }
     CreateTableResponse {
     }
     DeleteDatabaseResponse {
+    }
+    DeleteRegistryResponse {
+        /// The name of the registry being deleted.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the registry being deleted.
+        optional registry_arn "RegistryArn" Text, ANY;
+        /// The status of the registry.
+        optional status "Status" Text, ANY;
+    }
+    DeleteSchemaResponse {
+        /// The Amazon Resource Name (ARN) of the schema being deleted.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The name of the schema being deleted.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The status of the schema.
+        optional status "Status" Text, ANY;
+    }
+    DeleteSchemaVersionsResponse {
+        /// A list of `SchemaVersionErrorItem` objects, each containing an error and schema version.
+        optional schema_version_errors "SchemaVersionErrors" Vec<SchemaVersionErrorItem>, ANY;
+    }
+    /// An object that contains the error details for an operation on a schema version.
+    SchemaVersionErrorItem {
+        /// The version number of the schema.
+        optional version_number "VersionNumber" i64, ANY;
+        /// The details of the error for the schema version.
+        optional error_details "ErrorDetails" ErrorDetails, ANY;
+    }
+    /// An object containing error details.
+    ErrorDetails {
+        /// The error code for an error.
+        optional error_code "ErrorCode" Text, ANY;
+        /// The error message for an error.
+        optional error_message "ErrorMessage" Text, ANY;
     }
     DeleteTableResponse {
     }
@@ -625,6 +943,80 @@ structures! {
         required database_list "DatabaseList" Vec<Database>, ANY;
         /// A continuation token for paginating the returned list of tokens, returned if the current segment of the list…
         optional next_token "NextToken" Text, ANY;
+    }
+    GetRegistryResponse {
+        /// The name of the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the registry.
+        optional registry_arn "RegistryArn" Text, ANY;
+        /// A description of the registry.
+        optional description "Description" Text, ANY;
+        /// The status of the registry.
+        optional status "Status" Text, ANY;
+        /// The date and time the registry was created.
+        optional created_time "CreatedTime" Text, ANY;
+        /// The date and time the registry was updated.
+        optional updated_time "UpdatedTime" Text, ANY;
+    }
+    GetSchemaResponse {
+        /// The name of the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the registry.
+        optional registry_arn "RegistryArn" Text, ANY;
+        /// The name of the schema.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// A description of schema if specified when created
+        optional description "Description" Text, ANY;
+        /// The data format of the schema definition.
+        optional data_format "DataFormat" Text, ANY;
+        /// The compatibility mode of the schema.
+        optional compatibility "Compatibility" Text, ANY;
+        /// The version number of the checkpoint (the last time the compatibility mode was changed).
+        optional schema_checkpoint "SchemaCheckpoint" i64, ANY;
+        /// The latest version of the schema associated with the returned schema definition.
+        optional latest_schema_version "LatestSchemaVersion" i64, ANY;
+        /// The next version of the schema associated with the returned schema definition.
+        optional next_schema_version "NextSchemaVersion" i64, ANY;
+        /// The status of the schema.
+        optional schema_status "SchemaStatus" Text, ANY;
+        /// The date and time the schema was created.
+        optional created_time "CreatedTime" Text, ANY;
+        /// The date and time the schema was updated.
+        optional updated_time "UpdatedTime" Text, ANY;
+    }
+    GetSchemaByDefinitionResponse {
+        /// The schema ID of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The data format of the schema definition.
+        optional data_format "DataFormat" Text, ANY;
+        /// The status of the schema version.
+        optional status "Status" Text, ANY;
+        /// The date and time the schema was created.
+        optional created_time "CreatedTime" Text, ANY;
+    }
+    GetSchemaVersionResponse {
+        /// The `SchemaVersionId` of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The schema definition for the schema ID.
+        optional schema_definition "SchemaDefinition" Text, ANY;
+        /// The data format of the schema definition.
+        optional data_format "DataFormat" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The version number of the schema.
+        optional version_number "VersionNumber" i64, ANY;
+        /// The status of the schema version.
+        optional status "Status" Text, ANY;
+        /// The date and time the schema version was created.
+        optional created_time "CreatedTime" Text, ANY;
+    }
+    GetSchemaVersionsDiffResponse {
+        /// The difference between schemas as a string in JsonPatch format.
+        optional diff "Diff" Text, ANY;
     }
     GetTableResponse {
         /// The `Table` object that defines the specified table.
@@ -672,5 +1064,158 @@ structures! {
         optional table_list "TableList" Vec<Table>, ANY;
         /// A continuation token, present if the current list segment is not the last.
         optional next_token "NextToken" Text, ANY;
+    }
+    GetTagsResponse {
+        /// The requested tags.
+        optional tags "Tags" BTreeMap<Text, Text>, ANY;
+    }
+    ListRegistriesResponse {
+        /// An array of `RegistryDetailedListItem` objects containing minimal details of each registry.
+        optional registries "Registries" Vec<RegistryListItem>, ANY;
+        /// A continuation token for paginating the returned list of tokens, returned if the current segment of the list…
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// A structure containing the details for a registry.
+    RegistryListItem {
+        /// The name of the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the registry.
+        optional registry_arn "RegistryArn" Text, ANY;
+        /// A description of the registry.
+        optional description "Description" Text, ANY;
+        /// The status of the registry.
+        optional status "Status" Text, ANY;
+        /// The data the registry was created.
+        optional created_time "CreatedTime" Text, ANY;
+        /// The date the registry was updated.
+        optional updated_time "UpdatedTime" Text, ANY;
+    }
+    ListSchemaVersionsResponse {
+        /// An array of `SchemaVersionList` objects containing details of each schema version.
+        optional schemas "Schemas" Vec<SchemaVersionListItem>, ANY;
+        /// A continuation token for paginating the returned list of tokens, returned if the current segment of the list…
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// An object containing the details about a schema version.
+    SchemaVersionListItem {
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The unique identifier of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The version number of the schema.
+        optional version_number "VersionNumber" i64, ANY;
+        /// The status of the schema version.
+        optional status "Status" Text, ANY;
+        /// The date and time the schema version was created.
+        optional created_time "CreatedTime" Text, ANY;
+    }
+    ListSchemasResponse {
+        /// An array of `SchemaListItem` objects containing details of each schema.
+        optional schemas "Schemas" Vec<SchemaListItem>, ANY;
+        /// A continuation token for paginating the returned list of tokens, returned if the current segment of the list…
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// An object that contains minimal details for a schema.
+    SchemaListItem {
+        /// the name of the registry where the schema resides.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The name of the schema.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The Amazon Resource Name (ARN) for the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// A description for the schema.
+        optional description "Description" Text, ANY;
+        /// The status of the schema.
+        optional schema_status "SchemaStatus" Text, ANY;
+        /// The date and time that a schema was created.
+        optional created_time "CreatedTime" Text, ANY;
+        /// The date and time that a schema was updated.
+        optional updated_time "UpdatedTime" Text, ANY;
+    }
+    PutSchemaVersionMetadataResponse {
+        /// The Amazon Resource Name (ARN) for the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The name for the schema.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The name for the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The latest version of the schema.
+        optional latest_version "LatestVersion" bool, ANY;
+        /// The version number of the schema.
+        optional version_number "VersionNumber" i64, ANY;
+        /// The unique version ID of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The metadata key.
+        optional metadata_key "MetadataKey" Text, ANY;
+        /// The value of the metadata key.
+        optional metadata_value "MetadataValue" Text, ANY;
+    }
+    QuerySchemaVersionMetadataResponse {
+        /// A map of a metadata key and associated values.
+        optional metadata_info_map "MetadataInfoMap" BTreeMap<Text, MetadataInfo>, ANY;
+        /// The unique version ID of the schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// A continuation token for paginating the returned list of tokens, returned if the current segment of the list…
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// A structure containing metadata information for a schema version.
+    MetadataInfo {
+        /// The metadata key’s corresponding value.
+        optional metadata_value "MetadataValue" Text, ANY;
+        /// The time at which the entry was created.
+        optional created_time "CreatedTime" Text, ANY;
+        /// Other metadata belonging to the same metadata key.
+        optional other_metadata_value_list "OtherMetadataValueList" Vec<OtherMetadataValueListItem>, ANY;
+    }
+    /// A structure containing other metadata for a schema version belonging to the same metadata key.
+    OtherMetadataValueListItem {
+        /// The metadata key’s corresponding value for the other metadata belonging to the same metadata key.
+        optional metadata_value "MetadataValue" Text, ANY;
+        /// The time at which the entry was created.
+        optional created_time "CreatedTime" Text, ANY;
+    }
+    RegisterSchemaVersionResponse {
+        /// The unique ID that represents the version of this schema.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The version of this schema (for sync flow only, in case this is the first version).
+        optional version_number "VersionNumber" i64, ANY;
+        /// The status of the schema version.
+        optional status "Status" Text, ANY;
+    }
+    RemoveSchemaVersionMetadataResponse {
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The name of the schema.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The name of the registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The latest version of the schema.
+        optional latest_version "LatestVersion" bool, ANY;
+        /// The version number of the schema.
+        optional version_number "VersionNumber" i64, ANY;
+        /// The version ID for the schema version.
+        optional schema_version_id "SchemaVersionId" Text, ANY;
+        /// The metadata key.
+        optional metadata_key "MetadataKey" Text, ANY;
+        /// The value of the metadata key.
+        optional metadata_value "MetadataValue" Text, ANY;
+    }
+    TagResourceResponse {
+    }
+    UntagResourceResponse {
+    }
+    UpdateRegistryResponse {
+        /// The name of the updated registry.
+        optional registry_name "RegistryName" Text, ANY;
+        /// The Amazon Resource name (ARN) of the updated registry.
+        optional registry_arn "RegistryArn" Text, ANY;
+    }
+    UpdateSchemaResponse {
+        /// The Amazon Resource Name (ARN) of the schema.
+        optional schema_arn "SchemaArn" Text, ANY;
+        /// The name of the schema.
+        optional schema_name "SchemaName" Text, ANY;
+        /// The name of the registry that contains the schema.
+        optional registry_name "RegistryName" Text, ANY;
     }
 }
