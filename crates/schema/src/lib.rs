@@ -17,6 +17,7 @@ pub mod temporal;
 pub mod framed;
 
 pub mod hive;
+pub mod registry;
 pub mod tables;
 
 pub use error::FormatError;
