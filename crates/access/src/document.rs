@@ -1,7 +1,8 @@
 //! The form of policy documents: what IAM checks before it keeps one.
 
-use crate::IdentityError;
+use crate::{CompiledPolicy, IdentityError};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Which policy a document is: they differ in what a statement must and must not say, and in how long they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,29 @@ pub(crate) const INLINE_CHARACTERS_MAX: usize = 10_240;
 /// How long a document counts.
 pub(crate) fn characters(document: &str) -> usize {
     document.chars().filter(|letter| !letter.is_whitespace()).count()
+}
+
+/// Refuses more inline policies than `max` characters hold.
+pub(crate) fn check_all_inline(
+    inline: &BTreeMap<String, String>,
+    max: usize,
+    kind: &str,
+    name: &str,
+) -> Result<(), IdentityError> {
+    let all: usize = inline.values().map(|document| characters(document)).sum();
+    if all > max {
+        let message = format!("Maximum policy size of {max} bytes exceeded for {kind} {name}");
+        return Err(IdentityError::LimitExceeded(message));
+    }
+    Ok(())
+}
+
+/// Refuses more managed policies than a quota.
+pub(crate) fn check_attached(attached: usize, max: usize, quota: &str) -> Result<(), IdentityError> {
+    if attached > max {
+        return Err(IdentityError::LimitExceeded(format!("Cannot exceed quota for {quota}: {max}")));
+    }
+    Ok(())
 }
 
 /// Refuses a document that IAM would refuse.
@@ -65,7 +89,8 @@ pub fn check(document: &str, kind: Kind) -> Result<(), IdentityError> {
             _ => {}
         }
     }
-    Ok(())
+    // What could not be evaluated is not kept.
+    CompiledPolicy::new(document).map(drop).map_err(|error| IdentityError::MalformedPolicyDocument(error.to_string()))
 }
 
 #[cfg(test)]

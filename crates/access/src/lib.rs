@@ -12,18 +12,30 @@
 
 mod document;
 mod error;
+mod group;
 mod identities;
+mod keys;
 mod managed;
 mod policy;
+mod principal;
 mod role;
+mod secret;
 mod session;
 mod user;
+mod user_policies;
 
 pub use document::{Kind as DocumentKind, check as check_document};
 pub use error::IdentityError;
+pub use group::Group;
 pub use identities::{Identities, Tags};
+pub use keys::{Key, KeyState, RootKey};
 pub use managed::AwsPolicy;
-pub use policy::{NewPolicy, Policy, PolicyVersion, VERSIONS_MAX};
+pub use policy::{
+    Authorizer, CompiledPolicy, Context, Decision, Denial, Effect, Facts, Malformed, NewPolicy, Policy, PolicyKind,
+    PolicySet, PolicyVersion, Question, Request, Rule, VERSIONS_MAX, Values, decide,
+};
+pub use principal::{Principal, PrincipalKind, SessionLimits};
 pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
+pub use secret::Secret;
 pub use session::{Credentials, Identity, SessionRequest};
-pub use user::{AccessKey, NewUser, User};
+pub use user::{AccessKey, NewAccessKey, NewUser, User};

@@ -5,6 +5,7 @@ use crate::session::{PERMANENT, key_id};
 use crate::{Identities, IdentityError, Secret, Tags};
 use millrace_base::Millis;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 const USERS: &str = "iam-users";
 /// IAM's quota.
@@ -27,6 +28,12 @@ pub struct User {
     pub tags: Tags,
     /// Its access keys, oldest first.
     pub keys: Vec<AccessKey>,
+    /// Policies that are part of it: name → JSON.
+    #[serde(default)]
+    pub inline: BTreeMap<String, String>,
+    /// ARNs of managed policies.
+    #[serde(default)]
+    pub attached: BTreeSet<String>,
     /// When it was made.
     pub created: Millis,
 }
@@ -95,6 +102,8 @@ impl Identities {
             boundary: new.boundary,
             tags: new.tags,
             keys: Vec::new(),
+            inline: BTreeMap::new(),
+            attached: BTreeSet::new(),
             created: self.clock.now(),
         };
         let taken = || IdentityError::EntityAlreadyExists(format!("User with name {} already exists.", user.name));
@@ -118,16 +127,35 @@ impl Identities {
         Ok(self.users(account)?.into_iter().find(has_key))
     }
 
-    /// Removes a user that has no access keys left.
+    /// Removes a user on which nothing hangs any more.
     pub fn delete_user(&self, account: &str, name: &str) -> Result<(), IdentityError> {
-        let unused = |user: &User| match user.keys.is_empty() {
-            true => Ok(()),
-            false => {
-                let message = "Cannot delete entity, must delete access keys first.".to_owned();
-                Err(IdentityError::DeleteConflict(message))
+        let in_group = !self.groups_of(account, name)?.is_empty();
+        let unused = |user: &User| {
+            let hanging = [
+                (!user.attached.is_empty(), "detach all policies"),
+                (!user.inline.is_empty(), "delete policies"),
+                (!user.keys.is_empty(), "delete access keys"),
+                (in_group, "remove users from group"),
+            ];
+            match hanging.into_iter().find(|(hangs, _)| *hangs) {
+                Some((_, what)) => {
+                    let message = format!("Cannot delete entity, must {what} first.");
+                    Err(IdentityError::DeleteConflict(message))
+                }
+                None => Ok(()),
             }
         };
         self.remove(USERS, &key(account, name), || no_user(name), unused)
+    }
+
+    /// Changes a user.
+    pub(crate) fn change_user<R>(
+        &self,
+        account: &str,
+        name: &str,
+        change: impl FnOnce(&mut User) -> Result<R, IdentityError>,
+    ) -> Result<R, IdentityError> {
+        self.change(USERS, &key(account, name), || no_user(name), change).map(|(_, result)| result)
     }
 
     /// Makes an access key: its id selects the account.

@@ -137,7 +137,7 @@ impl Identities {
         Err(IdentityError::NoSuchEntity(format!("Policy {arn} does not exist or is not attachable.")))
     }
 
-    /// How many roles each policy is on, by its ARN: attached, and as a boundary.
+    /// How many roles, users and groups each policy is on, by its ARN: attached, and as a boundary.
     pub fn attachments(&self, account: &str) -> Result<BTreeMap<String, (usize, usize)>, IdentityError> {
         let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         for role in self.roles(account)? {
@@ -148,8 +148,16 @@ impl Identities {
                 counts.entry(arn).or_default().1 += 1;
             }
         }
-        for arn in self.users(account)?.into_iter().filter_map(|user| user.boundary) {
-            counts.entry(arn).or_default().1 += 1;
+        for user in self.users(account)? {
+            for arn in user.attached {
+                counts.entry(arn).or_default().0 += 1;
+            }
+            if let Some(arn) = user.boundary {
+                counts.entry(arn).or_default().1 += 1;
+            }
+        }
+        for arn in self.groups(account)?.into_iter().flat_map(|group| group.attached) {
+            counts.entry(arn).or_default().0 += 1;
         }
         Ok(counts)
     }
@@ -247,6 +255,7 @@ impl Identities {
             );
         }
         self.catalog.delete(POLICIES, &key(account, &policy.name))?;
+        self.changed();
         Ok(())
     }
 
