@@ -15,8 +15,10 @@
 mod format;
 mod id;
 mod note;
+mod spans;
 mod store;
 
 pub use id::{TraceContext, TraceId};
 pub use note::{Note, Outcome, Put, Range, Step};
+pub use spans::Spans;
 pub use store::{JOURNEY_BYTES_MAX, Journeys, JourneysParts};
