@@ -21,6 +21,7 @@ mod principal;
 mod role;
 mod secret;
 mod session;
+pub mod signature;
 mod user;
 mod user_policies;
 
