@@ -1,5 +1,6 @@
 //! What happened: logs under CloudWatch Logs' words, metrics under CloudWatch's.
 
+pub mod alarms;
 pub mod journey;
 mod logs;
 mod metrics;
