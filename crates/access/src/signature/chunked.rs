@@ -160,3 +160,90 @@ fn trailers(kind: Streaming, mut chain: Chain, rest: &mut &[u8]) -> Result<Trail
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Secret;
+    use crate::signature::key::signing_key;
+
+    /// The examples of S3's documentation: 65 KiB of the letter a.
+    const SIGNATURES: [&str; 4] = [
+        "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
+        "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+        "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+        "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+    ];
+    const WITH_TRAILER: [&str; 4] = [
+        "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
+        "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
+        "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
+        "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992",
+    ];
+    const TRAILER: &str = "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435";
+    const LENGTH: usize = 66_560;
+
+    fn chain(signature: &str) -> Chain {
+        let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        Chain {
+            key: signing_key(&secret, "20130524", "us-east-1", "s3"),
+            timestamp: "20130524T000000Z".to_owned(),
+            scope: "20130524/us-east-1/s3/aws4_request".to_owned(),
+            signature: signature.to_owned(),
+        }
+    }
+
+    fn body(signatures: &[&str; 4], end: &str) -> Vec<u8> {
+        let chunk = |size: usize, at: usize| {
+            let ends = if size == 0 { "" } else { "\r\n" };
+            format!("{size:x};chunk-signature={}\r\n{}{ends}", signatures[at], "a".repeat(size))
+        };
+        [chunk(65_536, 1), chunk(1024, 2), chunk(0, 3), end.to_owned()].concat().into_bytes()
+    }
+
+    fn kind(hash: &str) -> Streaming {
+        Streaming::of(hash, true).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_documented_chunks() {
+        let (plain, whole) = (kind("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), body(&SIGNATURES, "\r\n"));
+        let read_whole = |body: &[u8], length| read(plain, chain(SIGNATURES[0]), body, length);
+        assert_eq!(read_whole(&whole, Some(LENGTH)).unwrap().payload, vec![b'a'; LENGTH]);
+        for length in [None, Some(LENGTH - 1)] {
+            assert!(read_whole(&whole, length).is_err());
+        }
+        // Every byte counts: those of data, sizes and signatures alike.
+        for at in (0..whole.len()).step_by(997).chain(0..100).chain(whole.len() - 300..whole.len()) {
+            let mut other = whole.clone();
+            other[at] ^= 1;
+            assert!(read_whole(&other, Some(LENGTH)).is_err(), "byte {at}");
+        }
+        for cut in [0, 10, 90, 70_000, whole.len() - 3] {
+            assert!(read_whole(&whole[..cut.min(whole.len() - 3)], Some(LENGTH)).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_documented_trailer() {
+        let signed = kind("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
+        let end = format!("x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:{TRAILER}\r\n\r\n");
+        let read_with = |end: &str| read(signed, chain(WITH_TRAILER[0]), &body(&WITH_TRAILER, end), Some(LENGTH));
+        let found = read_with(&end).unwrap();
+        assert_eq!(found.trailers, [("x-amz-checksum-crc32c".to_owned(), "sOO8/Q==".to_owned())]);
+        assert!(read_with(&end.replace("sOO8", "sOO9")).is_err());
+        assert!(read_with("x-amz-checksum-crc32c:sOO8/Q==\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn unsigned_chunks_are_s3s_alone() {
+        let name = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+        assert!(Streaming::of(name, false).is_err());
+        assert!(Streaming::of("STREAMING-AWS4-HMAC-SHA256-EVENTS", true).is_err());
+        assert_eq!(Streaming::of("UNSIGNED-PAYLOAD", true).unwrap(), None);
+        let body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
+        let found = read(kind(name), chain(SIGNATURES[0]), body, Some(5)).unwrap();
+        assert_eq!((&found.payload[..], found.trailers.len()), (&b"hello"[..], 1));
+        assert!(read(kind(name), chain(SIGNATURES[0]), &body[..9], Some(5)).is_err());
+    }
+}

@@ -202,7 +202,7 @@ fn claim(parts: Parts<'_>) -> Result<Claim, SignatureError> {
             &written[..8]
         )));
     }
-    let mut signed_headers: Vec<String> = signed.split(';').map(str::to_ascii_lowercase).collect();
+    let mut signed_headers: Vec<String> = signed.split(';').map(str::to_owned).collect();
     signed_headers.sort_unstable();
     Ok(Claim {
         access_key_id: key.to_owned(),
