@@ -1,6 +1,12 @@
 //! JSON Schema definitions, drafts 4 to 2020-12, and whether a reader's schema accepts all that a writer's schema allows.
 
+mod arrays;
 mod contains;
+mod cover;
+mod objects;
+mod scalars;
+mod types;
+mod view;
 
 use super::finding::Finding;
 use super::words::{DataFormat, InvalidDefinition};
@@ -79,6 +85,32 @@ fn pointer(text: &str) -> String {
 
 fn invalid(at: String, reason: String) -> InvalidDefinition {
     InvalidDefinition { format: DataFormat::Json, at, reason }
+}
+
+/// Whether validators look at a format. Others are remarks.
+fn is_known_format(name: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "date",
+        "date-time",
+        "duration",
+        "email",
+        "hostname",
+        "idn-email",
+        "idn-hostname",
+        "ipv4",
+        "ipv6",
+        "iri",
+        "iri-reference",
+        "json-pointer",
+        "regex",
+        "relative-json-pointer",
+        "time",
+        "uri",
+        "uri-reference",
+        "uri-template",
+        "uuid",
+    ];
+    NAMES.contains(&name)
 }
 
 /// Where `reader` refuses what `writer` allows.
