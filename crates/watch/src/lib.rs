@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod journey;
 mod logs;
+pub mod math;
 mod metrics;
 mod pattern;
 

@@ -1,3 +1,5 @@
+//! Metrics in memory.
+
 use super::*;
 use millrace_testkit::SimClock;
 

@@ -1,0 +1,3 @@
+//! Metric math against its table of cases.
+
+mod math;
