@@ -14,11 +14,13 @@ mod document;
 mod error;
 mod group;
 mod identities;
+pub mod keyring;
 mod keys;
 mod managed;
 mod policy;
 mod principal;
 mod role;
+mod sealed;
 mod secret;
 mod session;
 pub mod signature;
@@ -30,6 +32,7 @@ pub use error::IdentityError;
 pub use group::Group;
 pub use identities::{Identities, Tags};
 pub use keys::{Key, KeyState, RootKey};
+pub use keyring::KeyRing;
 pub use managed::AwsPolicy;
 pub use policy::{
     Authorizer, CompiledPolicy, Context, Decision, Denial, Effect, Facts, Malformed, NewPolicy, Policy, PolicyKind,
@@ -37,6 +40,7 @@ pub use policy::{
 };
 pub use principal::{Principal, PrincipalKind, SessionLimits};
 pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
+pub use sealed::{SealedDisk, SealedValues};
 pub use secret::Secret;
 pub use session::{Credentials, Identity, SessionRequest};
 pub use user::{AccessKey, NewAccessKey, NewUser, User};

@@ -1,7 +1,7 @@
 //! The store itself: typed reads, and transactions that change several facts at once.
 
-use crate::CatalogError;
 use crate::backend::Backend;
+use crate::{CatalogError, Seal};
 use millrace_base::{Disk, DiskFile};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::Serialize;
@@ -23,17 +23,29 @@ struct Shared {
     path: String,
     database: Database,
     changes: AtomicU64,
+    seal: Option<Arc<dyn Seal>>,
 }
 
 /// A change of several facts that happens whole or not at all.
 pub struct Transaction<'a> {
     path: &'a str,
+    seal: Option<&'a dyn Seal>,
     facts: redb::Table<'a, (&'static str, &'static str), &'static [u8]>,
 }
 
 impl Catalog {
     /// Opens the catalog at `path`, creating it when it is absent.
     pub fn open(disk: &dyn Disk, path: &Path) -> Result<Self, CatalogError> {
+        Self::open_by(disk, path, None)
+    }
+
+    /// Opens the catalog at `path`, whose values go through `seal`. The disk is the bare one: keys are in order of their
+    /// text, and stay readable.
+    pub fn open_sealed(disk: &dyn Disk, path: &Path, seal: Arc<dyn Seal>) -> Result<Self, CatalogError> {
+        Self::open_by(disk, path, Some(seal))
+    }
+
+    fn open_by(disk: &dyn Disk, path: &Path, seal: Option<Arc<dyn Seal>>) -> Result<Self, CatalogError> {
         let name = path.display().to_string();
         let store = |reason: String| CatalogError::Store { path: name.clone(), reason };
         if let Some(dir) = path.parent() {
@@ -45,7 +57,7 @@ impl Catalog {
         if let Some(dir) = path.parent() {
             disk.sync_dir(dir).map_err(|e| store(e.to_string()))?;
         }
-        let catalog = Self { shared: Arc::new(Shared { path: name.clone(), database, changes: AtomicU64::new(0) }) };
+        let catalog = Self { shared: Arc::new(Shared { path: name.clone(), database, changes: AtomicU64::new(0), seal }) };
         catalog.update(|_| Ok::<_, CatalogError>(()))?;
         Ok(catalog)
     }
@@ -55,7 +67,7 @@ impl Catalog {
         let read = self.shared.database.begin_read().map_err(|e| self.store(e))?;
         let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
         let found = facts.get((table, key)).map_err(|e| self.store(e))?;
-        found.map(|value| decode(table, key, value.value())).transpose()
+        found.map(|value| decode(self.shared.seal.as_deref(), table, key, value.value())).transpose()
     }
 
     /// All facts of a table whose keys begin with `prefix`, in order of key.
@@ -69,7 +81,7 @@ impl Catalog {
             if in_table != table || !key.starts_with(prefix) {
                 break;
             }
-            found.push((key.to_owned(), decode(table, key, value.value())?));
+            found.push((key.to_owned(), decode(self.shared.seal.as_deref(), table, key, value.value())?));
         }
         Ok(found)
     }
@@ -93,7 +105,7 @@ impl Catalog {
         let write = self.shared.database.begin_write().map_err(|e| self.store(e))?;
         let result = {
             let facts = write.open_table(FACTS).map_err(|e| self.store(e))?;
-            change(&mut Transaction { path: &self.shared.path, facts })?
+            change(&mut Transaction { path: &self.shared.path, seal: self.shared.seal.as_deref(), facts })?
         };
         write.commit().map_err(|e| self.store(e))?;
         self.shared.changes.fetch_add(1, Ordering::Release);
@@ -115,14 +127,18 @@ impl Transaction<'_> {
     /// The fact under `key`, as this transaction sees it.
     pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, CatalogError> {
         let found = self.facts.get((table, key)).map_err(|e| self.store(e))?;
-        found.map(|value| decode(table, key, value.value())).transpose()
+        found.map(|value| decode(self.seal, table, key, value.value())).transpose()
     }
 
     /// Writes one fact, replacing what was there.
     pub fn put<T: Serialize>(&mut self, table: &str, key: &str, value: &T) -> Result<(), CatalogError> {
         let json = serde_json::to_vec(value).map_err(|e| self.store(e))?;
+        let kept = match self.seal {
+            Some(seal) => seal.seal(&place(table, key), json),
+            None => json,
+        };
         self.facts
-            .insert((table, key), json.as_slice())
+            .insert((table, key), kept.as_slice())
             .map_err(|e| CatalogError::Store { path: self.path.to_owned(), reason: e.to_string() })?;
         Ok(())
     }
@@ -149,10 +165,18 @@ fn write_again(file: &dyn DiskFile) -> std::io::Result<()> {
     file.sync()
 }
 
-fn decode<T: DeserializeOwned>(table: &str, key: &str, json: &[u8]) -> Result<T, CatalogError> {
-    serde_json::from_slice(json).map_err(|error| CatalogError::Damaged {
-        table: table.to_owned(),
-        key: key.to_owned(),
-        reason: error.to_string(),
-    })
+/// Where a value is kept, as seals know it.
+fn place(table: &str, key: &str) -> String {
+    format!("{table}/{key}")
+}
+
+fn decode<T: DeserializeOwned>(
+    seal: Option<&dyn Seal>,
+    table: &str,
+    key: &str,
+    kept: &[u8],
+) -> Result<T, CatalogError> {
+    let damaged = |reason: String| CatalogError::Damaged { table: table.to_owned(), key: key.to_owned(), reason };
+    let opened = seal.map(|seal| seal.open(&place(table, key), kept)).transpose().map_err(damaged)?;
+    serde_json::from_slice(opened.as_deref().unwrap_or(kept)).map_err(|error| damaged(error.to_string()))
 }

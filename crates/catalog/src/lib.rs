@@ -6,6 +6,8 @@
 mod backend;
 mod catalog;
 mod error;
+mod seal;
 
 pub use catalog::{Catalog, Transaction};
 pub use error::CatalogError;
+pub use seal::Seal;
