@@ -123,7 +123,7 @@ impl Wanted {
             Operator::Bool | Operator::Null => Self::Bool(boolean(text)?),
             Operator::Binary => Self::Binary(binary(text)?),
             Operator::Address => Self::Net(net(text)?),
-            Operator::Arn => Self::Arn(arn_parts(text).into_iter().map(|part| Pattern::new(part, glob)).collect()),
+            Operator::Arn => Self::Arn(pattern_parts(text).into_iter().map(|part| Pattern::new(part, glob)).collect()),
         })
     }
 
@@ -171,6 +171,24 @@ fn net(text: &str) -> Option<IpNet> {
 /// The six parts of an ARN; its last may contain colons.
 fn arn_parts(text: &str) -> Vec<&str> {
     text.splitn(6, ':').collect()
+}
+
+/// The parts of an ARN with variables: a colon in one (`${aws:username}`) parts nothing.
+fn pattern_parts(text: &str) -> Vec<&str> {
+    let (mut parts, mut from, mut in_variable) = (Vec::new(), 0, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' if text[..at].ends_with('$') => in_variable = true,
+            '}' => in_variable = false,
+            ':' if !in_variable && parts.len() < 5 => {
+                parts.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[from..]);
+    parts
 }
 
 /// Base64 with or without its padding.
