@@ -39,11 +39,26 @@ static EXTERNAL_ID_TYPE: Rule = Rule::new().min(2).max(1224).pattern(r#"[\w+=,.@
 static ROLE_DURATION_SECONDS_TYPE: Rule = Rule::new().min(900).max(43200);
 static ROLE_SESSION_NAME_TYPE: Rule = Rule::new().min(2).max(64).pattern(r#"[\w+=,.@-]*"#, "[[a-zA-Z0-9_]+=,.@-]*");
 static SOURCE_IDENTITY_TYPE: Rule = Rule::new().min(2).max(64).pattern(r#"[\w+=,.@-]*"#, "[[a-zA-Z0-9_]+=,.@-]*");
+static TAG_KEY_TYPE: Rule =
+    Rule::new().min(1).max(128).pattern(r#"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"#, r#"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"#);
+static TAG_LIST_TYPE: Rule = Rule::new().max(50);
+static TAG_VALUE_TYPE: Rule =
+    Rule::new().min(0).max(256).pattern(r#"[\p{L}\p{Z}\p{N}_.:/=+\-@]*"#, r#"[\p{L}\p{Z}\p{N}_.:/=+\-@]*"#);
+static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Rule =
+    Rule::new().min(1).pattern(r#"[\u0009\u000A\u000D\u0020-\u00FF]+"#, r#"[\u0009\u000A\u000D\u0020-\u00FF]+"#);
 
 /// Every rule with a pattern: a test compiles them all.
 #[cfg(test)]
-pub(crate) static PATTERNED: &[&Rule] =
-    &[&ACCESS_KEY_ID_TYPE, &ARN_TYPE, &EXTERNAL_ID_TYPE, &ROLE_SESSION_NAME_TYPE, &SOURCE_IDENTITY_TYPE];
+pub(crate) static PATTERNED: &[&Rule] = &[
+    &ACCESS_KEY_ID_TYPE,
+    &ARN_TYPE,
+    &EXTERNAL_ID_TYPE,
+    &ROLE_SESSION_NAME_TYPE,
+    &SOURCE_IDENTITY_TYPE,
+    &TAG_KEY_TYPE,
+    &TAG_VALUE_TYPE,
+    &UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE,
+];
 
 /// The errors of the operations that are served.
 pub mod faults {
@@ -65,11 +80,14 @@ structures! {
         required role_arn "RoleArn" Text, ARN_TYPE;
         /// An identifier for the assumed role session.
         required role_session_name "RoleSessionName" Text, ROLE_SESSION_NAME_TYPE;
-        optional policy_arns "PolicyArns" Unsupported, ANY;
-        optional policy "Policy" Unsupported, ANY;
+        /// The Amazon Resource Names (ARNs) of the IAM managed policies that you want to use as managed session policies.
+        optional policy_arns "PolicyArns" Vec<PolicyDescriptorType>, ANY;
+        /// An IAM policy in JSON format that you want to use as an inline session policy.
+        optional policy "Policy" Text, UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE;
         /// The duration, in seconds, of the role session.
         optional duration_seconds "DurationSeconds" i32, ROLE_DURATION_SECONDS_TYPE;
-        optional tags "Tags" Unsupported, ANY;
+        /// A list of session tags that you want to pass.
+        optional tags "Tags" Vec<Tag>, TAG_LIST_TYPE;
         optional transitive_tag_keys "TransitiveTagKeys" Unsupported, ANY;
         /// A unique identifier that might be required when you assume a role in another account.
         optional external_id "ExternalId" Text, EXTERNAL_ID_TYPE;
@@ -79,6 +97,18 @@ structures! {
         optional source_identity "SourceIdentity" Text, SOURCE_IDENTITY_TYPE;
         optional provided_contexts "ProvidedContexts" Unsupported, ANY;
         optional minimum_session_token_size "MinimumSessionTokenSize" Unsupported, ANY;
+    }
+    /// A reference to the IAM managed policy that is passed as a session policy for a role session or a federated…
+    PolicyDescriptorType {
+        /// The Amazon Resource Name (ARN) of the IAM managed policy to use as a session policy for the role.
+        optional arn "arn" Text, ARN_TYPE;
+    }
+    /// You can pass custom key-value pair attributes when you assume a role or federate a user.
+    Tag {
+        /// The key for a session tag.
+        required key "Key" Text, TAG_KEY_TYPE;
+        /// The value for a session tag.
+        required value "Value" Text, TAG_VALUE_TYPE;
     }
     GetAccessKeyInfoRequest {
         /// The identifier of an access key.
