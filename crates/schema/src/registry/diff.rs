@@ -79,10 +79,13 @@ mod tests {
             {"op": "add", "path": "/a~1b", "value": 0},
         ]);
         assert_eq!(patch(first, second), expected);
-        assert_eq!(patch("[1,2,3,4]", "[1,5,4]"), json!([
-            {"op": "replace", "path": "/1", "value": 5},
-            {"op": "remove", "path": "/2"},
-        ]));
+        assert_eq!(
+            patch("[1,2,3,4]", "[1,5,4]"),
+            json!([
+                {"op": "replace", "path": "/1", "value": 5},
+                {"op": "remove", "path": "/2"},
+            ])
+        );
         assert_eq!(diff(DataFormat::Json, "[1, 2]", "[1,2]"), "[]");
     }
 

@@ -5,6 +5,7 @@ mod csv;
 mod fuzz;
 mod json;
 mod openx;
+mod registry;
 mod speed;
 mod tables;
 

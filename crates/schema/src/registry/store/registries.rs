@@ -148,4 +148,3 @@ fn exists(name: &str) -> RegistryError {
 fn absent(name: &str) -> RegistryError {
     RegistryError::NotFound(format!("Registry is not found. RegistryName: {name}"))
 }
-

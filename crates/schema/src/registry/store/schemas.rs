@@ -61,10 +61,12 @@ impl Registry {
         let place = key.to_string();
         self.catalog.update(|catalog| {
             if catalog.get::<Schema>(SCHEMAS, &place)?.is_some() {
-                let message = format!("Schema already exists. SchemaName: {}, RegistryName: {}", key.name, key.registry);
+                let message =
+                    format!("Schema already exists. SchemaName: {}, RegistryName: {}", key.name, key.registry);
                 return Err(RegistryError::AlreadyExists(message));
             }
-            let registered = definition.as_ref().map(|definition| self.add(catalog, &mut schema, definition)).transpose()?;
+            let registered =
+                definition.as_ref().map(|definition| self.add(catalog, &mut schema, definition)).transpose()?;
             catalog.put(SCHEMAS, &place, &schema)?;
             Ok((schema, registered))
         })

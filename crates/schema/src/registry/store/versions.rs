@@ -56,11 +56,7 @@ impl Registry {
         }
     }
 
-    fn change_versions(
-        &self,
-        key: &SchemaKey,
-        definition: &str,
-    ) -> Result<Result<Registered, String>, RegistryError> {
+    fn change_versions(&self, key: &SchemaKey, definition: &str) -> Result<Result<Registered, String>, RegistryError> {
         let schema = self.schema(key)?;
         validate(schema.format, definition).map_err(|error| RegistryError::InvalidInput(invalid(&error)))?;
         if let Some(there) = self.available(&schema, definition)? {
@@ -259,7 +255,9 @@ impl Registry {
             // Numbers that were never given need no line each.
             for number in first..=last.min(schema.next.max(first)) {
                 match versions.iter().find(|version| version.number == number) {
-                    Some(_) if number == 1 => deleted.errors.push((number, "InvalidInputException", FIRST_STAYS.into())),
+                    Some(_) if number == 1 => {
+                        deleted.errors.push((number, "InvalidInputException", FIRST_STAYS.into()))
+                    }
                     Some(version) => remove(catalog, version)?,
                     None => deleted.errors.push((
                         number,
