@@ -22,7 +22,7 @@ use crate::Package;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
@@ -78,6 +78,9 @@ pub fn measure(zip: &[u8]) -> Result<u64, PackageError> {
     if bytes >= UNZIPPED_BYTES_MAX { Err(PackageError::TooLarge) } else { Ok(bytes) }
 }
 
+/// Gives a package's zip.
+pub type Content<'a> = &'a dyn Fn(&Package) -> io::Result<Vec<u8>>;
+
 /// Where code and layers of a version lie, unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpacked {
@@ -89,9 +92,11 @@ pub struct Unpacked {
 
 /// Unpacks code and layers below `dir`, or finds them there. Blocking. Whoever calls it twice at once for the same package
 /// gets one folder: the second rename finds the first.
-pub fn unpack(dir: &Path, code: &Package, layers: &[Package]) -> Result<Unpacked, PackageError> {
+///
+/// `content` gives a package's bytes, which are not always those of its file.
+pub fn unpack(dir: &Path, content: Content<'_>, code: &Package, layers: &[Package]) -> Result<Unpacked, PackageError> {
     let mut budget = UNZIPPED_BYTES_MAX;
-    let code = once(&dir.join("code"), &code.sha256, &mut budget, std::slice::from_ref(code))?;
+    let code = once(&dir.join("code"), &code.sha256, &mut budget, content, std::slice::from_ref(code))?;
     if layers.is_empty() {
         return Ok(Unpacked { code, layers: None });
     }
@@ -100,7 +105,7 @@ pub fn unpack(dir: &Path, code: &Package, layers: &[Package]) -> Result<Unpacked
         digest.update(layer.sha256.as_bytes());
     }
     let name: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let layers = once(&dir.join("layers"), &name, &mut budget, layers)?;
+    let layers = once(&dir.join("layers"), &name, &mut budget, content, layers)?;
     Ok(Unpacked { code, layers: Some(layers) })
 }
 
@@ -146,7 +151,13 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-fn once(parent: &Path, name: &str, budget: &mut u64, packages: &[Package]) -> Result<PathBuf, PackageError> {
+fn once(
+    parent: &Path,
+    name: &str,
+    budget: &mut u64,
+    content: Content<'_>,
+    packages: &[Package],
+) -> Result<PathBuf, PackageError> {
     let done = parent.join(name);
     if done.is_dir() {
         *budget = budget.saturating_sub(size_of_tree(&done).map_err(disk(&done))?);
@@ -158,7 +169,10 @@ fn once(parent: &Path, name: &str, budget: &mut u64, packages: &[Package]) -> Re
     let from: Vec<String> = packages.iter().map(|package| package.zip.display().to_string()).collect();
     let note = parent.join(format!("{name}{FROM}"));
     fs::write(&note, from.join("\n")).map_err(disk(&note))?;
-    let unpacked = packages.iter().try_for_each(|package| extract(&package.zip, &fresh, budget));
+    let unpacked = packages.iter().try_for_each(|package| {
+        let zip = content(package).map_err(disk(&package.zip))?;
+        extract(&zip, &fresh, budget)
+    });
     let unpacked = unpacked.and_then(|()| make_read_only(&fresh).map_err(disk(&fresh)));
     if let Err(error) = unpacked {
         // The first error is the one to tell; rubbish under a temporary name is removed at the next try.
@@ -187,9 +201,8 @@ fn not_zip(error: impl std::fmt::Display) -> PackageError {
     PackageError::NotZip(error.to_string())
 }
 
-fn extract(zip: &Path, into: &Path, budget: &mut u64) -> Result<(), PackageError> {
-    let file = File::open(zip).map_err(disk(zip))?;
-    let mut archive = open(io::BufReader::new(file))?;
+fn extract(zip: &[u8], into: &Path, budget: &mut u64) -> Result<(), PackageError> {
+    let mut archive = open(io::Cursor::new(zip))?;
     fs::create_dir_all(into).map_err(disk(into))?;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(not_zip)?;
@@ -321,6 +334,10 @@ mod tests {
         writer.finish().unwrap().into_inner()
     }
 
+    fn stored(package: &Package) -> io::Result<Vec<u8>> {
+        fs::read(&package.zip)
+    }
+
     fn package(dir: &Path, name: &str, zip: &[u8]) -> Package {
         let path = dir.join(format!("{name}.zip"));
         fs::write(&path, zip).unwrap();
@@ -332,10 +349,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let code =
             package(dir.path(), "aa", &zipped(&[("bootstrap", b"#!/bin/sh", 0o755), ("lib/a.py", b"a = 1", 0o644)]));
-        let unpacked = unpack(dir.path(), &code, &[]).unwrap();
+        let unpacked = unpack(dir.path(), &stored, &code, &[]).unwrap();
         let mode = |name: &str| fs::metadata(unpacked.code.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("bootstrap"), mode("lib/a.py")), (0o555, 0o444));
-        assert_eq!(unpack(dir.path(), &code, &[]).unwrap(), unpacked);
+        assert_eq!(unpack(dir.path(), &stored, &code, &[]).unwrap(), unpacked);
     }
 
     #[test]
@@ -344,7 +361,7 @@ mod tests {
         let code = package(dir.path(), "aa", &zipped(&[("x", b"", 0o644)]));
         let below = package(dir.path(), "bb", &zipped(&[("python/a.py", b"1", 0o644), ("python/b.py", b"1", 0o644)]));
         let above = package(dir.path(), "cc", &zipped(&[("python/a.py", b"2", 0o644)]));
-        let layers = unpack(dir.path(), &code, &[below, above]).unwrap().layers.unwrap();
+        let layers = unpack(dir.path(), &stored, &code, &[below, above]).unwrap().layers.unwrap();
         let read = |name: &str| fs::read_to_string(layers.join(name)).unwrap();
         assert_eq!((read("python/a.py").as_str(), read("python/b.py").as_str()), ("2", "1"));
     }
@@ -355,7 +372,7 @@ mod tests {
         let escaping = zipped(&[("../escaped", b"x", 0o644)]);
         assert!(matches!(measure(&escaping), Err(PackageError::Escapes(_))));
         let code = package(dir.path(), "aa", &escaping);
-        assert!(matches!(unpack(dir.path(), &code, &[]), Err(PackageError::Escapes(_))));
+        assert!(matches!(unpack(dir.path(), &stored, &code, &[]), Err(PackageError::Escapes(_))));
         assert!(!dir.path().join("code/escaped").exists());
     }
 
@@ -366,7 +383,7 @@ mod tests {
             let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
             writer.add_symlink("link", target, SimpleFileOptions::default()).unwrap();
             let code = package(dir.path(), "aa", &writer.finish().unwrap().into_inner());
-            assert!(matches!(unpack(dir.path(), &code, &[]), Err(PackageError::Escapes(_))), "{target}");
+            assert!(matches!(unpack(dir.path(), &stored, &code, &[]), Err(PackageError::Escapes(_))), "{target}");
         }
     }
 
@@ -377,7 +394,7 @@ mod tests {
         let bomb = zipped(&[("a", &zeros, 0o644), ("b", &zeros, 0o644), ("c", &zeros, 0o644), ("d", &zeros, 0o644)]);
         assert!(matches!(measure(&bomb), Err(PackageError::TooLarge)));
         let code = package(dir.path(), "aa", &bomb);
-        assert!(matches!(unpack(dir.path(), &code, &[]), Err(PackageError::TooLarge)));
+        assert!(matches!(unpack(dir.path(), &stored, &code, &[]), Err(PackageError::TooLarge)));
         let left: Vec<_> =
             fs::read_dir(dir.path().join("code")).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left, ["aa.from"]);
@@ -388,8 +405,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let old = package(dir.path(), "aa", &zipped(&[("a/b", b"", 0o644)]));
         let new = package(dir.path(), "bb", &zipped(&[("a/b", b"", 0o644)]));
-        let (old_at, new_at) =
-            (unpack(dir.path(), &old, &[]).unwrap().code, unpack(dir.path(), &new, &[]).unwrap().code);
+        let (old_at, new_at) = (
+            unpack(dir.path(), &stored, &old, &[]).unwrap().code,
+            unpack(dir.path(), &stored, &new, &[]).unwrap().code,
+        );
         seal(&old_at).unwrap();
         fs::remove_file(&old.zip).unwrap();
         let sweeper = Sweeper::default();

@@ -97,9 +97,9 @@ impl Runner {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
-            source: parts.source,
+            source: parts.source.clone(),
             floor: Arc::new(floor),
-            preparer: Preparer::new(parts.dir, parts.cache, parts.endpoint),
+            preparer: Preparer::new(parts.source, parts.dir, parts.cache, parts.endpoint),
             launches: Mutex::default(),
             admission: Arc::default(),
             pool: Pool::default(),

@@ -1,7 +1,9 @@
 //! What running a function takes: one published state of its code and configuration, and where the runner gets it from.
 
 use crate::{FunctionKey, InvokeError};
+use millrace_base::{Disk, SystemDisk};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,4 +112,9 @@ pub trait FunctionSource: Send + Sync + 'static {
 
     /// What to do with asynchronous invocations of this function and qualifier.
     fn event_config(&self, function: &FunctionKey, qualifier: Option<&str>) -> EventConfig;
+
+    /// A package's zip. Whoever keeps packages otherwise than as they are says how they are read.
+    fn content(&self, package: &Package) -> io::Result<Vec<u8>> {
+        SystemDisk.read(&package.zip)
+    }
 }

@@ -9,6 +9,7 @@
 //! Positions are dense indices from 0 within a shard. `trim` is inclusive, `tail` exclusive. A record is readable only
 //! after it is durable, and an append is acknowledged only when all its records are readable.
 
+use crate::Readership;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_base::{Millis, Remedy, Scope, SequenceNumber, ShardId};
@@ -239,6 +240,16 @@ pub trait Log: Send + Sync + 'static {
     fn bounds(&self, key: &StreamKey, shard: ShardId) -> Result<Bounds, LogError>;
     /// The index of the first record that arrived at `time` or later; the tail when there is none.
     fn index_at(&self, key: &StreamKey, shard: ShardId, time: Millis) -> Result<u64, LogError>;
+    /// Where those who read inside this process leave their marks. A log that nobody watches gives one that is looked at by
+    /// nobody.
+    fn readership(&self) -> Readership {
+        Readership::default()
+    }
+    /// What is appended from now on goes to a new file, so that what holds for new files holds for it: how it is sealed. A
+    /// backend without files of its own has nothing to do.
+    fn begin_segment(&self, key: &StreamKey) -> Result<(), LogError> {
+        self.stream(key).map(|_| ())
+    }
     /// Drops what has outlived its stream's retention. Called from time to time by the server.
     fn trim_expired(&self) -> Result<(), LogError>;
 }

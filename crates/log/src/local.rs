@@ -130,6 +130,15 @@ impl LocalLog {
         damaged.collect()
     }
 
+    /// Begins a new segment of every stream that can be used.
+    pub fn begin_segments(&self) -> Result<(), LogError> {
+        let streams: Vec<_> = self.streams.read().values().cloned().collect();
+        streams.iter().try_for_each(|slot| match slot {
+            Slot::Open(stream) => stream.begin_segment(),
+            Slot::Damaged(..) => Ok(()),
+        })
+    }
+
     /// Bytes of memory that hold indexes of segments; bounded, but for about a hundred bytes a segment.
     pub fn index_bytes(&self) -> usize {
         let streams = self.streams.read();
@@ -282,6 +291,10 @@ impl Log for LocalLog {
         let stream = self.open_stream(key)?;
         let trim = stream.bounds(shard)?.trim;
         stream.index_since(shard, time, trim)
+    }
+
+    fn begin_segment(&self, key: &StreamKey) -> Result<(), LogError> {
+        self.open_stream(key)?.begin_segment()
     }
 
     fn trim_expired(&self) -> Result<(), LogError> {

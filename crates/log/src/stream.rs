@@ -89,6 +89,14 @@ impl Stream {
         Ok(shard.map(|shard| (Bounds { trim: shard.trim, tail: shard.tail }, shard.life == Life::Closed)))
     }
 
+    /// What is appended from now on goes to a new segment.
+    pub(crate) fn begin_segment(&self) -> Result<(), LogError> {
+        let _upkeep = self.upkeep.lock();
+        let mut writer = self.writer.lock();
+        let end = writer.next.ids().end;
+        writer.roll(&self.env, &self.view, end)
+    }
+
     /// What is readable of a shard.
     pub(crate) fn bounds(&self, id: ShardId) -> Result<Bounds, LogError> {
         let extent = self.extent(id)?.ok_or_else(|| LogError::NoShard(self.key.clone(), id))?;

@@ -4,7 +4,10 @@ use super::Functions;
 use super::functions::Known;
 use super::name::{LATEST, qualified_arn};
 use super::record::{State, VersionRecord};
-use crate::{EventConfig, FunctionFacts, FunctionFinder, FunctionKey, FunctionSource, FunctionVersion, InvokeError};
+use crate::{
+    EventConfig, FunctionFacts, FunctionFinder, FunctionKey, FunctionSource, FunctionVersion, InvokeError, Package,
+};
+use std::io;
 use std::sync::Arc;
 
 impl FunctionSource for Functions {
@@ -26,6 +29,10 @@ impl FunctionSource for Functions {
 
     fn event_config(&self, function: &FunctionKey, qualifier: Option<&str>) -> EventConfig {
         self.known(function).map(|known| known.record.event_config(qualifier)).unwrap_or_default()
+    }
+
+    fn content(&self, package: &Package) -> io::Result<Vec<u8>> {
+        self.shared.packages.read(&package.sha256).map_err(io::Error::other)
     }
 }
 

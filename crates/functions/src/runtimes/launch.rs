@@ -5,7 +5,7 @@ use super::host::{Host, Interpreter};
 use super::{PrepareError, Runtime};
 use crate::package::{self, Sweeper, Unpacked};
 use crate::sandbox::User;
-use crate::{FunctionVersion, LogFormat};
+use crate::{FunctionSource, FunctionVersion, LogFormat};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -51,6 +51,7 @@ pub(crate) struct Launch {
 
 /// Makes [`Launch`]es: unpacks, finds interpreters, installs clients.
 pub(crate) struct Preparer {
+    source: Arc<dyn FunctionSource>,
     dir: PathBuf,
     cache: PathBuf,
     endpoint: String,
@@ -62,9 +63,10 @@ pub(crate) struct Preparer {
 }
 
 impl Preparer {
-    /// Unpacks below `dir`, installs below `cache`; functions find this server at `endpoint`.
-    pub fn new(dir: PathBuf, cache: PathBuf, endpoint: String) -> Self {
+    /// Unpacks what `source` keeps below `dir`, installs below `cache`; functions find this server at `endpoint`.
+    pub fn new(source: Arc<dyn FunctionSource>, dir: PathBuf, cache: PathBuf, endpoint: String) -> Self {
         Self {
+            source,
             dir,
             cache,
             endpoint,
@@ -86,8 +88,9 @@ impl Preparer {
     pub async fn prepare(&self, version: &Arc<FunctionVersion>) -> Result<Launch, PrepareError> {
         let runtime = Runtime::parse(&version.runtime).map_err(|error| PrepareError::runtime(error.to_string()))?;
         let turn = self.turn.lock().await;
-        let (dir, of) = (self.dir.clone(), version.clone());
-        let unpacking = tokio::task::spawn_blocking(move || package::unpack(&dir, &of.code, &of.layers));
+        let (dir, source, of) = (self.dir.clone(), self.source.clone(), version.clone());
+        let unpack = move || package::unpack(&dir, &|package| source.content(package), &of.code, &of.layers);
+        let unpacking = tokio::task::spawn_blocking(unpack);
         let unpacked = unpacking.await.map_err(|error| PrepareError::internal(error.to_string()))??;
         let mut launch = Launch {
             program: Ok(PathBuf::new()),

@@ -10,18 +10,24 @@
 //! files of segments, then the folder, then replaces those two; only then are files removed that the names on disk
 //! had meant until now. So what the names on disk mean is there, whole, after any crash; files that they do not mean are
 //! what a crash left over, and [`Segments::tidy`] removes them.
+//!
+//! # Sealed disks
+//! A file that is stored as it is is mapped into memory. One that the [`Disk`] keeps otherwise, because it seals it, is longer on the
+//! machine's disk than its content, and is read through the [`Disk`].
 
 use millrace_base::{Disk, DiskFile};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite, WatchCallback,
-    WatchHandle, WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, TerminatingWrite,
+    WatchCallback, WatchHandle, WritePtr,
 };
 
 /// Segments on the machine's disk. Clones are the same folder.
@@ -90,14 +96,20 @@ impl fmt::Debug for Segments {
 
 impl Directory for Segments {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.mapped.get_file_handle(path)
+        let mapped = self.mapped.get_file_handle(path)?;
+        let failed = |error| OpenReadError::wrap_io_error(error, path.to_owned());
+        let file = self.disk.open(&self.dir.join(path), false).map_err(failed)?;
+        let len = usize::try_from(file.len().map_err(failed)?).map_err(|error| failed(io::Error::other(error)))?;
+        Ok(if len == mapped.len() { mapped } else { Arc::new(Sealed { file, len }) })
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
         let mut pending = self.pending.lock();
         if pending.unsynced.remove(path) {
             // No name on disk ever meant it.
-            return self.mapped.delete(path);
+            let removed = self.disk.remove(&self.dir.join(path));
+            return removed
+                .map_err(|error| DeleteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() });
         }
         pending.doomed.insert(path.to_owned());
         Ok(())
@@ -124,7 +136,10 @@ impl Directory for Segments {
         if let Some(content) = self.pending.lock().names.get(path) {
             return Ok(content.clone());
         }
-        self.mapped.atomic_read(path)
+        self.disk.read(&self.dir.join(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
+            _ => OpenReadError::wrap_io_error(error, path.to_owned()),
+        })
     }
 
     fn atomic_write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -142,6 +157,32 @@ impl Directory for Segments {
 
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
         self.mapped.watch(callback)
+    }
+}
+
+/// A file that is not stored as it is.
+struct Sealed {
+    file: Arc<dyn DiskFile>,
+    len: usize,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.len)
+    }
+}
+
+impl HasLen for Sealed {
+    fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl FileHandle for Sealed {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        let mut bytes = vec![0; range.len()];
+        self.file.read_exact_at(&mut bytes, range.start as u64)?;
+        Ok(OwnedBytes::new(bytes))
     }
 }
 
