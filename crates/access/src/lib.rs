@@ -19,11 +19,13 @@ mod keys;
 mod managed;
 mod policy;
 mod principal;
+mod profile;
 mod role;
 mod sealed;
 mod secret;
 mod session;
 pub mod signature;
+pub mod tls;
 mod user;
 mod user_policies;
 
@@ -39,6 +41,7 @@ pub use policy::{
     PolicySet, PolicyVersion, Question, Request, Rule, VERSIONS_MAX, Values, decide,
 };
 pub use principal::{Principal, PrincipalKind, SessionLimits};
+pub use profile::{Profile, profiles, write_profiles};
 pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
 pub use sealed::{SealedDisk, SealedValues};
 pub use secret::Secret;
