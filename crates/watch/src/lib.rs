@@ -12,7 +12,7 @@ pub use logs::{
     StreamInfo, Streams,
 };
 pub use metrics::{
-    Bin, Bounds, MINUTE_MS, MetricKey, Metrics, NotKept, Resolution, SERIES_MAX, Series, Sketch, Stat, Statistics,
-    Summary, UnknownStat, Within,
+    Bin, Bounds, MINUTE_MS, MetricKey, Metrics, MetricsError, MetricsParts, NotKept, Resolution, SERIES_MAX, Series,
+    Sketch, Stat, Statistics, Summary, UnknownStat, Within,
 };
 pub use pattern::{FilterPattern, FilterPatternError};

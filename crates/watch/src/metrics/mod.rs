@@ -1,17 +1,26 @@
 //! Metrics under CloudWatch's words: what was counted, by second, minute and hour.
 //!
 //! A metric is a namespace, a name and dimensions; each of its units is a series of its own. Whoever counts often asks for a
-//! [`Series`] once and counts with that; others name the metric at every call.
+//! [`Series`] once and counts with that; others name the metric at every call. What is kept on disk, how and for how long is
+//! written in [`store`].
 
+mod block;
+mod driver;
+mod error;
+mod journal;
 mod key;
+mod manifest;
 mod point;
 mod resolution;
 mod series;
 mod sketch;
 mod stat;
 mod state;
+mod store;
 mod summary;
 
+pub use driver::MetricsParts;
+pub use error::MetricsError;
 pub use key::MetricKey;
 pub use resolution::{MINUTE_MS, Resolution};
 pub use series::Series;
@@ -21,10 +30,11 @@ pub use summary::{Statistics, Summary};
 
 use millrace_base::{Clock, Millis, Scope};
 use parking_lot::Mutex;
-use state::State;
+use state::{SeriesId, State};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use store::Store;
 
 /// How many series are kept. One that is more is refused; those without values for two weeks make room.
 pub const SERIES_MAX: usize = 20_000;
@@ -37,7 +47,29 @@ const NO_UNIT: &str = "None";
 #[derive(Clone)]
 pub struct Metrics {
     clock: Arc<dyn Clock>,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// `None` for metrics that are in memory only.
+    store: Option<Store>,
+    /// What went wrong and was not told yet.
+    troubles: Mutex<Vec<MetricsError>>,
+    closing: driver::Closing,
+}
+
+/// All values of one series since the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Total {
+    /// The metric.
+    pub key: MetricKey,
+    /// The unit of the values.
+    pub unit: Arc<str>,
+    /// Of all values.
+    pub statistics: Statistics,
+    /// The beginning of the last second with values.
+    pub last: Millis,
 }
 
 /// Why values are not kept.
@@ -58,15 +90,20 @@ pub enum NotKept {
 }
 
 impl Metrics {
-    /// No metrics yet; they are kept in memory only.
+    /// No metrics yet; they are kept in memory only, and none is thrown away: for tests and tools.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let state = State::new(clock.now(), SERIES_MAX);
-        Self { clock, state: Arc::new(Mutex::new(state)) }
+        Self::of(clock, state, None, Vec::new())
+    }
+
+    fn of(clock: Arc<dyn Clock>, state: State, store: Option<Store>, troubles: Vec<MetricsError>) -> Self {
+        let (state, troubles) = (Mutex::new(state), Mutex::new(troubles));
+        Self { clock, shared: Arc::new(Shared { state, store, troubles, closing: driver::Closing::default() }) }
     }
 
     /// A handle to count a metric's values with.
     pub fn series(&self, key: &MetricKey, unit: &str) -> Series {
-        self.state.lock().handle(key, unit, self.clock.now())
+        self.shared.state.lock().handle(key, unit, self.clock.now())
     }
 
     /// Notes a value now.
@@ -98,7 +135,7 @@ impl Metrics {
         }
         let is_recent = moment + Resolution::Second.kept_ms() >= now;
         let resolution = if is_recent { resolution.min(Resolution::Minute) } else { Resolution::Minute };
-        let mut state = self.state.lock();
+        let mut state = self.shared.state.lock();
         let id = state.find_or_make(key, unit, now).ok_or(NotKept::TooMany)?;
         state.add(id, resolution, moment, values);
         Ok(())
@@ -111,7 +148,7 @@ impl Metrics {
 
     /// The metrics of a scope that have had values since a moment and are let through, in order.
     pub fn list_since(&self, scope: &Scope, since: Millis, wanted: impl Fn(&MetricKey) -> bool) -> Vec<MetricKey> {
-        let mut state = self.state.lock();
+        let mut state = self.shared.state.lock();
         state.fold(self.clock.now());
         let alive = |ids: &[u32]| ids.iter().any(|id| state.series[id].last >= since);
         let metrics = state.by_key.iter().filter(|(key, ids)| key.scope == *scope && alive(ids) && wanted(key));
@@ -120,7 +157,7 @@ impl Metrics {
 
     /// The units that a metric's values came in.
     pub fn units(&self, key: &MetricKey) -> Vec<Arc<str>> {
-        let state = self.state.lock();
+        let state = self.shared.state.lock();
         let ids = state.by_key.get(key).into_iter().flatten();
         ids.map(|id| state.series[id].unit.clone()).collect()
     }
@@ -155,23 +192,53 @@ impl Metrics {
         let range = floor(range.start)..range.end;
         let Some(resolution) = Resolution::serving(period_ms, range.start, self.clock.now()) else { return Vec::new() };
         let mut periods: BTreeMap<Millis, Summary> = BTreeMap::new();
-        let mut state = self.state.lock();
-        let ids = state.by_key.get(key).cloned().unwrap_or_default();
-        for id in ids {
-            if unit.is_some_and(|unit| *state.series[&id].unit != *unit) {
+        let mut note = |moment: Millis, values: &Summary| {
+            let period = floor(moment);
+            if range.contains(&period) {
+                periods.entry(period).or_default().merge(values);
+            }
+        };
+        let (ids, blocks) = {
+            let mut state = self.shared.state.lock();
+            let mut ids: Vec<SeriesId> = state.by_key.get(key).cloned().unwrap_or_default();
+            ids.retain(|id| unit.is_none_or(|unit| *state.series[id].unit == *unit));
+            for id in &ids {
+                state.fold_one(*id);
+                state.points(*id, resolution, &mut note);
+            }
+            (ids, state.blocks.clone())
+        };
+        let last = range.end.saturating_add(period_ms);
+        for block in blocks.iter().map(|block| &**block) {
+            if block.row.resolution() != resolution || block.row.last < range.start || block.row.first >= last {
                 continue;
             }
-            state.fold_one(id);
-            state.points(id, resolution, |moment, values| {
-                let period = floor(moment);
-                if range.contains(&period) {
-                    periods.entry(period).or_default().merge(values);
+            for id in &ids {
+                if let Err(error) = block.points(*id, |moment, values| note(moment, &values)) {
+                    self.trouble(error);
                 }
-            });
+            }
         }
         periods.into_iter().collect()
     }
+
+    /// Every series' values since the start, in order of the metrics.
+    pub fn totals(&self) -> Vec<Total> {
+        let mut state = self.shared.state.lock();
+        state.fold(self.clock.now());
+        let ids = state.by_key.values().flatten().filter_map(|id| state.series.get(id));
+        let fed = ids.filter(|entry| entry.total.count > 0.0);
+        let total = |entry: &state::Entry| Total {
+            key: entry.key.clone(),
+            unit: entry.unit.clone(),
+            statistics: entry.total,
+            last: entry.last,
+        };
+        fed.map(total).collect()
+    }
 }
 
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod tests;

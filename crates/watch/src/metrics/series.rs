@@ -22,7 +22,6 @@ pub struct Series {
 /// What a series counts since it was last folded.
 pub(super) struct Counter {
     pub(super) key: MetricKey,
-    pub(super) unit: Arc<str>,
     /// There are too many metrics already: what is counted here is dropped.
     pub(super) is_refused: bool,
     is_dirty: AtomicBool,
@@ -81,8 +80,8 @@ impl Series {
 }
 
 impl Counter {
-    pub(super) fn new(key: MetricKey, unit: Arc<str>, is_refused: bool) -> Self {
-        Self { key, unit, is_refused, is_dirty: AtomicBool::new(false), accumulators: Default::default() }
+    pub(super) fn new(key: MetricKey, is_refused: bool) -> Self {
+        Self { key, is_refused, is_dirty: AtomicBool::new(false), accumulators: Default::default() }
     }
 
     #[inline]

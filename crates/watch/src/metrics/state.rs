@@ -4,10 +4,11 @@
 //! journal's next frame, appended to the seconds' bytes and merged into the minutes. A cut takes seconds and minutes away.
 
 use super::Resolution;
+use super::block::Block;
 use super::key::MetricKey;
 use super::point::{PointWriter, Points};
 use super::series::{Counter, Series};
-use super::summary::Summary;
+use super::summary::{Statistics, Summary};
 use millrace_base::Millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,8 +33,14 @@ pub(super) struct State {
     pub(super) pending: Vec<(SeriesId, Resolution, PointWriter)>,
     /// Bytes of all tails.
     pub(super) bytes: usize,
+    /// Whether there is a journal.
+    pub(super) has_journal: bool,
     /// Series that were refused since it was last asked.
     pub(super) refused: u64,
+    /// What is on disk.
+    pub(super) blocks: Arc<Vec<Arc<Block>>>,
+    /// Tails that are being written.
+    pub(super) frozen: Option<Arc<BTreeMap<SeriesId, Tail>>>,
 }
 
 /// A series.
@@ -42,6 +49,8 @@ pub(super) struct Entry {
     pub(super) unit: Arc<str>,
     /// The beginning of the last second with values.
     pub(super) last: Millis,
+    /// Of all values since the start.
+    pub(super) total: Statistics,
     counter: Option<Arc<Counter>>,
     recent: BTreeMap<(Resolution, Millis), Summary>,
     pub(super) tail: Tail,
@@ -67,7 +76,10 @@ impl State {
             news: Vec::new(),
             pending: Vec::new(),
             bytes: 0,
+            has_journal: false,
             refused: 0,
+            blocks: Arc::default(),
+            frozen: None,
         }
     }
 
@@ -91,7 +103,9 @@ impl State {
         let id = self.next_id;
         self.next_id += 1;
         self.insert(id, key.clone(), unit.into(), Millis::MIN);
-        self.news.push(id);
+        if self.has_journal {
+            self.news.push(id);
+        }
         Some(id)
     }
 
@@ -102,7 +116,8 @@ impl State {
         if !ids.contains(&id) {
             ids.push(id);
         }
-        let entry = Entry { key, unit, last, counter: None, recent: BTreeMap::new(), tail: Tail::default() };
+        let total = Statistics::NONE;
+        let entry = Entry { key, unit, last, total, counter: None, recent: BTreeMap::new(), tail: Tail::default() };
         self.series.insert(id, entry);
     }
 
@@ -130,10 +145,10 @@ impl State {
     /// A handle.
     pub(super) fn handle(&mut self, key: &MetricKey, unit: &str, now: Millis) -> Series {
         let Some(id) = self.find_or_make(key, unit, now) else {
-            return Series { counter: Arc::new(Counter::new(key.clone(), unit.into(), true)) };
+            return Series { counter: Arc::new(Counter::new(key.clone(), true)) };
         };
         let entry = self.series.get_mut(&id).expect("the series was just found or made");
-        let make = || Arc::new(Counter::new(entry.key.clone(), entry.unit.clone(), false));
+        let make = || Arc::new(Counter::new(entry.key.clone(), false));
         Series { counter: entry.counter.get_or_insert_with(make).clone() }
     }
 
@@ -142,6 +157,7 @@ impl State {
         let Some(entry) = self.series.get_mut(&id) else { return };
         let moment = resolution.floor(moment);
         entry.last = entry.last.max(moment);
+        entry.total.add(&values.statistics);
         entry.recent.entry((resolution, moment)).or_default().merge(values);
         if entry.recent.len() > RECENT_MAX {
             self.absorb(id);
@@ -180,7 +196,7 @@ impl State {
         }
         self.bytes += entry.tail.bytes() - before;
         for (writer, resolution) in writers.into_iter().zip([Resolution::Second, Resolution::Minute]) {
-            if !writer.bytes.is_empty() {
+            if self.has_journal && !writer.bytes.is_empty() {
                 self.pending.push((id, resolution, writer));
             }
         }
@@ -212,9 +228,28 @@ impl State {
         }
     }
 
+    /// Puts a point back that the journal had.
+    pub(super) fn restore_point(&mut self, id: SeriesId, resolution: Resolution, moment: Millis, values: &Summary) {
+        if let Some(entry) = self.series.get_mut(&id) {
+            let before = entry.tail.bytes();
+            entry.last = entry.last.max(moment);
+            entry.tail.take(resolution, moment, values);
+            self.bytes += entry.tail.bytes() - before;
+        }
+    }
+
+    /// Throws away what waits for a disk that takes nothing.
+    pub(super) fn shed(&mut self) {
+        self.series.values_mut().for_each(|entry| entry.tail = Tail::default());
+        self.bytes = 0;
+    }
+
     /// Calls `each` with a series' points in memory that a resolution has, in no order.
     pub(super) fn points(&self, id: SeriesId, resolution: Resolution, mut each: impl FnMut(Millis, &Summary)) {
         let Some(entry) = self.series.get(&id) else { return };
+        if let Some(tail) = self.frozen.as_ref().and_then(|frozen| frozen.get(&id)) {
+            tail.points(resolution, &mut each);
+        }
         for ((kept, moment), values) in &entry.recent {
             if *kept <= resolution {
                 each(*moment, values);
@@ -228,6 +263,7 @@ impl Entry {
     fn fold(&mut self, second: Millis) {
         if let Some(values) = self.counter.as_ref().and_then(|counter| counter.take()) {
             self.last = self.last.max(second);
+            self.total.add(&values.statistics);
             self.recent.entry((Resolution::Second, second)).or_default().merge(&values);
         }
     }
