@@ -10,6 +10,7 @@
 //! All of it is kept in the catalog, by account. Nothing is enforced yet: policies are checked for their form and kept, not
 //! evaluated.
 
+pub mod audit;
 mod document;
 mod error;
 mod group;
@@ -25,6 +26,7 @@ mod sealed;
 mod secret;
 mod session;
 pub mod signature;
+mod streams;
 pub mod tls;
 mod user;
 mod user_policies;
@@ -46,4 +48,5 @@ pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
 pub use sealed::{SealedDisk, SealedValues};
 pub use secret::Secret;
 pub use session::{Credentials, Identity, SessionRequest};
+pub use streams::{StreamSeal, StreamSealError, StreamSeals};
 pub use user::{AccessKey, NewAccessKey, NewUser, User};

@@ -1,7 +1,7 @@
 //! Decisions over what IAM keeps: finds an identity's policies, reads each document once, and remembers both until IAM changes.
 
 use super::{CompiledPolicy, Context, Decision, PolicyKind, PolicySet, Request, Rule, decide};
-use crate::{AwsPolicy, Identities, IdentityError, Principal, PrincipalKind};
+use crate::{Identities, IdentityError, Principal, PrincipalKind};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -128,11 +128,13 @@ impl Authorizer {
             PrincipalKind::Root | PrincipalKind::Service(_) | PrincipalKind::Anonymous => {}
         }
         for arn in attached {
-            documents.extend(self.managed(account, &arn)?);
+            documents.extend(self.identities.managed(account, &arn)?);
         }
         let boundary = match boundary {
             // A boundary that is not there bounds everything.
-            Some(arn) => Some(self.managed(account, &arn)?.map_or_else(Arc::default, |text| self.compiled(&text))),
+            Some(arn) => {
+                Some(self.identities.managed(account, &arn)?.map_or_else(Arc::default, |text| self.compiled(&text)))
+            }
             None => None,
         };
         let compile = |documents: &[String]| documents.iter().map(|text| self.compiled(text)).collect();
@@ -141,18 +143,6 @@ impl Authorizer {
             boundary,
             session: principal.session.as_ref().map(|limits| compile(&limits.policies)),
         })
-    }
-
-    /// The document of a managed policy that holds; none of AWS's own that is known by its name only.
-    fn managed(&self, account: &str, arn: &str) -> Result<Option<String>, IdentityError> {
-        if let Some(known) = AwsPolicy::find(arn) {
-            return Ok(Some(known.document.to_owned()));
-        }
-        match self.identities.policy(account, arn) {
-            Ok(mut policy) => Ok(policy.versions.remove(&policy.default_version).map(|version| version.document)),
-            Err(IdentityError::NoSuchEntity(_)) => Ok(None),
-            Err(other) => Err(other),
-        }
     }
 
     /// A document, read once. One that cannot be read forbids everything: what it was to forbid is not known.

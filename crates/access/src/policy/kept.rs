@@ -123,6 +123,23 @@ impl Identities {
         found.filter(|policy| policy.arn() == arn).ok_or_else(|| no_policy(arn))
     }
 
+    /// The document of a managed policy that holds; none of AWS's own that is known by its name only, or of one that is gone.
+    pub(crate) fn managed(&self, account: &str, arn: &str) -> Result<Option<String>, IdentityError> {
+        if let Some(known) = AwsPolicy::find(arn) {
+            return Ok(Some(known.document.to_owned()));
+        }
+        match self.policy(account, arn) {
+            Ok(mut policy) => Ok(policy.versions.remove(&policy.default_version).map(|version| version.document)),
+            Err(IdentityError::NoSuchEntity(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The document of a managed policy that holds.
+    pub fn managed_document(&self, account: &str, arn: &str) -> Result<String, IdentityError> {
+        self.managed(account, arn)?.ok_or_else(|| no_policy(arn))
+    }
+
     /// All policies of an account, in order of name.
     pub fn policies(&self, account: &str) -> Result<Vec<Policy>, IdentityError> {
         self.all(POLICIES, account)

@@ -1,0 +1,34 @@
+//! The audit: one line of JSON for every control-plane call, each bound to the one before it by a hash.
+//!
+//! # Format (v1)
+//! ```text
+//! DATA/audit/audit-000000000001.jsonl          named by the number of its first line, counted from 1
+//! line := {…CloudTrail's record…,"chain":{"number":N,"previous":"HEX","hash":"HEX"}}\n
+//! hash := SHA-256 of the line up to and without `,"hash":"`; previous := the hash of the line before, 64 zeros at the first
+//! ```
+//! A line that was changed, moved, put in or taken out breaks the chain at the next one: [`verify`] names the first. Lines cut
+//! off at the end break nothing: whoever wants to know keeps the last number and hash that `millrace audit verify` prints.
+//!
+//! # Durability
+//! [`Audit::write`] returns when the line is written, and with `durable` when it is on disk; calls that come together share
+//! one sync. The doors ask for `durable` where a call changes something or is denied, before its answer is sent.
+//!
+//! # Limits
+//! A file takes [`FILE_BYTES_MAX`]; of [`FILES_MAX`] files the oldest goes. A line has at most [`LINE_BYTES_MAX`] bytes.
+//!
+//! # Crash behaviour
+//! A last line without its line feed was never acknowledged and is cut at the next start; the chain goes on from the line before.
+
+mod chain;
+mod verify;
+mod write;
+
+pub use verify::{Broken, Verified, verify};
+pub use write::{Audit, AuditError};
+
+/// How long a file grows.
+pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How many files are kept: a gigabyte of audit.
+pub const FILES_MAX: usize = 32;
+/// How long a line may be: a policy document in a request is the longest there is.
+pub const LINE_BYTES_MAX: usize = 256 * 1024;
