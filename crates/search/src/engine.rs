@@ -8,6 +8,7 @@ use crate::find::{self, SearchRequest, Target};
 use crate::index::{Done, Found, Index, META_FILE, Meta, World, Write};
 use crate::mapping::Mappings;
 use crate::names;
+use crate::tally::Tally;
 use bytes::Bytes;
 use millrace_base::{Clock, Dice, Disk, Millis};
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -64,6 +65,7 @@ pub struct Engine {
     /// Held while indices are made or deleted.
     changing: Mutex<()>,
     signal: Mutex<Signal>,
+    tally: Tally,
     wake: Condvar,
 }
 
@@ -95,6 +97,7 @@ impl Engine {
             indices: RwLock::new(indices),
             changing: Mutex::new(()),
             signal: Mutex::new(Signal::default()),
+            tally: Tally::default(),
             wake: Condvar::new(),
         }))
     }
@@ -223,7 +226,9 @@ impl Engine {
     /// Does some writes to one index, in order; the index is made when it is absent.
     pub fn write(&self, index: &str, writes: Vec<Write>, refresh: Refresh) -> Result<Vec<Result<Done, Error>>, Error> {
         let index = self.index_or_create(index)?;
+        let under_way = self.tally.enter(writes.len(), writes.iter().map(Write::bytes).sum())?;
         let results = index.write(writes)?;
+        drop(under_way);
         self.announce();
         self.refresh_as(refresh, &[index])?;
         Ok(results)
@@ -231,6 +236,7 @@ impl Engine {
 
     /// Does a bulk request. Operations on one index are done in order; each has its own result, in the request's order.
     pub fn bulk(&self, ops: Vec<BulkOp>, refresh: Refresh) -> Result<Vec<Result<Done, Error>>, Error> {
+        let under_way = self.tally.enter(ops.len(), ops.iter().map(|op| op.write.bytes()).sum())?;
         let mut by_index: BTreeMap<String, (Vec<usize>, Vec<Write>)> = BTreeMap::new();
         let mut results: Vec<Option<Result<Done, Error>>> = ops.iter().map(|_| None).collect();
         for (place, op) in ops.into_iter().enumerate() {
@@ -250,6 +256,7 @@ impl Engine {
                 Err(error) => places.into_iter().for_each(|place| results[place] = Some(Err(error.clone()))),
             }
         }
+        drop(under_way);
         self.announce();
         self.refresh_as(refresh, &touched)?;
         Ok(results.into_iter().flatten().collect())
@@ -280,7 +287,8 @@ impl Engine {
     pub fn search(&self, expression: &str, body: &Value, ignore_unavailable: bool) -> Result<Value, Error> {
         let now = self.world.clock.now();
         let request = SearchRequest::read(body, now)?;
-        find::search(&self.targets(expression, ignore_unavailable)?, &request, now, &*self.world.clock)
+        let targets = self.targets(expression, ignore_unavailable)?;
+        self.tally.search(|| find::search(&targets, &request, now, &*self.world.clock))
     }
 
     /// Counts what a query (`{"query": …}`, or nothing for all) finds.
@@ -348,6 +356,18 @@ impl Engine {
             row.as_object().cloned().unwrap_or_default()
         };
         Ok(self.resolve(expression, false)?.iter().map(row).collect())
+    }
+
+    /// What was done since the engine was opened.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Documents that searches find, and bytes on disk, of all indices.
+    pub fn size(&self) -> (u64, u64) {
+        let indices: Vec<_> = self.indices.read().values().cloned().collect();
+        let sizes = indices.iter().map(|index| index.size());
+        sizes.fold((0, 0), |sum, (docs, bytes)| (sum.0 + docs, sum.1 + bytes))
     }
 
     /// How many indices there are.

@@ -27,6 +27,15 @@ impl Error {
         Self::new(400, "parsing_exception", reason)
     }
 
+    /// Too much is on its way into the index at once: send it again a little later.
+    pub fn rejected(under_way: usize, bytes: usize, bytes_max: usize) -> Self {
+        let reason = format!(
+            "rejected execution of coordinating operation [coordinating_and_primary_bytes={under_way}, \
+             coordinating_operation_bytes={bytes}, max_coordinating_and_primary_bytes={bytes_max}]"
+        );
+        Self::new(429, "rejected_execution_exception", reason)
+    }
+
     /// An argument has a wrong value.
     pub fn illegal_argument(reason: impl Into<String>) -> Self {
         Self::new(400, "illegal_argument_exception", reason)

@@ -14,6 +14,7 @@ mod index;
 mod mapping;
 mod names;
 mod query;
+mod tally;
 mod values;
 
 pub use bulk::{BulkLabel, parse_bulk, render_done, render_item};
@@ -21,3 +22,4 @@ pub use engine::{BulkOp, Engine, Parts, Refresh};
 pub use error::Error;
 pub use find::SourceFilter;
 pub use index::{Action, Condition, Done, Found, Write};
+pub use tally::{Figures, INDEXING_BYTES_MAX, Tally};

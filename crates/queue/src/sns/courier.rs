@@ -193,7 +193,7 @@ impl Topics {
         };
         let taken = endpoint.hand_over(&delivery).await;
         match outcome(taken, retry, message.system.receive_count) {
-            Outcome::Taken => {}
+            Outcome::Taken => self.shared.tallies.note(&subscription.topic, |tally| tally.delivered += 1),
             Outcome::Again { after_secs } => {
                 return self.later(outbox, message, after_secs).await;
             }
@@ -217,7 +217,12 @@ impl Topics {
         why: &Undelivered,
     ) -> Result<(), TopicError> {
         let is_notification = header(message, MESSAGE_TYPE).as_deref() == Some(NOTIFICATION);
-        let Some(queue) = subscription.dead_letter_queue().filter(|_| is_notification) else { return Ok(()) };
+        let queue = subscription.dead_letter_queue().filter(|_| is_notification);
+        self.shared.tallies.note(&subscription.topic, |tally| {
+            tally.failed += 1;
+            tally.redriven += u64::from(queue.is_some());
+        });
+        let Some(queue) = queue else { return Ok(()) };
         let letter = with_reason(NewMessage::of(message.body.clone()), &why.code, &why.reason);
         self.bury_in(&queue, vec![letter]).await
     }

@@ -19,6 +19,7 @@ mod policy;
 mod publish;
 mod retry;
 mod subscription;
+mod tally;
 mod topic;
 mod topics;
 
@@ -30,5 +31,6 @@ pub use policy::Permission;
 pub use publish::{BATCH_MAX, Published};
 pub use retry::{BackoffFunction, RetryPolicy, SubscriptionDeliveryPolicy, TopicDeliveryPolicy};
 pub use subscription::{Pending, Protocol, Subscription, TOKEN_VALID_MS, check_subscription, of_arn};
+pub use tally::Tally;
 pub use topic::{FIFO_SUFFIX, TAGS_MAX, Topic, TopicKey, check_topic};
 pub use topics::{NewSubscription, PAGE_MAX, Page, TopicParts, Topics};

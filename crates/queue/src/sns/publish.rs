@@ -117,6 +117,10 @@ impl Topics {
             }
             return results;
         }
+        self.shared.tallies.note(&entry.topic.key, |tally| {
+            tally.published += fresh.len() as u64;
+            tally.published_bytes += fresh.iter().map(|one| one.new.message.len() as u64).sum::<u64>();
+        });
         for one in fresh {
             if let Some(identity) = one.deduplication {
                 self.shared.deduplication.remember(&entry.topic.key, identity.within_topic, one.published, now);
@@ -179,7 +183,12 @@ impl Topics {
             let text = one.text(subscription.protocol);
             live.filter.as_ref().is_none_or(|filter| filter.matches(text, &one.new.attributes))
         });
-        wanted.map(|one| one.copy(live, &about)).collect()
+        let copies: Vec<NewMessage> = wanted.map(|one| one.copy(live, &about)).collect();
+        let filtered_out = (messages.len() - copies.len()) as u64;
+        if filtered_out > 0 {
+            self.shared.tallies.note(&entry.topic.key, |tally| tally.filtered_out += filtered_out);
+        }
+        copies
     }
 
     /// Sends copies to a subscription's queue. A queue that is gone, or does not take the message, is the subscriber's
@@ -191,7 +200,10 @@ impl Topics {
         };
         let Some(queue) = queue else { return Ok(()) };
         let error = match self.shared.queues.send(&queue, copies.clone()).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                self.handed_over(live, copies.len());
+                return Ok(());
+            }
             Err(error) if !is_subscribers_fault(&error) => return Err(error.into()),
             Err(error) => error,
         };
@@ -201,7 +213,7 @@ impl Topics {
         // One of them is at fault: each is tried on its own, in order.
         for copy in copies {
             match self.shared.queues.send(&queue, vec![copy.clone()]).await {
-                Ok(_) => {}
+                Ok(_) => self.handed_over(live, 1),
                 Err(error) if is_subscribers_fault(&error) => self.bury(live, vec![copy], &error).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -209,8 +221,20 @@ impl Topics {
         Ok(())
     }
 
+    /// A queue that subscribed has its copies; those in an outbox are on their way only.
+    fn handed_over(&self, live: &Live, copies: usize) {
+        if live.subscription.protocol == Protocol::Sqs {
+            self.shared.tallies.note(&live.subscription.topic, |tally| tally.delivered += copies as u64);
+        }
+    }
+
     async fn bury(&self, live: &Live, copies: Vec<NewMessage>, error: &QueueError) -> Result<(), TopicError> {
-        let Some(queue) = live.subscription.dead_letter_queue() else { return Ok(()) };
+        let dead_letter_queue = live.subscription.dead_letter_queue();
+        self.shared.tallies.note(&live.subscription.topic, |tally| {
+            tally.failed += copies.len() as u64;
+            tally.redriven += if dead_letter_queue.is_some() { copies.len() as u64 } else { 0 };
+        });
+        let Some(queue) = dead_letter_queue else { return Ok(()) };
         let copies = copies.into_iter().map(|copy| with_reason(copy, "InvalidEndpoint", &error.to_string())).collect();
         self.bury_in(&queue, copies).await
     }

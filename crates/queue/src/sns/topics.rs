@@ -8,6 +8,7 @@ use super::envelope::{Confirmation, SUBSCRIPTION_CONFIRMATION};
 use super::policy::{self, Permission};
 use super::publish::Deduplication;
 use super::subscription::{self, Pending, Protocol, Subscription, TOKEN_VALID_MS};
+use super::tally::{Tallies, Tally};
 use super::topic::{Topic, TopicKey, check_tags};
 use crate::sqs::Queues;
 use millrace_base::{Clock, Dice, Scope};
@@ -52,6 +53,7 @@ pub(super) struct Shared {
     pub(super) base_url: String,
     pub(super) deduplication: Deduplication,
     pub(super) carriers: Carriers,
+    pub(super) tallies: Tallies,
 }
 
 /// A subscription to be made.
@@ -89,8 +91,14 @@ impl Topics {
             base_url: parts.base_url,
             deduplication: Deduplication::default(),
             carriers: Carriers::default(),
+            tallies: Tallies::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What every topic did since the server started.
+    pub fn tallies(&self) -> Vec<(TopicKey, Tally)> {
+        self.shared.tallies.list()
     }
 
     /// Creates a topic. One of that name will do when it has the attributes and tags that are given.
@@ -117,6 +125,7 @@ impl Topics {
 
     /// Removes a topic with its subscriptions; one that is gone is removed.
     pub fn delete(&self, key: &TopicKey) -> Result<(), TopicError> {
+        self.shared.tallies.forget(key);
         for live in self.shared.book.remove(key)? {
             self.close_outbox(&live.subscription)?;
         }

@@ -39,6 +39,16 @@ pub enum Action {
     Delete,
 }
 
+impl Write {
+    /// The size of the document, or of what changes it.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.action {
+            Action::Index(source) | Action::Create(source) | Action::Update(source) => source.len(),
+            Action::Delete => 0,
+        }
+    }
+}
+
 /// What must hold for a write to be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Condition {
