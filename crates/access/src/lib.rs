@@ -47,6 +47,6 @@ pub use profile::{Profile, profiles, write_profiles};
 pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
 pub use sealed::{SealedDisk, SealedValues};
 pub use secret::Secret;
-pub use session::{Credentials, Identity, SessionRequest};
+pub use session::{Credentials, Identity, SessionRequest, TEMPORARY};
 pub use streams::{StreamSeal, StreamSealError, StreamSeals};
 pub use user::{AccessKey, NewAccessKey, NewUser, User};

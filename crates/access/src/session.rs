@@ -18,7 +18,7 @@ pub(crate) const SESSIONS: &str = "sts-sessions";
 /// What a user's key begins with.
 pub(crate) const PERMANENT: &str = "AKIA";
 /// What a session's key begins with.
-const TEMPORARY: &str = "ASIA";
+pub const TEMPORARY: &str = "ASIA";
 /// Whom an access key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

@@ -1,7 +1,8 @@
 //! Settings of a server: what the command line says, checked and made whole.
 
 use crate::lake::StoreSettings;
-use clap::Args;
+use crate::vault::EncryptionArgs;
+use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -15,9 +16,28 @@ pub struct UpArgs {
     /// Port of the OpenSearch API; 0 picks a free one
     #[arg(long, default_value_t = 9200, env = "MILLRACE_SEARCH_PORT")]
     pub search_port: u16,
-    /// Address to listen on. Signatures are not verified yet: keep it on the loopback unless the network is trusted
+    /// Address to listen on. One that other machines reach needs --auth on
     #[arg(long, default_value = "127.0.0.1", env = "MILLRACE_HOST")]
     pub host: IpAddr,
+    /// Verify signatures and enforce IAM policies, on both ports. The root user's key is in DIR/credentials
+    #[arg(long, value_enum, default_value = "off", env = "MILLRACE_AUTH")]
+    pub auth: AuthSetting,
+    /// Listen where other machines reach it without verifying anything: whoever reaches the port may do everything
+    #[arg(long)]
+    pub insecure_no_auth: bool,
+    /// TLS beside plaintext on the same ports; required: other machines must use it [default: on, and required with
+    /// --auth on where other machines reach it]
+    #[arg(long, value_enum, env = "MILLRACE_TLS")]
+    pub tls: Option<TlsSetting>,
+    /// Certificate chain in PEM, instead of one by the server's own authority (DIR/tls/ca.pem)
+    #[arg(long, env = "MILLRACE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key in PEM
+    #[arg(long, env = "MILLRACE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Another name or address that clients call the server by, for its own certificate
+    #[arg(long = "tls-name", value_name = "NAME")]
+    pub tls_names: Vec<String>,
     /// Folder that holds everything: log, lake, index, definitions. One server at a time
     #[arg(long, default_value = "millrace-data", env = "MILLRACE_DATA", value_name = "DIR")]
     pub data: PathBuf,
@@ -25,8 +45,47 @@ pub struct UpArgs {
     /// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION
     #[arg(long, env = "MILLRACE_S3_ENDPOINT", value_name = "URL")]
     pub s3_endpoint: Option<String>,
+    /// Keep AWS's quotas of a shard: 1 MiB and 1,000 records a second in, 2 MiB and 5 GetRecords a second out. What
+    /// exceeds them is refused as on AWS, so that hot keys show before they cost
+    #[arg(long, env = "MILLRACE_KINESIS_QUOTAS")]
+    pub kinesis_quotas: bool,
+    /// Count what every stage does, for CloudWatch's metrics and `millrace doctor`, and follow records. Off saves a few
+    /// percent of the processor; metrics that users put are kept in any case
+    #[arg(long, value_enum, default_value_t = OnOff::On, env = "MILLRACE_TELEMETRY", value_name = "on|off")]
+    pub telemetry: OnOff,
+    #[command(flatten)]
+    pub encryption: EncryptionArgs,
     #[command(flatten)]
     pub deploy: TemplateArgs,
+}
+
+/// A switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnOff {
+    /// It is on.
+    On,
+    /// It is off.
+    Off,
+}
+
+/// Whether signatures are verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthSetting {
+    /// Every request must be signed by a key that IAM knows, and its policies decide.
+    On,
+    /// Whoever reaches a port may do everything.
+    Off,
+}
+
+/// Whether TLS is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TlsSetting {
+    /// TLS and plaintext on the same ports.
+    On,
+    /// Plaintext only.
+    Off,
+    /// Other machines must speak TLS.
+    Required,
 }
 
 /// Templates and their parameters, of `up` and `deploy`.
@@ -80,6 +139,20 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where buckets lie.
     pub store: StoreSettings,
+    /// Whether signatures are verified.
+    pub auth: AuthSetting,
+    /// Whether TLS is spoken.
+    pub tls: TlsSetting,
+    /// A certificate chain and its key of one's own.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// Further names for the server's own certificate.
+    pub tls_names: Vec<String>,
+    /// Keep AWS's quotas of a shard.
+    pub kinesis_quotas: bool,
+    /// Count what stages do.
+    pub telemetry: bool,
+    /// What is sealed, and where the root key comes from.
+    pub encryption: EncryptionArgs,
 }
 
 /// A setting that cannot be used.
@@ -88,6 +161,15 @@ pub enum SettingsError {
     /// Both doors on one port.
     #[error("--port and --search-port are both {0}: give each its own")]
     SamePort(u16),
+    /// Other machines would reach a server that verifies nothing.
+    #[error(
+        "--host {0} can be reached by other machines, and without --auth on whoever reaches it may do everything: give \
+         --auth on, or insist with --insecure-no-auth"
+    )]
+    NoAuth(IpAddr),
+    /// Files of a certificate that nobody would see.
+    #[error("--tls-cert has no effect with --tls off: leave one of them out")]
+    NoTls,
     /// The S3 store's settings are incomplete.
     #[error("--s3-endpoint {endpoint} needs {missing} in the environment")]
     S3 {
@@ -104,11 +186,24 @@ impl Settings {
         if args.port == args.search_port && args.port != 0 {
             return Err(SettingsError::SamePort(args.port));
         }
+        let is_reached = !args.host.to_canonical().is_loopback();
+        if is_reached && args.auth == AuthSetting::Off && !args.insecure_no_auth {
+            return Err(SettingsError::NoAuth(args.host));
+        }
+        // What is signed is not secret: over a wire that others see, answers and secrets need TLS, unless somebody insists.
+        let required = is_reached && args.auth == AuthSetting::On;
+        let tls = args.tls.unwrap_or(if required { TlsSetting::Required } else { TlsSetting::On });
+        if tls == TlsSetting::Off && args.tls_cert.is_some() {
+            return Err(SettingsError::NoTls);
+        }
         Ok(Self {
             address: SocketAddr::new(args.host, args.port),
             search_address: SocketAddr::new(args.host, args.search_port),
             store: StoreSettings::derive(args.s3_endpoint.as_deref(), &args.data.join("lake"))?,
             data: args.data.clone(),
+            kinesis_quotas: args.kinesis_quotas,
+            telemetry: args.telemetry == OnOff::On,
+            encryption: args.encryption.clone(),
         })
     }
 }

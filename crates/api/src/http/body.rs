@@ -17,10 +17,29 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    let whole = read_plain(headers, body, bytes_max).await?;
+    unpack(headers, read_plain(headers, body, bytes_max).await?, bytes_max)
+}
+
+/// Inflates a body that is compressed, to no more than `bytes_max` bytes.
+pub fn unpack(headers: &HeaderMap, whole: Bytes, bytes_max: usize) -> Result<Bytes, Fault> {
     match headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
         Some(b"gzip") => inflate(&whole, bytes_max),
         _ => Ok(whole),
+    }
+}
+
+/// Reads a body and forgets it, so that the client hears the answer and the connection can be used again; what is longer
+/// than `bytes_max` is left unread.
+pub async fn discard<B>(mut body: B, bytes_max: usize)
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > bytes_max {
+            return;
+        }
     }
 }
 
@@ -31,7 +50,8 @@ fn inflate(packed: &[u8], bytes_max: usize) -> Result<Bytes, Fault> {
     if whole.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(whole.into()) }
 }
 
-async fn read_plain<B>(headers: &HeaderMap, mut body: B, bytes_max: usize) -> Result<Bytes, Fault>
+/// Reads a body of at most `bytes_max` bytes as it was sent.
+pub async fn read_plain<B>(headers: &HeaderMap, mut body: B, bytes_max: usize) -> Result<Bytes, Fault>
 where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,

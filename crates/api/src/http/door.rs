@@ -1,8 +1,9 @@
 //! From a request to its service and back: what AWS's protocols share.
 
-use super::body::{BODY_BYTES_MAX, read_body};
+use super::body::BODY_BYTES_MAX;
 use super::caller::Caller;
 use super::fault::respond;
+use super::lock::{Entered, Lock, check_service};
 use super::route::{self, Road, text_header};
 use super::service::{Call, Protocol, Service};
 use crate::wire::{Fault, Format, Model, kinds};
@@ -18,6 +19,7 @@ pub struct Services {
     all: Vec<Arc<dyn Service>>,
     by_target: HashMap<&'static str, Arc<dyn Service>>,
     rest_prefixes: Vec<&'static str>,
+    lock: Lock,
     dice: Arc<dyn Dice>,
 }
 
@@ -47,20 +49,20 @@ impl Default for Writing {
     }
 }
 
-/// A call before it is known who calls.
+/// A call before it is known whether its caller matters.
 struct Asked {
     service: Arc<dyn Service>,
     operation: String,
     protocol: Protocol,
-    body: Bytes,
+    entered: Entered,
 }
 
 impl Services {
-    /// The door to `services`.
-    pub fn new(services: Vec<Arc<dyn Service>>, dice: Arc<dyn Dice>) -> Self {
+    /// The door to `services`, behind `lock`.
+    pub fn new(services: Vec<Arc<dyn Service>>, lock: Lock, dice: Arc<dyn Dice>) -> Self {
         let named = services.iter().filter(|service| !service.model().target_prefix.is_empty());
         let by_target = named.map(|service| (service.model().target_prefix, service.clone())).collect();
-        Self { by_target, rest_prefixes: route::prefixes(&services), all: services, dice }
+        Self { by_target, rest_prefixes: route::prefixes(&services), all: services, lock, dice }
     }
 
     /// The way of a request, if it is to one of AWS's services.
@@ -107,7 +109,7 @@ impl Services {
         manner.model = service.map(|service| service.model());
         manner.writing = Writing::Document(format.unwrap_or(Format::Json));
         let bytes_max = service.map_or(BODY_BYTES_MAX, |service| service.body_bytes_max());
-        let body = read_body(&head.headers, body, bytes_max).await?;
+        let entered = self.lock.enter(head, body, bytes_max, manner.writing).await?;
         let format = format.ok_or_else(|| {
             kinds::UNKNOWN_SERVICE.because(format!(
                 "Content-Type '{content_type}' is not supported: use application/x-amz-json-1.1 or \
@@ -120,7 +122,7 @@ impl Services {
             return Err(unknown(kinds::UNKNOWN_OPERATION));
         }
         let (service, operation) = (service.clone(), operation.to_owned());
-        Ok(Asked { service, operation, protocol: Protocol::Document(format), body })
+        Ok(Asked { service, operation, protocol: Protocol::Document(format), entered })
     }
 
     async fn rpc_v2<B>(
@@ -136,14 +138,14 @@ impl Services {
         B::Error: std::fmt::Display,
     {
         manner.writing = Writing::Document(Format::RpcCbor);
-        let body = read_body(&head.headers, body, BODY_BYTES_MAX).await?;
+        let entered = self.lock.enter(head, body, BODY_BYTES_MAX, manner.writing).await?;
         let known = self.by_target.get(service);
         manner.model = known.map(|service| service.model());
         let known = known.filter(|known| known.model().operations.contains(&operation.as_str()));
         let known = known.ok_or_else(|| {
             kinds::UNKNOWN_SERVICE.because(format!("There is no operation '{operation}' of a service '{service}'."))
         })?;
-        Ok(Asked { service: known.clone(), operation, protocol: Protocol::Document(Format::RpcCbor), body })
+        Ok(Asked { service: known.clone(), operation, protocol: Protocol::Document(Format::RpcCbor), entered })
     }
 
     async fn query<B>(
@@ -158,8 +160,8 @@ impl Services {
         B::Error: std::fmt::Display,
     {
         manner.writing = Writing::Xml;
-        let body = read_body(&head.headers, body, BODY_BYTES_MAX).await?;
-        let mut body = form.map_or(body, Bytes::from);
+        let mut entered = self.lock.enter(head, body, BODY_BYTES_MAX, manner.writing).await?;
+        let mut body = form.map_or_else(|| std::mem::take(&mut entered.body), Bytes::from);
         let (mut action, mut version, mut has_queue) = (String::new(), String::new(), false);
         for (name, value) in form_urlencoded::parse(&body) {
             match &*name {
@@ -187,10 +189,11 @@ impl Services {
         let path = head.uri.path();
         if service.model().target_prefix == "AmazonSQS" && path != "/" && !has_queue {
             let mut form = form_urlencoded::Serializer::new(String::from_utf8_lossy(&body).into_owned());
-            form.append_pair("QueueUrl", &format!("{}{path}", route::endpoint(&head.headers, &head.uri)));
+            form.append_pair("QueueUrl", &format!("{}{path}", route::endpoint(head)));
             body = form.finish().into();
         }
-        Ok(Asked { service: service.clone(), operation: action, protocol: Protocol::Query, body })
+        entered.body = body;
+        Ok(Asked { service: service.clone(), operation: action, protocol: Protocol::Query, entered })
     }
 
     async fn rest<B>(&self, head: &request::Parts, body: B, manner: &mut Manner) -> Result<Asked, Fault>
@@ -201,24 +204,34 @@ impl Services {
         manner.writing = Writing::Rest;
         let found = route::rest(&self.all, head);
         let bytes_max = found.as_ref().map_or(BODY_BYTES_MAX, |(service, ..)| service.body_bytes_max());
-        let body = read_body(&head.headers, body, bytes_max).await?;
+        let entered = self.lock.enter(head, body, bytes_max, manner.writing).await?;
         let (service, route, parameters) = found.ok_or_else(|| {
             kinds::UNKNOWN_SERVICE.because(format!("There is no operation at {} {}.", head.method, head.uri.path()))
         })?;
         manner.model = Some(service.model());
-        Ok(Asked { service, operation: route.operation.to_owned(), protocol: Protocol::Rest(route, parameters), body })
+        Ok(Asked {
+            service,
+            operation: route.operation.to_owned(),
+            protocol: Protocol::Rest(route, parameters),
+            entered,
+        })
     }
 }
 
 const MISSING_ACTION: crate::wire::FaultKind = crate::wire::FaultKind::new("MissingAction", 400);
 
 async fn carry_out(head: &request::Parts, asked: Asked) -> Result<super::service::Reply, Fault> {
-    let Asked { service, operation, protocol, body } = asked;
-    let caller = match Caller::identify(&head.headers, head.uri.query()) {
-        Err(fault) if fault.kind == kinds::MISSING_AUTHENTICATION && service.is_open(&operation) => Caller::nobody(),
+    let Asked { service, operation, protocol, entered: Entered { caller, service: signed_for, body } } = asked;
+    let caller = match caller {
+        Err(fault) if is_missing(&fault) && service.is_open(&operation) => Caller::nobody(),
         other => other?,
     };
-    let endpoint = route::endpoint(&head.headers, &head.uri);
+    check_service(service.model(), signed_for.as_deref())?;
+    let endpoint = route::endpoint(head);
     let call = Call { caller, operation, protocol, body, endpoint, model: service.model() };
     service.call(call).await.map_err(|fault| service.reword(fault))
+}
+
+fn is_missing(fault: &Fault) -> bool {
+    fault.kind.code == kinds::MISSING_AUTHENTICATION.code
 }

@@ -1,8 +1,8 @@
-//! HTTP: one port for HTTP/1.1 and HTTP/2 without TLS (prior knowledge), and what every request goes through.
+//! HTTP: one port for HTTP/1.1 and HTTP/2, with TLS and without, and what every request goes through.
 //!
 //! ```text
-//! socket ─► serve ─► route: which road ─┬─ X-Amz-Target      ┐
-//!                                       ├─ Smithy's RPC v2   ├─► door: who calls, which service ─► Service::call
+//! socket ─► port ─► serve ─► route: which road ─┬─ X-Amz-Target      ┐
+//!                                       ├─ Smithy's RPC v2   ├─► door: lock, which service ─► Service::call
 //!                                       ├─ a form (awsQuery) │
 //!                                       ├─ REST with JSON    ┘
 //!                                       └─ anything else ─► the router (the server's own routes)
@@ -12,11 +12,15 @@ mod body;
 mod caller;
 mod door;
 mod fault;
+mod lock;
+mod port;
 mod route;
 mod serve;
 mod service;
 
 pub use body::{BODY_BYTES_MAX, read_body};
 pub use caller::Caller;
+pub use lock::{Lock, Refused, fault as signature_fault};
+pub use port::{Peer, Tls, serve_port};
 pub use serve::{Doors, serve};
 pub use service::{Answer, Call, Protocol, Reply, Service, awaited, blocking};

@@ -1,8 +1,9 @@
 //! Which service and operation a request means, told by its head; a query protocol's by its form.
 
+use super::port::Peer;
 use super::service::Service;
 use crate::wire::{Parameters, Place, Route, Text};
-use axum::http::{HeaderMap, Method, Uri, request};
+use axum::http::{HeaderMap, Method, request};
 use std::sync::Arc;
 
 /// The way that a request takes, told by its head.
@@ -121,8 +122,9 @@ fn parameters(route: &'static Route, path: &[String], query: &[(String, String)]
 }
 
 /// The address under which a request reached the server.
-pub fn endpoint(headers: &HeaderMap, uri: &Uri) -> String {
-    let authority = uri.authority().map(|authority| authority.as_str());
-    let host = authority.unwrap_or_else(|| text_header(headers, "host"));
-    format!("http://{}", if host.is_empty() { "localhost" } else { host })
+pub fn endpoint(head: &request::Parts) -> String {
+    let authority = head.uri.authority().map(|authority| authority.as_str());
+    let host = authority.unwrap_or_else(|| text_header(&head.headers, "host"));
+    let scheme = if head.extensions.get::<Peer>().is_some_and(|peer| peer.secure) { "https" } else { "http" };
+    format!("{scheme}://{}", if host.is_empty() { "localhost" } else { host })
 }

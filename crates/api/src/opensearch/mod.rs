@@ -14,9 +14,12 @@ mod response;
 mod routes;
 mod searches;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
+use crate::authorize::Gate;
+use crate::http::{Lock, Refused, Tls, serve_port};
+use axum::body::Body;
 use axum::http::{Method, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
+use millrace_access::signature::SignatureError;
 use millrace_search::{Engine, Error};
 use request::Request;
 use response::Answer;
@@ -27,27 +30,62 @@ use tokio::net::TcpListener;
 /// OpenSearch's default `http.max_content_length`.
 pub const BODY_BYTES_MAX: usize = 100 << 20;
 
-/// Answers OpenSearch's REST API on a listener until `shutdown` is done; requests in flight are finished.
+/// Answers OpenSearch's REST API on a listener until `shutdown` is done; requests in flight are finished. `gate` decides who
+/// gets in; everybody does without one.
 pub async fn serve(
     listener: TcpListener,
     engine: Arc<Engine>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    gate: Option<Arc<Gate>>,
+    tls: Tls,
+    shutdown: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let handler = move |request: axum::http::Request<Body>| answer(engine.clone(), request);
-    axum::serve(listener, Router::new().fallback(handler)).with_graceful_shutdown(shutdown).await
+    let lock = gate.map_or_else(Lock::open, Lock::new);
+    let handler = move |request| answer(engine.clone(), lock.clone(), request);
+    serve_port(listener, tls, handler, shutdown, || ()).await
 }
 
-async fn answer(engine: Arc<Engine>, request: axum::http::Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+async fn answer(engine: Arc<Engine>, lock: Lock, request: axum::http::Request<Incoming>) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
-    let answer = match to_bytes(body, BODY_BYTES_MAX).await {
-        Ok(body) => blocking(engine, parts, body).await,
-        Err(_) => Answer::too_large(BODY_BYTES_MAX),
+    let counted = engine.clone();
+    let answer = match lock.enter_search(&parts, body, BODY_BYTES_MAX).await {
+        Ok((caller, body)) => {
+            if let Some(caller) = caller {
+                parts.extensions.insert(caller);
+            }
+            blocking(engine, parts, body).await
+        }
+        Err(Refused::Signature(error)) => {
+            let response = refused(&error);
+            counted.tally().responded(response.status().as_u16());
+            return response;
+        }
+        Err(Refused::Body(_)) => Answer::too_large(BODY_BYTES_MAX),
     };
+    counted.tally().responded(answer.status);
     let content = if is_head { Body::empty() } else { Body::from(answer.body) };
     let mut response = Response::new(content);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
+    response
+}
+
+/// A refusal as Amazon's domains write it; who gave no credentials is asked for them, so that browsers show their form.
+fn refused(error: &SignatureError) -> Response<Body> {
+    let is_missing = matches!(error, SignatureError::Missing);
+    let status = if is_missing { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    let body = match is_missing {
+        true => "Unauthorized".to_owned(),
+        false => serde_json::json!({ "message": error.to_string() }).to_string(),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let content_type = if is_missing { "text/plain" } else { "application/json" };
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    if is_missing {
+        let realm = header::HeaderValue::from_static("Basic realm=\"Millrace: access key id and secret\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+    }
     response
 }
 

@@ -1,16 +1,22 @@
 //! A small client of AWS's JSON protocol, for the commands that talk to a running server.
 //!
-//! Requests carry an `Authorization` header of SigV4's form, whose scope selects account and region. Its signature is not
-//! computed, because Millrace does not verify signatures yet; this client is not for AWS itself.
+//! Requests are signed (SigV4) with the credentials that AWS's own tools would find: `AWS_ACCESS_KEY_ID` and
+//! `AWS_SECRET_ACCESS_KEY`, else a profile of `AWS_SHARED_CREDENTIALS_FILE` or `~/.aws/credentials`. Without any, the key id
+//! and the secret are `any`, which a server takes that verifies nothing.
 
+use super::credentials;
 use clap::Args;
 use futures::{Stream, StreamExt};
+use millrace_access::signature::{Head, Signer};
+use millrace_access::{Profile, Secret};
 use millrace_base::{Clock, Scope, SystemClock};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, Request, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// The service that requests to Millrace's own routes are signed for.
+const OWN: &str = "millrace";
 /// Where a local server listens when nothing says otherwise.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4566";
 /// Longer than any answer of a healthy server, shorter than anybody's patience.
@@ -29,9 +35,13 @@ pub struct EndpointArgs {
     /// The region that names are looked up in
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
     pub region: String,
-    /// The access key id; twelve digits are the account, anything else is account 000000000000
-    #[arg(long, env = "AWS_ACCESS_KEY_ID", default_value = "any", hide_env_values = true, value_name = "ID")]
-    pub access_key_id: String,
+    /// The access key id; its secret is AWS_SECRET_ACCESS_KEY. With --auth off twelve digits are the account, anything
+    /// else is account 000000000000
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", hide_env_values = true, value_name = "ID")]
+    pub access_key_id: Option<String>,
+    /// The profile of AWS_SHARED_CREDENTIALS_FILE (or ~/.aws/credentials) that is used without an access key id
+    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
 }
 
 /// A command that failed, in words for the person who typed it.
@@ -86,7 +96,7 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: String,
     region: String,
-    access_key_id: String,
+    credentials: Profile,
 }
 
 impl Client {
@@ -94,16 +104,18 @@ impl Client {
     pub fn new(args: &EndpointArgs) -> Result<Self, CliError> {
         // Refused when a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(ANSWER_SECS_MAX))
-            .build()
-            .map_err(|error| CliError::Input(format!("the HTTP client cannot start: {error}")))?;
         let endpoint = args.endpoint.trim_end_matches('/').to_owned();
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
             let message = format!("--endpoint {endpoint} is not an address: it begins with http:// or https://");
             return Err(CliError::Input(message));
         }
-        Ok(Self { http, endpoint, region: args.region.clone(), access_key_id: args.access_key_id.clone() })
+        let mut http = reqwest::Client::builder().timeout(Duration::from_secs(ANSWER_SECS_MAX));
+        if endpoint.starts_with("https://") {
+            http = http.tls_certs_merge(credentials::trusted()?);
+        }
+        let http = http.build().map_err(|error| CliError::Input(format!("the HTTP client cannot start: {error}")))?;
+        let credentials = credentials::find(args.access_key_id.as_deref(), args.profile.as_deref())?;
+        Ok(Self { http, endpoint, region: args.region.clone(), credentials })
     }
 
     /// The server's address.
@@ -118,7 +130,7 @@ impl Client {
 
     /// The account that names are looked up in.
     pub fn account(&self) -> String {
-        Scope::of_caller(&self.access_key_id, &self.region).account.to_string()
+        Scope::of_caller(&self.credentials.access_key_id, &self.region).account.to_string()
     }
 
     /// Calls an operation of Kinesis Data Streams.
@@ -128,20 +140,20 @@ impl Client {
 
     /// Calls an operation by the `X-Amz-Target` of its service.
     pub async fn call(&self, service: &str, target: &str, body: &Value) -> Result<Value, CliError> {
-        let request = self.request(service, Method::POST, "");
+        let request = self.request(Method::POST, "");
         let request = request.header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target);
-        self.json(request.body(body.to_string())).await
+        self.json(service, request.body(body.to_string())).await
     }
 
     /// Reads from a REST service of AWS's.
     pub async fn aws_get(&self, service: &str, path: &str) -> Result<Value, CliError> {
-        self.json(self.request(service, Method::GET, path)).await
+        self.json(service, self.request(Method::GET, path)).await
     }
 
     /// Calls a function by the path of its invocations: what kind of error it had, if any, and its answer.
     pub async fn invoke(&self, path: &str, event: &Value) -> Result<(Option<String>, Vec<u8>), CliError> {
-        let request = self.request("lambda", Method::POST, path).timeout(CALL_TIME_MAX).body(event.to_string());
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let request = self.request(Method::POST, path).timeout(CALL_TIME_MAX).body(event.to_string());
+        let answer = self.send("lambda", request).await?;
         let error = answer.headers().get("x-amz-function-error").and_then(|kind| kind.to_str().ok());
         let (error, status) = (error.map(str::to_owned), answer.status());
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
@@ -154,13 +166,13 @@ impl Client {
 
     /// Reads from one of Millrace's own routes.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.typed(self.json(self.request("millrace", Method::GET, path)).await?)
+        self.typed(self.json(OWN, self.request(Method::GET, path)).await?)
     }
 
     /// Posts to one of Millrace's own routes.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, CliError> {
-        let request = self.request("millrace", Method::POST, path).header("content-type", "application/json");
-        self.typed(self.json(request.body(body.to_string())).await?)
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.typed(self.json(OWN, request.body(body.to_string())).await?)
     }
 
     fn typed<T: DeserializeOwned>(&self, value: Value) -> Result<T, CliError> {
@@ -169,15 +181,49 @@ impl Client {
         serde_json::from_value(value).map_err(answer)
     }
 
-    fn request(&self, service: &str, method: Method, path: &str) -> RequestBuilder {
-        let time = timestamp();
-        let request = self.http.request(method, format!("{}{path}", self.endpoint));
-        request.header("x-amz-date", &time).header("authorization", self.authorization(service, &time[..8]))
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.endpoint))
+    }
+
+    /// Signs a request for `service` and sends it.
+    async fn send(&self, service: &str, request: RequestBuilder) -> Result<Response, CliError> {
+        let mut request = request.build().map_err(|error| CliError::Input(format!("no such address: {error}")))?;
+        self.sign(service, &mut request)?;
+        self.http.execute(request).await.map_err(|error| self.unreachable(&error))
+    }
+
+    fn sign(&self, service: &str, request: &mut Request) -> Result<(), CliError> {
+        let url = request.url().clone();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let host = format!("{}{port}", url.host_str().unwrap_or_default());
+        let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let named = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let head = Head {
+            method: request.method().as_str(),
+            path: url.path(),
+            query: url.query().unwrap_or_default(),
+            headers: std::iter::once(("host", host.as_bytes())).chain(named).collect(),
+        };
+        let Profile { access_key_id, secret, session_token } = &self.credentials;
+        let signer = Signer {
+            access_key_id,
+            secret,
+            session_token: session_token.as_ref().map(Secret::expose),
+            region: &self.region,
+            service,
+        };
+        for (name, value) in signer.sign(&head, body, SystemClock.now()) {
+            let value = value.parse().map_err(|_| {
+                CliError::Input("the access key or its token has letters that no header may have".to_owned())
+            })?;
+            request.headers_mut().insert(name, value);
+        }
+        Ok(())
     }
 
     /// Sends a request whose answer is JSON.
-    async fn json(&self, request: RequestBuilder) -> Result<Value, CliError> {
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+    async fn json(&self, service: &str, request: RequestBuilder) -> Result<Value, CliError> {
+        let answer = self.send(service, request).await?;
         let good = answer.status().is_success();
         let status = answer.status();
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
@@ -198,13 +244,15 @@ impl Client {
         path: &str,
         body: &Value,
     ) -> Result<impl Stream<Item = Result<String, CliError>> + Unpin + use<>, CliError> {
-        let request = self.http.post(format!("{}{path}", self.endpoint)).timeout(WORK_TIME_MAX);
-        let request = request.header("authorization", self.authorization("millrace", &timestamp()[..8]));
-        let sent = request.header("content-type", "application/json").body(body.to_string()).send().await;
-        let answer = sent.map_err(|error| self.unreachable(&error))?;
-        if !answer.status().is_success() {
-            let reason = format!("status {}", answer.status());
-            return Err(CliError::Answer { endpoint: self.endpoint.clone(), reason });
+        let request = self.request(Method::POST, path).timeout(WORK_TIME_MAX);
+        let answer = self.send(OWN, request.header("content-type", "application/json").body(body.to_string())).await?;
+        let status = answer.status();
+        if !status.is_success() {
+            let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+            return Err(match serde_json::from_slice(&bytes) {
+                Ok(value) => refusal(&value, status.as_u16()),
+                Err(_) => CliError::Answer { endpoint: self.endpoint.clone(), reason: format!("status {status}") },
+            });
         }
         let (client, chunks) = (self.clone(), Box::pin(answer.bytes_stream()));
         Ok(Box::pin(futures::stream::try_unfold(
@@ -231,13 +279,6 @@ impl Client {
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 
-    fn authorization(&self, service: &str, day: &str) -> String {
-        format!(
-            "AWS4-HMAC-SHA256 Credential={}/{day}/{}/{service}/aws4_request, SignedHeaders=host;x-amz-date, Signature={:064x}",
-            self.access_key_id, self.region, 0
-        )
-    }
-
     fn unreachable(&self, error: &reqwest::Error) -> CliError {
         // The innermost cause is the one that says something: "Connection refused".
         let mut cause: &dyn std::error::Error = error;
@@ -253,13 +294,13 @@ fn refusal(value: &Value, status: u16) -> CliError {
     let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str()).map(str::to_owned);
     let code = text(&["__type", "code"]).unwrap_or_else(|| format!("status {status}"));
     let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-    CliError::Aws { message: text(&["message", "Message"]).unwrap_or_else(|| "the server refused".to_owned()), code }
-}
-
-/// The time as SigV4 writes it, `20130101T101500Z`.
-fn timestamp() -> String {
-    let now = chrono::DateTime::from_timestamp_millis(SystemClock.now()).unwrap_or_default();
-    now.format("%Y%m%dT%H%M%SZ").to_string()
+    let message = text(&["message", "Message"]).unwrap_or_else(|| "the server refused".to_owned());
+    if credentials::REFUSALS.contains(&&*code) {
+        // What was signed stands behind the first line; people need the way out.
+        let first = message.lines().next().unwrap_or_default();
+        return CliError::Aws { message: format!("{first} {}", credentials::ADVICE), code };
+    }
+    CliError::Aws { message, code }
 }
 
 #[cfg(test)]
@@ -267,16 +308,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_credential_scope_carries_account_and_region() {
+    fn requests_are_signed_for_account_and_region() {
         let args = EndpointArgs {
             endpoint: "http://127.0.0.1:9/".to_owned(),
             region: "eu-west-1".to_owned(),
-            access_key_id: "123456789012".to_owned(),
+            access_key_id: Some("123456789012".to_owned()),
+            profile: None,
         };
         let client = Client::new(&args).unwrap();
-        assert_eq!(client.endpoint(), "http://127.0.0.1:9");
-        let header = client.authorization("kinesis", "20130101");
-        assert!(header.contains("Credential=123456789012/20130101/eu-west-1/kinesis/aws4_request"), "{header}");
+        assert_eq!((client.endpoint(), &*client.account()), ("http://127.0.0.1:9", "123456789012"));
+        let mut request = client.request(Method::GET, "/a?b=c").build().unwrap();
+        client.sign("kinesis", &mut request).unwrap();
+        let header = request.headers()["authorization"].to_str().unwrap();
+        assert!(header.starts_with("AWS4-HMAC-SHA256 Credential=123456789012/"), "{header}");
+        assert!(header.contains("/eu-west-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, "), "{header}");
+    }
+
+    #[test]
+    fn a_refused_signature_tells_the_way_out() {
+        let value = json!({"__type": "InvalidSignatureException", "message": "It does not match.\n\nThe Canonical…"});
+        let error = refusal(&value, 400).to_string();
+        assert!(error.starts_with("It does not match. This server verifies signatures"), "{error}");
+        assert!(error.contains("AWS_SHARED_CREDENTIALS_FILE") && !error.contains("Canonical"), "{error}");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The command line, one command a file.
 
 pub mod client;
+mod credentials;
 pub mod demo;
 pub mod dlq;
+pub mod doctor;
+pub mod keys;
 mod package;
 pub mod put;
+pub mod schema;
 pub mod sql;
 pub mod tail;
 pub mod up;

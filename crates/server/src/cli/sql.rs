@@ -70,7 +70,7 @@ impl Place {
     }
 
     fn here(args: &SqlArgs) -> Self {
-        let scope = Scope::of_caller(&args.endpoint.access_key_id, &args.endpoint.region);
+        let scope = Scope::of_caller(args.endpoint.access_key_id.as_deref().unwrap_or_default(), &args.endpoint.region);
         Self::Here(Arc::new(Mutex::new(Interpreter::new(Arc::new(Jobs::alone()), scope))))
     }
 

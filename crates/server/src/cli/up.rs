@@ -4,7 +4,7 @@ use super::client::{CliError, Client, EndpointArgs};
 use super::package;
 use crate::door::{DeployEvent, DeployRequest, carry_out};
 use crate::server::Server;
-use crate::settings::{Settings, TemplateArgs, UpArgs};
+use crate::settings::{Settings, TemplateArgs, TlsSetting, UpArgs};
 use clap::Args;
 use futures::StreamExt;
 use millrace_base::Scope;
@@ -29,9 +29,7 @@ pub async fn run(args: UpArgs) -> Result<(), CliError> {
     let server = Server::start(&settings).await.map_err(|error| CliError::Input(error.to_string()))?;
     let scope =
         Scope::new(&variable("AWS_ACCOUNT_ID", Scope::DEFAULT_ACCOUNT), &variable("AWS_REGION", Scope::DEFAULT_REGION));
-    println!("AWS APIs   http://{}   export AWS_ENDPOINT_URL=http://{}", server.address, server.address);
-    println!("OpenSearch http://{}", server.search_address);
-    println!("data       {}", settings.data.display());
+    greet(&settings, &server);
     for request in &requests {
         let last = carry_out(&server.deployer, &server.uploads, &scope, request, &|event| show(&event)).await;
         show(&last);
@@ -45,6 +43,36 @@ pub async fn run(args: UpArgs) -> Result<(), CliError> {
     println!("stopping");
     server.shut_down().await;
     Ok(())
+}
+
+/// What somebody needs to know who sits before a server that has just started.
+fn greet(settings: &Settings, server: &Server) {
+    let scheme = if settings.tls == TlsSetting::Required { "https" } else { "http" };
+    let address = server.address;
+    println!("AWS APIs   {scheme}://{address}   export AWS_ENDPOINT_URL={scheme}://{address}");
+    println!("OpenSearch {scheme}://{}", server.search_address);
+    println!("data       {}", settings.data.display());
+    if let Some(notice) = &server.notice {
+        println!("{notice}");
+    }
+    let protection = &server.protection;
+    match &protection.credentials {
+        Some((path, is_new)) => {
+            let made = if *is_new { "a new root key is in" } else { "the root key is in" };
+            println!("auth       on; {made} {0}   export AWS_SHARED_CREDENTIALS_FILE={0}", path.display());
+        }
+        None if address.ip().to_canonical().is_loopback() => {
+            println!("auth       off: whoever reaches these ports may do everything (--auth on verifies signatures)");
+        }
+        None => println!("auth       OFF, and other machines reach {address}: whoever does may do everything"),
+    }
+    match (settings.tls, protection.authority()) {
+        (TlsSetting::Off, _) => println!("TLS        off"),
+        (_, Some(authority)) => {
+            println!("TLS        on the same ports   export AWS_CA_BUNDLE={}", authority.display());
+        }
+        (_, None) => println!("TLS        on the same ports, with the certificate of --tls-cert"),
+    }
 }
 
 fn variable(name: &str, default: &str) -> String {

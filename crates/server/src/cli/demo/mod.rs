@@ -89,7 +89,8 @@ async fn show(args: &DemoArgs, folder: PathBuf) -> Result<(), CliError> {
     let client = Client::new(&EndpointArgs {
         endpoint: format!("http://{}", server.address),
         region: scope.region.to_string(),
-        access_key_id: "demo".to_owned(),
+        access_key_id: Some("demo".to_owned()),
+        profile: None,
     })?;
     let search = format!("http://{}", server.search_address);
     println!("\n2. Replaying a week of departures from New York, January 2013");
