@@ -51,6 +51,20 @@ pub enum FormatError {
         /// What it takes.
         expected: String,
     },
+    /// A schema's definition cannot be used.
+    #[error("the {format} definition cannot be used: {reason}")]
+    BadDefinition {
+        /// The language of the definition.
+        format: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record was written with a schema that cannot be used for it.
+    #[error("{0}")]
+    Unregistered(String),
+    /// The schema registry does not give what is needed.
+    #[error("{0}")]
+    Registry(String),
     /// The format cannot carry a field's type.
     #[error("the {format} format cannot carry field '{field}' of type {ty}: {reason}")]
     UnsupportedType {
@@ -69,7 +83,7 @@ impl FormatError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Malformed { .. } | Self::Value { .. } => Remedy::FixData,
+            Self::Malformed { .. } | Self::Value { .. } | Self::Unregistered(_) => Remedy::FixData,
             _ => Remedy::FixRequest,
         }
     }

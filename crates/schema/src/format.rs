@@ -1,10 +1,14 @@
 //! What every format does, and the formats by name.
 
+use crate::avro::{self, AvroDecoder, AvroEncoder, AvroOptions};
 use crate::column::Column;
 use crate::csv::{CsvDecoder, CsvEncoder, CsvOptions};
+use crate::glue::{FramedDecoder, FramedEncoder, GlueOptions, Schemas};
 use crate::json::{JsonDecoder, JsonEncoder, JsonOptions};
 use crate::options::Options;
+use crate::protobuf::{ProtobufDecoder, ProtobufEncoder, ProtobufOptions};
 use crate::raw::{RawDecoder, RawEncoder};
+use crate::registry::DataFormat;
 use crate::{Field, FormatError};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -12,7 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The formats by name.
-pub const NAMES: [&str; 3] = ["csv", "json", "raw"];
+pub const NAMES: [&str; 8] = ["avro", "avro-glue", "csv", "json", "json-glue", "protobuf", "protobuf-glue", "raw"];
+/// Those whose records are text, and can be told apart by line ends.
+pub const TEXT_NAMES: [&str; 3] = ["csv", "json", "raw"];
 
 /// Bytes to Arrow columns, row by row.
 pub trait Decoder: Send {
@@ -41,7 +47,35 @@ pub fn decoder(
     options: &BTreeMap<String, String>,
     fields: &[Field],
 ) -> Result<Box<dyn Decoder>, FormatError> {
+    decoder_with(name, options, fields, None)
+}
+
+/// An encoder, likewise.
+pub fn encoder(
+    name: &str,
+    options: &BTreeMap<String, String>,
+    fields: &[Field],
+) -> Result<Box<dyn Encoder>, FormatError> {
+    encoder_with(name, options, fields, None)
+}
+
+/// A decoder for whoever can reach the schema registry, which `avro-glue`, `json-glue` and `protobuf-glue` need.
+pub fn decoder_with(
+    name: &str,
+    options: &BTreeMap<String, String>,
+    fields: &[Field],
+    schemas: Option<&Schemas>,
+) -> Result<Box<dyn Decoder>, FormatError> {
+    if let Some((name, format)) = framed(name) {
+        let options = GlueOptions::from_with(name, options, schemas)?;
+        return Ok(Box::new(FramedDecoder::of(format, fields, &options)?));
+    }
     match name {
+        "avro" => Ok(Box::new(AvroDecoder::new(fields, &AvroOptions::from_with(options)?)?)),
+        "protobuf" => {
+            let (options, message) = ProtobufOptions::from_with(options)?;
+            Ok(Box::new(ProtobufDecoder::new(fields, &message, &options)?))
+        }
         "json" => Ok(Box::new(JsonDecoder::new(fields, JsonOptions::from_with(options)?)?)),
         "csv" => Ok(Box::new(CsvDecoder::new(fields, CsvOptions::from_with(options)?)?)),
         "raw" => {
@@ -53,12 +87,26 @@ pub fn decoder(
 }
 
 /// An encoder, likewise.
-pub fn encoder(
+pub fn encoder_with(
     name: &str,
     options: &BTreeMap<String, String>,
     fields: &[Field],
+    schemas: Option<&Schemas>,
 ) -> Result<Box<dyn Encoder>, FormatError> {
+    if let Some((name, format)) = framed(name) {
+        let options = GlueOptions::from_with(name, options, schemas)?;
+        return Ok(Box::new(FramedEncoder::new(format, fields, &options)?));
+    }
     match name {
+        "avro" => {
+            let options = AvroOptions::from_with(options)?;
+            let definition = avro::derive(fields, None, options.legacy_timestamps)?;
+            Ok(Box::new(AvroEncoder::new(fields, &definition)?))
+        }
+        "protobuf" => {
+            let (options, message) = ProtobufOptions::from_with(options)?;
+            Ok(Box::new(ProtobufEncoder::new(fields, &message, &options)?))
+        }
         "json" => Ok(Box::new(JsonEncoder::new(fields, JsonOptions::from_with(options)?)?)),
         "csv" => Ok(Box::new(CsvEncoder::new(fields, CsvOptions::from_with(options)?)?)),
         "raw" => {
@@ -66,6 +114,16 @@ pub fn encoder(
             Ok(Box::new(RawEncoder::new(fields)?))
         }
         _ => Err(unknown(name)),
+    }
+}
+
+/// The formats of the schema registry.
+fn framed(name: &str) -> Option<(&'static str, DataFormat)> {
+    match name {
+        "avro-glue" => Some(("avro-glue", DataFormat::Avro)),
+        "json-glue" => Some(("json-glue", DataFormat::Json)),
+        "protobuf-glue" => Some(("protobuf-glue", DataFormat::Protobuf)),
+        _ => None,
     }
 }
 

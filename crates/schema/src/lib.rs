@@ -2,19 +2,23 @@
 
 mod types;
 
+pub mod avro;
 pub mod csv;
 mod error;
 pub mod format;
 pub mod json;
 mod options;
+pub mod protobuf;
 mod raw;
 
 mod column;
 pub mod number;
 mod put;
+mod rows;
 pub mod temporal;
 
 pub mod framed;
+pub mod glue;
 
 pub mod hive;
 pub mod registry;

@@ -8,5 +8,6 @@ mod scan;
 
 pub use decode::JsonDecoder;
 pub use encode::JsonEncoder;
-pub(crate) use encode::{moment, print_whole, value};
+pub(crate) use decode::JsonReader;
+pub(crate) use encode::{moment, print_string, print_whole, value};
 pub use options::{JsonOptions, KeyRules, MapNullKeys};

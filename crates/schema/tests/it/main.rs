@@ -1,10 +1,14 @@
 //! Formats at the door that stages use: `format::decoder` and `format::encoder`.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod compat;
+mod avro;
 mod csv;
 mod fuzz;
+mod glue;
 mod json;
 mod openx;
+mod protobuf;
 mod registry;
 mod speed;
 mod tables;
