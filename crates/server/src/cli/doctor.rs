@@ -1,0 +1,77 @@
+//! `millrace doctor`: what is wrong with a running server, why, and what to do about it, from live figures.
+//!
+//! Each rule looks at the server's [`Vitals`] and says what it sees in numbers, the likeliest cause, and what to do now.
+//! Nothing found is one line and exit code 0; anything found is exit code 1.
+
+mod rules;
+
+use super::client::{CliError, Client, EndpointArgs};
+use crate::dlq::{DeadLetter, DeadLetterQueue};
+use crate::meters::vitals::Vitals;
+use clap::Args;
+use rules::{Finding, Letters};
+use serde_json::json;
+use std::io::IsTerminal;
+
+/// Messages of a dead-letter queue that are read for their reasons.
+const LETTERS_MAX: usize = 50;
+
+/// What `millrace doctor` takes.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Print the findings as one JSON document
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+}
+
+/// Examines a running server.
+pub async fn run(args: DoctorArgs) -> Result<(), CliError> {
+    let client = Client::new(&args.endpoint)?;
+    let vitals: Vitals = client.get("/_millrace/vitals").await?;
+    let letters = letters(&client, &vitals).await?;
+    let findings = rules::findings(&vitals, &letters);
+    if args.json {
+        let document = json!({ "healthy": findings.is_empty(), "findings": findings });
+        println!("{document:#}");
+    } else {
+        show(&vitals, &findings);
+    }
+    if findings.is_empty() { Ok(()) } else { Err(CliError::Shown) }
+}
+
+/// What lies in queues for what failed.
+async fn letters(client: &Client, vitals: &Vitals) -> Result<Vec<Letters>, CliError> {
+    let queues: Vec<DeadLetterQueue> = client.get("/_millrace/dlq").await?;
+    let mut all = Vec::new();
+    for queue in queues.into_iter().filter(|queue| queue.messages > 0) {
+        let path = format!("/_millrace/dlq/{}?max={LETTERS_MAX}", queue.name);
+        let messages: Vec<DeadLetter> = client.get(&path).await?;
+        let grew = vitals.queues.iter().find(|other| other.name == queue.name).map_or(0, |queue| queue.grew);
+        all.push(Letters { queue, messages, grew });
+    }
+    Ok(all)
+}
+
+fn show(vitals: &Vitals, findings: &[Finding]) {
+    if findings.is_empty() {
+        let known = if vitals.counted { "" } else { " (little is counted: the server runs with --telemetry off)" };
+        println!("healthy: {}{known}", rules::summary(vitals));
+        return;
+    }
+    let color = std::io::stdout().is_terminal();
+    let (red, plain) = if color { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+    for (nth, finding) in findings.iter().enumerate() {
+        if nth > 0 {
+            println!();
+        }
+        println!("{red}{}{plain}: {}", finding.symptom, finding.subject);
+        println!("  seen    {}", finding.seen);
+        println!("  cause   {}", finding.cause);
+        println!("  do      {}", finding.remedy);
+        if let Some(command) = &finding.command {
+            println!("          $ {command}");
+        }
+    }
+}
