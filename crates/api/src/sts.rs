@@ -4,7 +4,7 @@ use crate::http::{Call, Caller, Reply, Service, blocking};
 use crate::models::sts::{
     AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials, GetAccessKeyInfoRequest,
     GetAccessKeyInfoResponse, GetCallerIdentityRequest, GetCallerIdentityResponse, GetSessionTokenRequest,
-    GetSessionTokenResponse, MODEL,
+    GetSessionTokenResponse, MODEL, faults::PACKED_POLICY_TOO_LARGE_EXCEPTION,
 };
 use crate::wire::{Fault, Model, Timestamp, kinds};
 use async_trait::async_trait;
@@ -14,6 +14,9 @@ use millrace_base::Scope;
 /// How long GetSessionToken's credentials last for a user, and for root, who gets no more.
 const USER_SECONDS: u32 = 12 * 3600;
 const ROOT_SECONDS: u32 = 3600;
+/// STS's quotas: managed policies of a session, and characters of all its policies, as far as they are not packed.
+const SESSION_POLICIES_MAX: usize = 10;
+const SESSION_CHARACTERS_MAX: usize = 10 * 6144 + 2048;
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
@@ -60,11 +63,14 @@ fn get_caller_identity(
 
 fn assume_role(sts: &Sts, caller: &Caller, input: AssumeRoleRequest) -> Result<AssumeRoleResponse, Fault> {
     let identity = sts.identities.identify(&caller.scope.account, &caller.access_key_id)?;
+    let policies = session_policies(sts, &input)?;
+    let tags = input.tags.unwrap_or_default().into_iter().map(|tag| (tag.key.to_string(), tag.value.to_string()));
     let asked = SessionRequest {
         role_arn: &input.role_arn,
         name: &input.role_session_name,
         seconds: input.duration_seconds.map(i32::unsigned_abs),
-        ..SessionRequest::default()
+        policies,
+        tags: tags.collect(),
     };
     let session = sts.identities.assume_role(&identity, asked)?;
     let user = AssumedRoleUser {
@@ -78,11 +84,40 @@ fn assume_role(sts: &Sts, caller: &Caller, input: AssumeRoleRequest) -> Result<A
     })
 }
 
+/// What bounds the session: the policy that was passed, and those that were named, which lie in the role's account.
+fn session_policies(sts: &Sts, input: &AssumeRoleRequest) -> Result<Vec<String>, Fault> {
+    let mut documents: Vec<String> = Vec::new();
+    if let Some(policy) = &input.policy {
+        access::check_document(policy, access::DocumentKind::Inline)?;
+        documents.push(policy.to_string());
+    }
+    let arns = input.policy_arns.as_deref().unwrap_or_default();
+    if arns.len() > SESSION_POLICIES_MAX {
+        let message = format!("Member must have length less than or equal to {SESSION_POLICIES_MAX}");
+        return Err(kinds::VALIDATION.because(message));
+    }
+    let account = input.role_arn.split(':').nth(4).unwrap_or_default();
+    for arn in arns.iter().filter_map(|named| named.arn.as_deref()) {
+        documents.push(sts.identities.managed_document(account, arn)?);
+    }
+    let characters: usize = documents.iter().map(|document| document.chars().count()).sum();
+    if characters > SESSION_CHARACTERS_MAX {
+        let message =
+            format!("The session policies have {characters} characters, of {SESSION_CHARACTERS_MAX} at most.");
+        return Err(PACKED_POLICY_TOO_LARGE_EXCEPTION.because(message));
+    }
+    Ok(documents)
+}
+
 fn get_session_token(
     sts: &Sts,
     caller: &Caller,
     input: GetSessionTokenRequest,
 ) -> Result<GetSessionTokenResponse, Fault> {
+    // A session would shed what bounds it.
+    if caller.access_key_id.starts_with(access::TEMPORARY) {
+        return Err(kinds::ACCESS_DENIED.because("Cannot call GetSessionToken with session credentials"));
+    }
     let identity = sts.identities.identify(&caller.scope.account, &caller.access_key_id)?;
     let asked = input.duration_seconds.map(i32::unsigned_abs);
     let seconds = if identity.arn.ends_with(":root") {

@@ -3,18 +3,21 @@
 //! The signature itself is not verified yet; any secret is accepted. What is missing is refused in AWS's words (source:
 //! kinesalite's recorded answers).
 
+use crate::authorize::Guard;
 use crate::wire::{Fault, kinds};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use millrace_base::Scope;
 
 /// The account and region that a request acts in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Account and region.
     pub scope: Scope,
     /// The access key id as it was given.
     pub access_key_id: String,
+    /// What the caller may do.
+    pub guard: Guard,
 }
 
 impl Caller {
@@ -35,14 +38,15 @@ impl Caller {
 
     /// Somebody who does not say who he is: the access key id is empty.
     pub fn nobody() -> Self {
-        Self { scope: Scope::default(), access_key_id: String::new() }
+        Self { scope: Scope::default(), access_key_id: String::new(), guard: Guard::default() }
     }
 
     /// `AKID/DATE/REGION/SERVICE/aws4_request`.
     fn of_credential(credential: &str) -> Option<Self> {
         match credential.split('/').collect::<Vec<_>>()[..] {
             [key, _, region, _, "aws4_request"] if !key.is_empty() && !region.is_empty() => {
-                Some(Self { scope: Scope::of_caller(key, region), access_key_id: key.to_owned() })
+                let (scope, access_key_id) = (Scope::of_caller(key, region), key.to_owned());
+                Some(Self { scope, access_key_id, guard: Guard::default() })
             }
             _ => None,
         }

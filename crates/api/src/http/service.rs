@@ -82,8 +82,15 @@ impl Reply {
 }
 
 impl Call {
-    /// The input, checked by the model's rules.
+    /// The input, checked by the model's rules, of a caller who may do what it asks for.
     pub fn input<I: Shape>(&self) -> Result<I, Fault> {
+        let input: I = self.read()?;
+        let Caller { guard, scope, .. } = &self.caller;
+        guard.check(self.model, &self.operation, scope, &input)?;
+        Ok(input)
+    }
+
+    fn read<I: Shape>(&self) -> Result<I, Fault> {
         match &self.protocol {
             Protocol::Document(format) => format.decode(self.body.clone()),
             Protocol::Query => {

@@ -1,12 +1,15 @@
 //! AWS Identity and Access Management over [`Identities`]: the calls that deployment tools make.
 //!
-//! Everything is kept and told again, nothing is enforced yet: docs/compat/access.md.
+//! With `--auth on` it is what every call is decided by: docs/compat/access.md.
 
+mod groups;
 mod policies;
 mod policy_versions;
 mod role_policies;
 mod roles;
 mod shapes;
+mod simulate;
+mod user_policies;
 mod users;
 
 use crate::http::{Call, Reply, Service, blocking};
@@ -87,7 +90,42 @@ impl Iam {
             "CreateAccessKey" => blocking(self, call, users::create_access_key).await,
             "ListAccessKeys" => blocking(self, call, users::list_access_keys).await,
             "DeleteAccessKey" => blocking(self, call, users::delete_access_key).await,
+            "UpdateAccessKey" => blocking(self, call, user_policies::update_access_key).await,
             "ListAccountAliases" => blocking(self, call, users::list_account_aliases).await,
+            "SimulateCustomPolicy" => blocking(self, call, simulate::simulate_custom_policy).await,
+            "SimulatePrincipalPolicy" => blocking(self, call, simulate::simulate_principal_policy).await,
+            _ => self.call_shared(call).await,
+        }
+    }
+
+    /// Groups, policies of users, and boundaries.
+    async fn call_shared(&self, call: Call) -> Result<Reply, Fault> {
+        match call.operation.as_str() {
+            "CreateGroup" => blocking(self, call, groups::create_group).await,
+            "GetGroup" => blocking(self, call, groups::get_group).await,
+            "ListGroups" => blocking(self, call, groups::list_groups).await,
+            "ListGroupsForUser" => blocking(self, call, groups::list_groups_for_user).await,
+            "DeleteGroup" => blocking(self, call, groups::delete_group).await,
+            "AddUserToGroup" => blocking(self, call, groups::add_user_to_group).await,
+            "RemoveUserFromGroup" => blocking(self, call, groups::remove_user_from_group).await,
+            "PutGroupPolicy" => blocking(self, call, groups::put_group_policy).await,
+            "GetGroupPolicy" => blocking(self, call, groups::get_group_policy).await,
+            "ListGroupPolicies" => blocking(self, call, groups::list_group_policies).await,
+            "DeleteGroupPolicy" => blocking(self, call, groups::delete_group_policy).await,
+            "AttachGroupPolicy" => blocking(self, call, groups::attach_group_policy).await,
+            "DetachGroupPolicy" => blocking(self, call, groups::detach_group_policy).await,
+            "ListAttachedGroupPolicies" => blocking(self, call, groups::list_attached_group_policies).await,
+            "PutUserPolicy" => blocking(self, call, user_policies::put_user_policy).await,
+            "GetUserPolicy" => blocking(self, call, user_policies::get_user_policy).await,
+            "ListUserPolicies" => blocking(self, call, user_policies::list_user_policies).await,
+            "DeleteUserPolicy" => blocking(self, call, user_policies::delete_user_policy).await,
+            "AttachUserPolicy" => blocking(self, call, user_policies::attach_user_policy).await,
+            "DetachUserPolicy" => blocking(self, call, user_policies::detach_user_policy).await,
+            "ListAttachedUserPolicies" => blocking(self, call, user_policies::list_attached_user_policies).await,
+            "PutUserPermissionsBoundary" => blocking(self, call, user_policies::put_user_boundary).await,
+            "DeleteUserPermissionsBoundary" => blocking(self, call, user_policies::delete_user_boundary).await,
+            "PutRolePermissionsBoundary" => blocking(self, call, user_policies::put_role_boundary).await,
+            "DeleteRolePermissionsBoundary" => blocking(self, call, user_policies::delete_role_boundary).await,
             _ => Err(call.unsupported("access")),
         }
     }

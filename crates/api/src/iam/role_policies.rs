@@ -1,9 +1,9 @@
 //! Policies in a role (inline) and on it (attached).
 
-use super::{Iam, Page, below, page, shapes};
+use super::{Iam, Page, page, shapes};
 use crate::http::Caller;
 use crate::models::iam::{
-    AttachRolePolicyRequest, AttachedPolicy, DeleteRolePolicyRequest, DetachRolePolicyRequest, GetRolePolicyRequest,
+    AttachRolePolicyRequest, DeleteRolePolicyRequest, DetachRolePolicyRequest, GetRolePolicyRequest,
     GetRolePolicyResponse, ListAttachedRolePoliciesRequest, ListAttachedRolePoliciesResponse, ListRolePoliciesRequest,
     ListRolePoliciesResponse, PutRolePolicyRequest,
 };
@@ -54,18 +54,7 @@ pub fn list_attached_role_policies(
     input: ListAttachedRolePoliciesRequest,
 ) -> Result<ListAttachedRolePoliciesResponse, Fault> {
     let role = iam.identities.role(&caller.scope.account, &input.role_name)?;
-    let arns = role.attached.into_iter().filter(|arn| below(path(arn), input.path_prefix.as_ref())).collect();
-    let Page { items, is_truncated, marker } = page(arns, String::clone, input.marker.as_ref(), input.max_items);
-    let named = |arn: String| {
-        let name = arn.rsplit_once('/').map_or(arn.as_str(), |(_, name)| name).into();
-        AttachedPolicy { policy_name: Some(name), policy_arn: Some(arn.into()) }
-    };
-    let attached_policies = Some(items.into_iter().map(named).collect());
-    Ok(ListAttachedRolePoliciesResponse { attached_policies, is_truncated, marker })
-}
-
-/// `/a/` of `arn:aws:iam::111111111111:policy/a/p`.
-fn path(arn: &str) -> &str {
-    let resource = arn.split_once(":policy").map_or("/", |(_, resource)| resource);
-    &resource[..=resource.rfind('/').unwrap_or(0)]
+    let Page { items, is_truncated, marker } =
+        shapes::attached_page(role.attached, input.path_prefix.as_ref(), input.marker.as_ref(), input.max_items);
+    Ok(ListAttachedRolePoliciesResponse { attached_policies: Some(items), is_truncated, marker })
 }

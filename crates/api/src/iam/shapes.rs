@@ -1,8 +1,10 @@
 //! Identities as IAM's model shows them.
 
-use crate::models::iam::{AttachedPermissionsBoundary, Policy, PolicyVersion, Role, Tag, User};
+use super::{Page, below, page};
+use crate::models::iam::{AttachedPermissionsBoundary, AttachedPolicy, Group, Policy, PolicyVersion, Role, Tag, User};
 use crate::wire::{Text, Timestamp};
 use millrace_access::{self as access, AwsPolicy, Tags};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A role, with its tags where IAM tells them.
@@ -33,6 +35,39 @@ pub fn user(user: &access::User, with_tags: bool) -> User {
         permissions_boundary: user.boundary.as_deref().map(boundary),
         tags: with_tags.then(|| tags(&user.tags)).filter(|tags| !tags.is_empty()),
     }
+}
+
+/// A group.
+pub fn group(group: &access::Group) -> Group {
+    Group {
+        path: group.path.as_str().into(),
+        group_name: group.name.as_str().into(),
+        group_id: group.id.as_str().into(),
+        arn: group.arn().into(),
+        create_date: seconds(group.created),
+    }
+}
+
+/// A page of the managed policies on something.
+pub fn attached_page(
+    attached: BTreeSet<String>,
+    prefix: Option<&Text>,
+    marker: Option<&Text>,
+    max: Option<i32>,
+) -> Page<AttachedPolicy> {
+    let arns = attached.into_iter().filter(|arn| below(path(arn), prefix)).collect();
+    let Page { items, is_truncated, marker } = page(arns, String::clone, marker, max);
+    let named = |arn: String| {
+        let name = arn.rsplit_once('/').map_or(arn.as_str(), |(_, name)| name).into();
+        AttachedPolicy { policy_name: Some(name), policy_arn: Some(arn.into()) }
+    };
+    Page { items: items.into_iter().map(named).collect(), is_truncated, marker }
+}
+
+/// `/a/` of `arn:aws:iam::111111111111:policy/a/p`.
+fn path(arn: &str) -> &str {
+    let resource = arn.split_once(":policy").map_or("/", |(_, resource)| resource);
+    &resource[..=resource.rfind('/').unwrap_or(0)]
 }
 
 /// A policy, and on how many identities it is: attached, and as their boundary.

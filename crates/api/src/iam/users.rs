@@ -11,8 +11,9 @@ use crate::models::iam::{
 use crate::wire::{Fault, Text, kinds};
 use millrace_access::{NewAccessKey, NewUser};
 
-/// The status of a key: none can be made inactive yet.
+/// The status of a key whose signatures are taken, and of one that rests.
 const ACTIVE: &str = "Active";
+const INACTIVE: &str = "Inactive";
 
 pub fn create_user(iam: &Iam, caller: &Caller, input: CreateUserRequest) -> Result<CreateUserResponse, Fault> {
     let new = NewUser {
@@ -56,7 +57,7 @@ pub fn delete_user(iam: &Iam, caller: &Caller, input: DeleteUserRequest) -> Resu
 }
 
 /// The user that a request is about: the one it names, else the one whose key it is signed with.
-fn user_name(iam: &Iam, caller: &Caller, named: Option<Text>) -> Result<String, Fault> {
+pub(super) fn user_name(iam: &Iam, caller: &Caller, named: Option<Text>) -> Result<String, Fault> {
     if let Some(name) = named {
         return Ok(name.to_string());
     }
@@ -93,7 +94,7 @@ pub fn list_access_keys(
     let shown = items.into_iter().map(|key| AccessKeyMetadata {
         user_name: Some(user.name.as_str().into()),
         access_key_id: Some(key.id.into()),
-        status: Some(ACTIVE.into()),
+        status: Some(if key.active { ACTIVE } else { INACTIVE }.into()),
         create_date: Some(shapes::seconds(key.created)),
     });
     Ok(ListAccessKeysResponse { access_key_metadata: shown.collect(), is_truncated, marker })

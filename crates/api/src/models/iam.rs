@@ -201,8 +201,6 @@ pub static MODEL: Model = Model {
 static ANY: Rule = Rule::new();
 static ACTION_NAME_LIST_TYPE: Rule = Rule::new().member(&ACTION_NAME_TYPE);
 static ACTION_NAME_TYPE: Rule = Rule::new().min(3).max(128);
-static ATTACHMENT_NAME: Rule = Rule::new().min(1).max(128).pattern(r#"[\w+=,.@-]+"#, "[[a-zA-Z0-9_]+=,.@-]+");
-static ATTACHMENT_TYPE: Rule = Rule::new().values(&["user", "group", "role"]);
 static CONTEXT_KEY_NAME_TYPE: Rule = Rule::new().min(5).max(256);
 static CONTEXT_KEY_TYPE_ENUM: Rule = Rule::new().values(&[
     "string",
@@ -219,10 +217,6 @@ static CONTEXT_KEY_TYPE_ENUM: Rule = Rule::new().values(&[
     "dateList",
 ]);
 static ENTITY_TYPE: Rule = Rule::new().values(&["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]);
-static ORGANIZATION_POLICY_LIST_TYPE: Rule = Rule::new().max(7);
-static POLICY_EXCLUSIONS_LIST_TYPE: Rule = Rule::new().max(256);
-static POLICY_IDENTIFIER_POLICY_TYPE: Rule =
-    Rule::new().values(&["inline", "aws-managed", "user-managed", "permission-boundary", "scp", "rcp"]);
 static POLICY_USAGE_TYPE: Rule = Rule::new().values(&["PermissionsPolicy", "PermissionsBoundary"]);
 static RESOURCE_NAME_LIST_TYPE: Rule = Rule::new().member(&RESOURCE_NAME_TYPE);
 static RESOURCE_NAME_TYPE: Rule = Rule::new().min(1).max(2048);
@@ -269,7 +263,6 @@ static USER_NAME_TYPE: Rule = Rule::new().min(1).max(64).pattern(r#"[\w+=,.@-]+"
 /// Every rule with a pattern: a test compiles them all.
 #[cfg(test)]
 pub(crate) static PATTERNED: &[&Rule] = &[
-    &ATTACHMENT_NAME,
     &ACCESS_KEY_ID_TYPE,
     &CUSTOM_SUFFIX_TYPE,
     &EXISTING_USER_NAME_TYPE,
@@ -745,8 +738,7 @@ structures! {
         required policy_input_list "PolicyInputList" Vec<Text>, SIMULATION_POLICY_LIST_TYPE;
         /// The IAM permissions boundary policy to simulate.
         optional permissions_boundary_policy_input_list "PermissionsBoundaryPolicyInputList" Vec<Text>, SIMULATION_POLICY_LIST_TYPE;
-        /// An ordered list of service control policies (SCPs) to include in the simulation.
-        optional ordered_organization_policy_input_list "OrderedOrganizationPolicyInputList" Vec<OrderedOrganizationPolicyType>, ORGANIZATION_POLICY_LIST_TYPE;
+        optional ordered_organization_policy_input_list "OrderedOrganizationPolicyInputList" Unsupported, ANY;
         /// A list of names of API operations to evaluate in the simulation.
         required action_names "ActionNames" Vec<Text>, ACTION_NAME_LIST_TYPE;
         /// A list of ARNs of Amazon Web Services resources to include in the simulation.
@@ -765,11 +757,6 @@ structures! {
         /// Use this parameter only when paginating results and only after you receive a response indicating that the…
         optional marker "Marker" Text, MARKER_TYPE;
     }
-    /// Represents one level of an Organizations hierarchy—the organization root, an organizational unit (OU), or an…
-    OrderedOrganizationPolicyType {
-        /// A list of SCP documents that apply at this level of the Organizations hierarchy.
-        optional service_control_policy_input_list "ServiceControlPolicyInputList" Vec<Text>, SIMULATION_POLICY_LIST_TYPE;
-    }
     /// Contains information about a condition context key.
     ContextEntry {
         /// The full name of a condition context key, including the service prefix.
@@ -786,8 +773,7 @@ structures! {
         optional policy_input_list "PolicyInputList" Vec<Text>, SIMULATION_POLICY_LIST_TYPE;
         /// The IAM permissions boundary policy to simulate.
         optional permissions_boundary_policy_input_list "PermissionsBoundaryPolicyInputList" Vec<Text>, SIMULATION_POLICY_LIST_TYPE;
-        /// A list of policies to exclude from the simulation.
-        optional policy_exclusion_list "PolicyExclusionList" Vec<PolicyIdentifier>, POLICY_EXCLUSIONS_LIST_TYPE;
+        optional policy_exclusion_list "PolicyExclusionList" Unsupported, ANY;
         /// A list of names of API operations to evaluate in the simulation.
         required action_names "ActionNames" Vec<Text>, ACTION_NAME_LIST_TYPE;
         /// A list of ARNs of Amazon Web Services resources to include in the simulation.
@@ -805,24 +791,6 @@ structures! {
         optional max_items "MaxItems" i32, MAX_ITEMS_TYPE;
         /// Use this parameter only when paginating results and only after you receive a response indicating that the…
         optional marker "Marker" Text, MARKER_TYPE;
-    }
-    /// Identifies one or more policies as a union type.
-    PolicyIdentifier {
-        /// The policy type to identify.
-        optional policy_type "PolicyType" Text, POLICY_IDENTIFIER_POLICY_TYPE;
-        /// The Amazon Resource Name (ARN) of an Amazon Web Services managed policy or a customer managed policy that is…
-        optional policy_arn "PolicyArn" Text, ARN_TYPE;
-        /// An inline policy identifier consisting of a policy name and the entity it is attached to.
-        optional inline_policy_identifier "InlinePolicyIdentifier" InlinePolicyIdentifierType, ANY;
-    }
-    /// Identifies one or more inline policies that are embedded in IAM users, groups, or roles, by the name of the…
-    InlinePolicyIdentifierType {
-        /// The name of the inline policy.
-        required policy_name "PolicyName" Text, POLICY_NAME_TYPE;
-        /// The type of IAM entity that the inline policy is attached to.
-        required attachment_type "AttachmentType" Text, ATTACHMENT_TYPE;
-        /// The name of the IAM user, group, or role that the inline policy is attached to.
-        required attachment_name "AttachmentName" Text, ATTACHMENT_NAME;
     }
     TagPolicyRequest {
         /// The ARN of the IAM customer managed policy to which you want to add tags.
@@ -1341,8 +1309,6 @@ structures! {
         required eval_decision "EvalDecision" Text, ANY;
         /// A list of the statements in the input policies that determine the result for this scenario.
         optional matched_statements "MatchedStatements" Vec<Statement>, ANY;
-        /// A list of context keys that are required by the included input policies but that were not provided by one of…
-        optional missing_context_values "MissingContextValues" Vec<Text>, ANY;
         /// Contains information about the effect that a permissions boundary has on a policy simulation when the boundary…
         optional permissions_boundary_decision_detail "PermissionsBoundaryDecisionDetail" PermissionsBoundaryDecisionDetail, ANY;
         /// Additional details about the results of the cross-account evaluation decision.

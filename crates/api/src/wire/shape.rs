@@ -1,6 +1,6 @@
 //! What a type does to be read and written in every format.
 
-use super::{Checks, Rule, Text, Timestamp};
+use super::{Checks, Members, Rule, Text, Timestamp};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ pub trait Writer {
 }
 
 /// A type of a service model.
-pub trait Shape: Sized + Default {
+pub trait Shape: Sized + Default + Members {
     /// Reads a value; rules broken inside it are noted in `checks`.
     fn read(reader: &mut dyn Reader, checks: &mut Checks) -> Result<Self, Malformed>;
     /// Writes the value.

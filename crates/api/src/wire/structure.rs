@@ -20,6 +20,16 @@ macro_rules! structures {
             pub const MEMBERS: &'static [&'static str] = &[$($wire),*];
         }
 
+        impl $crate::wire::Members for $name {
+            #[allow(unused_variables, reason = "a structure may have no members")]
+            fn member(&self, name: &str) -> Option<&dyn $crate::wire::Members> {
+                match name {
+                    $($wire => $crate::wire::structures!(@member $need self.$field),)*
+                    _ => None,
+                }
+            }
+        }
+
         impl $crate::wire::Shape for $name {
             #[allow(unused_variables, reason = "a structure without members checks nothing")]
             fn read(
@@ -75,6 +85,8 @@ macro_rules! structures {
         }
     };
     (@take optional $field:ident $checks:ident) => { $field };
+    (@member required $value:expr) => { Some(&$value) };
+    (@member optional $value:expr) => { $value.as_ref().map(|value| value as &dyn $crate::wire::Members) };
     (@len required $value:expr) => { 1 };
     (@len optional $value:expr) => { usize::from($value.is_some()) };
     (@write required $writer:ident $wire:literal $value:expr) => {

@@ -1,0 +1,32 @@
+//! May this be done? Every call's actions and resources, and the question put to the policies.
+//!
+//! ```text
+//! Call::input ─► typed input ─► needs: [action, resources, condition keys] ─► Guard ─► Authorizer ─► go on, or AWS's refusal
+//! ```
+//!
+//! The question is asked when a call's input has been read and nothing has been done yet, so it costs what the input has at
+//! its top, never its records. What an operation needs follows AWS's *Service Authorization Reference*: one file a service.
+//! With `--auth off` a guard is open and asks nothing.
+
+mod cloudwatch;
+mod context;
+mod firehose;
+mod glue;
+mod guard;
+mod iam;
+mod input;
+mod kinesis;
+mod kms;
+mod lambda;
+mod logs;
+mod needs;
+mod refusal;
+mod sns;
+mod sqs;
+mod sts;
+
+pub use context::{Circumstances, Via};
+pub use guard::{Gate, Guard, NoFacts, ResourceFacts};
+pub use needs::Need;
+pub use refusal::prefix as service_prefix;
+pub(crate) use refusal::prefix;
