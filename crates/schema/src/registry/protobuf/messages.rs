@@ -27,6 +27,9 @@ rules! {
     REQUIRED = "protobuf-required-field-missing",
         new reads: "make the new field optional: old data does not have it",
         old reads: "keep writing the field as required: the old version refuses messages without it";
+    MAP = "protobuf-repeated-read-as-map",
+        new reads: "keep the field repeated: a map keeps one value of each key",
+        old reads: "keep the map, or add a repeated field with a new number";
     NUMBER = "protobuf-field-number-changed",
         new reads: "give the field its old number",
         old reads: "give the field its old number";
@@ -139,9 +142,10 @@ impl Check {
             let path = format!("{at}.{}", field.name());
             match writer.get_field(field.number()) {
                 Some(written) => found.extend(self.fields(&written, &field, &path)),
-                None => found.extend(missing(writer, reader, &field, path)),
+                None => found.extend(missing(&field, path)),
             }
         }
+        found.extend(renumbered(writer, reader, at));
         found.extend(moved_into_oneofs(writer, reader, at));
         let (old, new) = match self.direction {
             Direction::Backward => (writer, reader),
@@ -180,6 +184,10 @@ impl Check {
             };
             found.push(finding(&SINGLE, why.to_owned()));
         }
+        if reader.is_map() && !writer.is_map() && many(writer) {
+            let why = "entries of one key can be written several times, and a map keeps the last alone";
+            found.push(finding(&MAP, why.to_owned()));
+        }
         let is_required = |field: &FieldDescriptor| field.cardinality() == Cardinality::Required;
         if is_required(reader) && !is_required(writer) {
             let why = "the data may be without it, and the reader refuses a message without it".to_owned();
@@ -195,25 +203,28 @@ impl Check {
 }
 
 /// A number that only the reader has.
-fn missing(
-    writer: &MessageDescriptor,
-    reader: &MessageDescriptor,
-    field: &FieldDescriptor,
-    at: String,
-) -> Option<Finding> {
+fn missing(field: &FieldDescriptor, at: String) -> Option<Finding> {
     let here = format!("{} {} = {}", describe(field), field.name(), field.number());
     if field.cardinality() == Cardinality::Required {
         let why = "the data does not have the field, and the reader refuses a message without it".to_owned();
         return Some(Finding { rule: &REQUIRED, at, writer: "no field".to_owned(), reader: here, why });
     }
-    // The same name under another number, which the reader has no more: its values are lost without a word.
-    let namesake = writer.get_field_by_name(field.name())?;
-    if reader.get_field(namesake.number()).is_some_and(|other| writer.get_field_by_name(other.name()).is_none()) {
-        return None;
+    None
+}
+
+/// Names under another number: their values are lost, or read as another field's, without a word.
+fn renumbered(writer: &MessageDescriptor, reader: &MessageDescriptor, at: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for written in writer.fields() {
+        let Some(field) = reader.get_field_by_name(written.name()).filter(|it| it.number() != written.number()) else {
+            continue;
+        };
+        let words = |field: &FieldDescriptor| format!("{} {} = {}", describe(field), field.name(), field.number());
+        let why = format!("the data has '{}' under number {}", written.name(), written.number());
+        let at = format!("{at}.{}", written.name());
+        found.push(Finding { rule: &NUMBER, at, writer: words(&written), reader: words(&field), why });
     }
-    let why = format!("the data has '{}' under number {}", field.name(), namesake.number());
-    let there = format!("{} {} = {}", describe(&namesake), namesake.name(), namesake.number());
-    Some(Finding { rule: &NUMBER, at, writer: there, reader: here, why })
+    found
 }
 
 /// Fields that can be written together, and of which the reader keeps one.
