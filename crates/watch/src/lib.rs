@@ -1,12 +1,14 @@
 //! What happened: logs under CloudWatch Logs' words, metrics under CloudWatch's.
 
 pub mod alarms;
+mod dashboards;
 pub mod journey;
 mod logs;
 pub mod math;
 mod metrics;
 mod pattern;
 
+pub use dashboards::{Dashboard, DashboardError, Dashboards, Finding};
 pub use logs::{
     EVENT_BYTES_MAX, EventKey, Found, GroupInfo, GroupKey, LogEvent, Logs, LogsError, LogsParts, Query, StoredEvent,
     StreamInfo, Streams,

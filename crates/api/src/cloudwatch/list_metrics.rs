@@ -1,10 +1,10 @@
-//! ListMetrics: those that have had values in the last three hours.
+//! ListMetrics: those that have had values in the last two weeks, or in the last three hours.
 
-use super::CloudWatch;
+use super::{CloudWatch, place};
 use crate::http::Caller;
-use crate::models::cloudwatch::{Dimension, ListMetricsInput, ListMetricsOutput, Metric, faults};
+use crate::models::cloudwatch::{Dimension, DimensionFilter, ListMetricsInput, ListMetricsOutput, Metric};
 use crate::wire::{Fault, Text};
-use millrace_watch::MetricKey;
+use millrace_watch::{MetricKey, Resolution};
 
 /// AWS's page.
 const PAGE: usize = 500;
@@ -12,7 +12,7 @@ const PAGE: usize = 500;
 pub fn call(service: &CloudWatch, caller: &Caller, input: ListMetricsInput) -> Result<ListMetricsOutput, Fault> {
     let filters = input.dimensions.unwrap_or_default();
     let wanted = |key: &MetricKey| {
-        let has = |filter: &crate::models::cloudwatch::DimensionFilter| {
+        let has = |filter: &DimensionFilter| {
             key.dimensions.iter().any(|(name, value)| {
                 **name == *filter.name && filter.value.as_ref().is_none_or(|wanted| **value == **wanted)
             })
@@ -21,13 +21,10 @@ pub fn call(service: &CloudWatch, caller: &Caller, input: ListMetricsInput) -> R
             && input.metric_name.as_ref().is_none_or(|name| **name == *key.name)
             && filters.iter().all(has)
     };
-    let start = match input.next_token {
-        None => 0,
-        Some(token) => {
-            token.parse().map_err(|_| faults::INVALID_NEXT_TOKEN.because("The next token specified is invalid."))?
-        }
-    };
-    let all = service.metrics.list(&caller.scope, wanted);
+    let start = place(input.next_token.as_deref())?;
+    // The model lets only PT3H through.
+    let kept = if input.recently_active.is_some() { Resolution::Second } else { Resolution::Minute };
+    let all = service.metrics.list_since(&caller.scope, service.clock.now() - kept.kept_ms(), wanted);
     let next_token = (all.len() > start + PAGE).then(|| Text::from((start + PAGE).to_string()));
     let metrics = all.into_iter().skip(start).take(PAGE).map(shown).collect();
     Ok(ListMetricsOutput { metrics: Some(metrics), next_token })
