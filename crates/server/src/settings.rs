@@ -204,6 +204,10 @@ impl Settings {
             kinesis_quotas: args.kinesis_quotas,
             telemetry: args.telemetry == OnOff::On,
             encryption: args.encryption.clone(),
+            auth: args.auth,
+            tls,
+            tls_files: args.tls_cert.clone().zip(args.tls_key.clone()),
+            tls_names: args.tls_names.clone(),
         })
     }
 }
