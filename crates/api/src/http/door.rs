@@ -1,11 +1,12 @@
 //! From a request to its service and back: what AWS's protocols share.
 
+use super::audit::{Recorded, Recorder};
 use super::body::BODY_BYTES_MAX;
 use super::caller::Caller;
 use super::fault::respond;
 use super::lock::{Entered, Lock, check_service};
 use super::route::{self, Road, text_header};
-use super::service::{Call, Protocol, Service};
+use super::service::{Call, Protocol, Reply, Service};
 use crate::wire::{Fault, Format, Model, kinds};
 use axum::body::Body;
 use axum::http::{Request, Response, request};
@@ -20,6 +21,7 @@ pub struct Services {
     by_target: HashMap<&'static str, Arc<dyn Service>>,
     rest_prefixes: Vec<&'static str>,
     lock: Lock,
+    recorder: Option<Recorder>,
     dice: Arc<dyn Dice>,
 }
 
@@ -59,10 +61,10 @@ struct Asked {
 
 impl Services {
     /// The door to `services`, behind `lock`.
-    pub fn new(services: Vec<Arc<dyn Service>>, lock: Lock, dice: Arc<dyn Dice>) -> Self {
+    pub fn new(services: Vec<Arc<dyn Service>>, lock: Lock, recorder: Option<Recorder>, dice: Arc<dyn Dice>) -> Self {
         let named = services.iter().filter(|service| !service.model().target_prefix.is_empty());
         let by_target = named.map(|service| (service.model().target_prefix, service.clone())).collect();
-        Self { by_target, rest_prefixes: route::prefixes(&services), all: services, lock, dice }
+        Self { by_target, rest_prefixes: route::prefixes(&services), all: services, lock, recorder, dice }
     }
 
     /// The way of a request, if it is to one of AWS's services.
@@ -79,6 +81,7 @@ impl Services {
         let (head, body) = request.into_parts();
         let mut manner = Manner::default();
         let mut operation = String::new();
+        let id = self.dice.uuid();
         // The body is read even when the answer is clear, so that the connection can be used again.
         let asked = match road {
             Road::Target => self.by_target(&head, body, &mut manner).await,
@@ -89,11 +92,11 @@ impl Services {
         let answer = match asked {
             Ok(asked) => {
                 operation.clone_from(&asked.operation);
-                carry_out(&head, asked).await
+                self.carry_out(&head, asked, &id).await
             }
             Err(fault) => Err(fault),
         };
-        respond(manner, &operation, answer, &self.dice.uuid())
+        respond(manner, &operation, answer, &id)
     }
 
     async fn by_target<B>(&self, head: &request::Parts, body: B, manner: &mut Manner) -> Result<Asked, Fault>
@@ -216,21 +219,36 @@ impl Services {
             entered,
         })
     }
+
+    async fn carry_out(&self, head: &request::Parts, asked: Asked, id: &str) -> Result<Reply, Fault> {
+        let Asked { service, operation, protocol, entered: Entered { caller, service: signed_for, body } } = asked;
+        let caller = match caller {
+            Err(fault) if is_missing(&fault) && service.is_open(&operation) => Caller::nobody(),
+            other => other?,
+        };
+        let model = service.model();
+        check_service(model, signed_for.as_deref())?;
+        let trail = self.recorder.as_ref().map(|recorder| recorder.begin(model, &operation)).transpose()?;
+        let trail = trail.unwrap_or_default();
+        let call = Call {
+            caller: caller.clone(),
+            operation: operation.clone(),
+            protocol,
+            body,
+            endpoint: route::endpoint(head),
+            model,
+            trail: trail.clone(),
+        };
+        let answer = service.call(call).await.map_err(|fault| service.reword(fault));
+        if let Some(recorder) = &self.recorder {
+            let (operation, caller, fault) = (operation.as_str(), &caller, answer.as_ref().err());
+            recorder.record(trail, Recorded { model, operation, caller, head, id, fault }).await?;
+        }
+        answer
+    }
 }
 
 const MISSING_ACTION: crate::wire::FaultKind = crate::wire::FaultKind::new("MissingAction", 400);
-
-async fn carry_out(head: &request::Parts, asked: Asked) -> Result<super::service::Reply, Fault> {
-    let Asked { service, operation, protocol, entered: Entered { caller, service: signed_for, body } } = asked;
-    let caller = match caller {
-        Err(fault) if is_missing(&fault) && service.is_open(&operation) => Caller::nobody(),
-        other => other?,
-    };
-    check_service(service.model(), signed_for.as_deref())?;
-    let endpoint = route::endpoint(head);
-    let call = Call { caller, operation, protocol, body, endpoint, model: service.model() };
-    service.call(call).await.map_err(|fault| service.reword(fault))
-}
 
 fn is_missing(fault: &Fault) -> bool {
     fault.kind.code == kinds::MISSING_AUTHENTICATION.code

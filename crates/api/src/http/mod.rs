@@ -8,6 +8,7 @@
 //!                                       └─ anything else ─► the router (the server's own routes)
 //! ```
 
+mod audit;
 mod body;
 mod caller;
 mod door;
@@ -18,6 +19,7 @@ mod route;
 mod serve;
 mod service;
 
+pub use audit::Trail;
 pub use body::{BODY_BYTES_MAX, read_body};
 pub use caller::Caller;
 pub use lock::{Lock, Refused, fault as signature_fault};

@@ -1,41 +1,36 @@
-//! The port: accepts connections, tells HTTP/1.1 from HTTP/2, and closes in order.
+//! What the port of the AWS APIs opens to: the services, and behind them the server's own routes.
 
-use super::door::Services;
-use super::fault::stamp;
+use super::audit::Recorder;
+use super::caller::Caller;
+use super::door::{Manner, Services};
+use super::fault::{respond, stamp};
+use super::lock::Lock;
+use super::port::{Tls, serve_port};
 use super::service::Service;
+use crate::authorize::{Gate, allow_own};
 use crate::glue::Glue;
 use crate::iam::Iam;
-use crate::kinesis::Kinesis;
+use crate::kinesis::{Kinesis, KinesisOptions};
 use crate::sts::Sts;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, Uri};
+use axum::http::{Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use millrace_access::Identities;
+use millrace_access::audit::Audit;
 use millrace_base::{Clock, Dice};
 use millrace_catalog::Catalog;
 use millrace_log::Log;
-use std::convert::Infallible;
+use millrace_schema::registry::Registry;
 use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 
-/// How long open requests may take to end after the shutdown began.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// After a failed accept (no more file descriptors) the next try waits this long.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// HTTP/2 flow control: a whole `PutRecords` may be on its way before the first window update.
-const H2_STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-const H2_CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// A request to one of the server's own routes holds at most a template with its code.
+const OWN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// What the doors open to. All of it is shared; nothing is owned by a connection.
 pub struct Doors {
@@ -49,6 +44,16 @@ pub struct Doors {
     pub dice: Arc<dyn Dice>,
     /// Signs shard iterators and page tokens. Keep it: with another key those handed out before are refused.
     pub iterator_key: [u8; 32],
+    /// Quotas of Kinesis, and who is told of what goes through it.
+    pub kinesis: KinesisOptions,
+    /// Who is who.
+    pub identities: Identities,
+    /// What decides who may do what; none with `--auth off`.
+    pub gate: Option<Arc<Gate>>,
+    /// Where it is written down who did what.
+    pub audit: Option<Audit>,
+    /// How connections are protected.
+    pub tls: Tls,
     /// Services beside Kinesis, Glue, IAM and STS.
     pub services: Vec<Arc<dyn Service>>,
     /// Routes for requests that are to none of the services: the server's own under `/_millrace/`.
@@ -59,59 +64,66 @@ pub struct Doors {
 ///
 /// Fails only when the listener itself cannot be used.
 pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let Doors { log, catalog, clock, dice, iterator_key, mut services, router } = doors;
-    services.push(Arc::new(Glue::new(catalog.clone(), clock.clone())));
-    let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
+    let Doors { log, catalog, clock, dice, iterator_key, kinesis, identities, gate, audit, tls, mut services, router } =
+        doors;
+    let registry = Registry::new(catalog.clone(), clock.clone(), dice.clone());
+    services.push(Arc::new(Glue::new(catalog.clone(), registry.clone(), clock.clone())));
     services.push(Arc::new(Iam::new(identities.clone())));
-    services.push(Arc::new(Sts::new(identities)));
-    let kinesis = Kinesis::new(log, catalog, clock, &iterator_key);
+    services.push(Arc::new(Sts::new(identities.clone())));
+    let recorder = audit.map(|audit| Recorder::new(audit, identities, clock.clone(), dice.clone()));
+    let kinesis = Kinesis::new(log, catalog, clock, &iterator_key, registry, kinesis);
     services.push(Arc::new(kinesis.clone()));
-    let services = Services::new(services, dice.clone());
+    let lock = gate.map_or_else(Lock::open, Lock::new);
+    let services = Services::new(services, lock.clone(), recorder, dice.clone());
     let router = TowerToHyperService::new(router.fallback(no_route));
-    let door = Arc::new(Door { services, router, dice });
-    listener.local_addr()?;
-
-    let (stop, stopped) = watch::channel(());
-    let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => {
-                    connections.spawn(connection(socket, door.clone(), stopped.clone()));
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(listener);
-    drop(stop);
-    // Answers that would go on for minutes.
-    kinesis.end_subscriptions();
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
-        connections.abort_all();
-    }
-    Ok(())
+    let door = Arc::new(Door { services, router, lock, dice });
+    let answer = move |request| {
+        let door = door.clone();
+        async move { door.answer(request).await }
+    };
+    // Answers that would go on for minutes end with the shutdown.
+    serve_port(listener, tls, answer, shutdown, move || kinesis.end_subscriptions()).await
 }
 
 struct Door {
     services: Services,
     router: TowerToHyperService<Router>,
+    lock: Lock,
     dice: Arc<dyn Dice>,
 }
 
 impl Door {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let road = self.services.road(&head);
-        let request = Request::from_parts(head, body);
-        if let Some(road) = road {
-            return self.services.answer(road, request).await;
+        match self.services.road(&head) {
+            Some(road) => self.services.answer(road, Request::from_parts(head, body)).await,
+            None => self.answer_own(head, body).await,
         }
-        let mut response = match self.router.call(request).await {
+    }
+
+    /// Answers a request to one of the server's own routes; they find the [`Caller`](super::Caller) among the request's
+    /// extensions, if there is one.
+    async fn answer_own(&self, mut head: request::Parts, body: Incoming) -> Response<Body> {
+        let body = match self.lock.is_open() || needs_nobody(head.uri.path()) {
+            true => {
+                if let Ok(caller) = Caller::identify(&head.headers, head.uri.query()) {
+                    head.extensions.insert(caller);
+                }
+                Body::new(body)
+            }
+            false => match self.lock.enter_own(&mut head, body, OWN_BYTES_MAX).await {
+                Ok((caller, body)) => {
+                    let allowed = allow_own(&caller.guard, &caller.scope, &head.method, head.uri.path());
+                    if let Err(fault) = allowed {
+                        return respond(Manner::default(), "", Err(fault), &self.dice.uuid());
+                    }
+                    head.extensions.insert(caller);
+                    Body::from(body)
+                }
+                Err(fault) => return respond(Manner::default(), "", Err(fault), &self.dice.uuid()),
+            },
+        };
+        let mut response = match self.router.call(Request::from_parts(head, body)).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
@@ -120,27 +132,10 @@ impl Door {
     }
 }
 
-async fn connection(socket: TcpStream, door: Arc<Door>, mut stopped: watch::Receiver<()>) {
-    // Small answers must not wait for more.
-    let _ = socket.set_nodelay(true);
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http2()
-        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES);
-    let service = service_fn(move |request| {
-        let door = door.clone();
-        async move { Ok::<_, Infallible>(door.answer(request).await) }
-    });
-    let mut serving = pin!(server.serve_connection_with_upgrades(TokioIo::new(socket), service));
-    // A client that goes away in the middle is no error of ours, so results are not looked at.
-    tokio::select! {
-        _ = serving.as_mut() => {}
-        _ = stopped.changed() => {
-            serving.as_mut().graceful_shutdown();
-            let _ = serving.await;
-        }
-    }
+/// Whether a path of ours answers to everybody: whether the server is well, and packages, whose addresses hold the hash of
+/// what they name and are handed out only to those who may read it.
+fn needs_nobody(path: &str) -> bool {
+    path == "/_millrace/health" || path.starts_with("/_millrace/packages/")
 }
 
 async fn no_route(uri: Uri) -> (StatusCode, String) {

@@ -7,6 +7,7 @@
 //! fn call(queues: &Sqs, caller: &Caller, input: CreateQueueRequest) -> Result<CreateQueueResult, Fault>
 //! ```
 
+use super::audit::Trail;
 use super::body::BODY_BYTES_MAX;
 use super::caller::Caller;
 use crate::wire::{
@@ -33,6 +34,8 @@ pub struct Call {
     pub endpoint: String,
     /// The service's model.
     pub model: &'static Model,
+    /// What the audit wants to know.
+    pub trail: Trail,
 }
 
 /// How a request is written.
@@ -85,6 +88,7 @@ impl Call {
     /// The input, checked by the model's rules, of a caller who may do what it asks for.
     pub fn input<I: Shape>(&self) -> Result<I, Fault> {
         let input: I = self.read()?;
+        self.trail.asked(&input);
         let Caller { guard, scope, .. } = &self.caller;
         guard.check(self.model, &self.operation, scope, &input)?;
         Ok(input)
@@ -105,6 +109,7 @@ impl Call {
 
     /// The reply with an operation's output.
     pub fn output<O: Shape>(&self, output: &O) -> Reply {
+        self.trail.answered(output);
         let body = match &self.protocol {
             Protocol::Document(format) => format.encode(output),
             Protocol::Query => {

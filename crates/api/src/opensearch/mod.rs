@@ -14,7 +14,7 @@ mod response;
 mod routes;
 mod searches;
 
-use crate::authorize::Gate;
+use crate::authorize::{Gate, allow_search};
 use crate::http::{Lock, Refused, Tls, serve_port};
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode, header, request::Parts};
@@ -51,6 +51,12 @@ async fn answer(engine: Arc<Engine>, lock: Lock, request: axum::http::Request<In
     let answer = match lock.enter_search(&parts, body, BODY_BYTES_MAX).await {
         Ok((caller, body)) => {
             if let Some(caller) = caller {
+                let allowed = allow_search(&caller.guard, &caller.scope, &parts.method, parts.uri.path());
+                if let Err(fault) = allowed {
+                    let response = forbidden(&fault.message);
+                    counted.tally().responded(response.status().as_u16());
+                    return response;
+                }
                 parts.extensions.insert(caller);
             }
             blocking(engine, parts, body).await
@@ -67,6 +73,14 @@ async fn answer(engine: Arc<Engine>, lock: Lock, request: axum::http::Request<In
     let mut response = Response::new(content);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
+    response
+}
+
+/// A denial as Amazon's domains write it.
+fn forbidden(message: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(serde_json::json!({ "Message": message }).to_string()));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }
 
