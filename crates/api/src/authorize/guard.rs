@@ -16,7 +16,14 @@ pub trait ResourceFacts: Send + Sync + 'static {
     fn policy(&self, arn: &str) -> Option<String>;
     /// Its tags.
     fn tags(&self, arn: &str) -> Option<Tags>;
+    /// The names of the search domains of a scope.
+    fn domains(&self, _scope: &Scope) -> Vec<String> {
+        Vec::new()
+    }
 }
+
+/// The name of the index itself, where no domain was deployed.
+const OWN_DOMAIN: &str = "millrace";
 
 /// No resource has a policy or tags.
 pub struct NoFacts;
@@ -83,6 +90,13 @@ impl Guard {
     /// Who calls; none when nobody was identified.
     pub fn principal(&self) -> Option<&Principal> {
         self.0.as_ref().map(|closed| &closed.principal)
+    }
+
+    /// The search domains that a request to the index may be meant for.
+    pub fn domains(&self, scope: &Scope) -> Vec<String> {
+        let mut names = vec![OWN_DOMAIN.to_owned()];
+        names.extend(self.0.iter().flat_map(|closed| closed.gate.facts.domains(scope)));
+        names
     }
 
     /// Asks whether a call may be carried out, by its input.
