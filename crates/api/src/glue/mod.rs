@@ -1,14 +1,38 @@
-//! AWS Glue's data catalog: the databases and tables that give the lake's files their columns.
+//! AWS Glue: the data catalog (databases and tables, which give the lake's files their columns) and the schema registry.
 
+mod check_schema_version_validity;
 mod create_database;
+mod create_registry;
+mod create_schema;
 mod create_table;
 mod delete_database;
+mod delete_registry;
+mod delete_schema;
+mod delete_schema_versions;
 mod delete_table;
 mod get_database;
 mod get_databases;
+mod get_registry;
+mod get_schema;
+mod get_schema_by_definition;
+mod get_schema_version;
+mod get_schema_versions_diff;
 mod get_table;
 mod get_tables;
+mod get_tags;
+mod list_registries;
+mod list_schema_versions;
+mod list_schemas;
+mod names;
+mod put_schema_version_metadata;
+mod query_schema_version_metadata;
+mod register_schema_version;
+mod remove_schema_version_metadata;
 mod shapes;
+mod tag_resource;
+mod untag_resource;
+mod update_registry;
+mod update_schema;
 
 use crate::http::{Call, Caller, Reply, Service, blocking};
 use crate::models::glue::MODEL;
@@ -16,6 +40,7 @@ use crate::wire::{Fault, Model, Text, kinds};
 use async_trait::async_trait;
 use millrace_base::Clock;
 use millrace_catalog::Catalog;
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::{Tables, TablesError};
 use std::sync::Arc;
 
@@ -23,13 +48,14 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Glue {
     tables: Tables,
+    registry: Registry,
     clock: Arc<dyn Clock>,
 }
 
 impl Glue {
-    /// The service over the tables in `catalog`.
-    pub fn new(catalog: Catalog, clock: Arc<dyn Clock>) -> Self {
-        Self { tables: Tables::new(catalog), clock }
+    /// The service over the tables in `catalog` and the schema registry.
+    pub fn new(catalog: Catalog, registry: Registry, clock: Arc<dyn Clock>) -> Self {
+        Self { tables: Tables::new(catalog), registry, clock }
     }
 }
 
@@ -49,9 +75,39 @@ impl Service for Glue {
             "GetTable" => blocking(self, call, get_table::call).await,
             "GetTables" => blocking(self, call, get_tables::call).await,
             "DeleteTable" => blocking(self, call, delete_table::call).await,
-            other => Err(kinds::UNSUPPORTED.because(format!(
-                "Millrace does not support {other} of Glue yet: docs/compat/glue.md lists what it does."
-            ))),
+            _ => self.registry_call(call).await,
+        }
+    }
+}
+
+impl Glue {
+    /// The schema registry's operations.
+    async fn registry_call(&self, call: Call) -> Result<Reply, Fault> {
+        match call.operation.as_str() {
+            "CreateRegistry" => blocking(self, call, create_registry::call).await,
+            "GetRegistry" => blocking(self, call, get_registry::call).await,
+            "ListRegistries" => blocking(self, call, list_registries::call).await,
+            "UpdateRegistry" => blocking(self, call, update_registry::call).await,
+            "DeleteRegistry" => blocking(self, call, delete_registry::call).await,
+            "CreateSchema" => blocking(self, call, create_schema::call).await,
+            "GetSchema" => blocking(self, call, get_schema::call).await,
+            "ListSchemas" => blocking(self, call, list_schemas::call).await,
+            "UpdateSchema" => blocking(self, call, update_schema::call).await,
+            "DeleteSchema" => blocking(self, call, delete_schema::call).await,
+            "RegisterSchemaVersion" => blocking(self, call, register_schema_version::call).await,
+            "GetSchemaVersion" => blocking(self, call, get_schema_version::call).await,
+            "ListSchemaVersions" => blocking(self, call, list_schema_versions::call).await,
+            "DeleteSchemaVersions" => blocking(self, call, delete_schema_versions::call).await,
+            "GetSchemaByDefinition" => blocking(self, call, get_schema_by_definition::call).await,
+            "GetSchemaVersionsDiff" => blocking(self, call, get_schema_versions_diff::call).await,
+            "CheckSchemaVersionValidity" => blocking(self, call, check_schema_version_validity::call).await,
+            "PutSchemaVersionMetadata" => blocking(self, call, put_schema_version_metadata::call).await,
+            "QuerySchemaVersionMetadata" => blocking(self, call, query_schema_version_metadata::call).await,
+            "RemoveSchemaVersionMetadata" => blocking(self, call, remove_schema_version_metadata::call).await,
+            "TagResource" => blocking(self, call, tag_resource::call).await,
+            "UntagResource" => blocking(self, call, untag_resource::call).await,
+            "GetTags" => blocking(self, call, get_tags::call).await,
+            _ => Err(call.unsupported("glue")),
         }
     }
 }
@@ -73,8 +129,10 @@ fn page<T>(all: Vec<T>, name: fn(&T) -> &str, token: Option<&Text>, max: Option<
     (items, next)
 }
 
-/// Glue's page size.
+/// The data catalog's page size, and the largest of all pages.
 const PAGE: usize = 100;
+/// The schema registry's page size when none is asked for.
+const SCHEMAS_PAGE: Option<i32> = Some(25);
 
 impl From<TablesError> for Fault {
     fn from(error: TablesError) -> Self {

@@ -1,6 +1,6 @@
 //! CreateStream: the stream is there, and ACTIVE, when the call returns.
 
-use super::{Kinesis, faults, tags};
+use super::{Kinesis, contract, faults, tags};
 use crate::http::Caller;
 use crate::models::kinesis::CreateStreamInput;
 use crate::wire::{Fault, kinds};
@@ -17,6 +17,7 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: CreateStreamInput) -> Res
     let key = StreamKey { scope: caller.scope.clone(), name: input.stream_name.as_str().into() };
     if let Some(tags) = &input.tags {
         tags::validate(tags.keys().chain(tags.values()), tags.len())?;
+        contract::check_tags(tags)?;
     }
     let stream = kinesis.log.create_stream(&key, spec).map_err(faults::of_log)?;
     match input.tags {

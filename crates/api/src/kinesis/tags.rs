@@ -1,19 +1,14 @@
-//! Tags of streams and of consumers, kept in the catalog under what tells one from a namesake that came later: a stream's
-//! incarnation, the second in which a consumer was registered.
+//! Tags of streams and of consumers: AWS's rules for them, over the log's [`TagStore`].
 
-use super::Kinesis;
+use super::{Kinesis, contract};
 use crate::http::Caller;
 use crate::wire::{Fault, Text, kinds};
 use millrace_catalog::CatalogError;
-use millrace_log::{StreamConsumer, StreamInfo};
+use millrace_log::{StreamConsumer, StreamInfo, TagStore, Tags};
 use std::collections::BTreeMap;
 
-const TABLE: &str = "kinesis-tags";
 /// AWS's ceiling for one resource.
 const TAGS_MAX: usize = 50;
-
-/// The tags of one resource.
-pub type Tags = BTreeMap<String, String>;
 
 /// Refuses tags that AWS would refuse, beyond what the model says; `count` is how many there will be.
 pub fn validate<'a>(texts: impl Iterator<Item = &'a Text>, count: usize) -> Result<(), Fault> {
@@ -40,13 +35,12 @@ pub fn validate<'a>(texts: impl Iterator<Item = &'a Text>, count: usize) -> Resu
 
 /// Where a stream's tags are kept.
 pub fn of_stream(stream: &StreamInfo) -> String {
-    format!("{}/{:016x}", stream.key, stream.incarnation)
+    TagStore::of_stream(stream)
 }
 
 /// Where a consumer's tags are kept.
 pub fn of_consumer(consumer: &StreamConsumer) -> String {
-    let StreamConsumer { stream, incarnation, name, created } = consumer;
-    format!("{stream}/{incarnation:016x}/{name}:{created}")
+    TagStore::of_consumer(consumer)
 }
 
 impl Kinesis {
@@ -60,22 +54,21 @@ impl Kinesis {
 
     /// All tags that are kept in a place.
     pub(super) fn tags(&self, place: &str) -> Result<Tags, Fault> {
-        Ok(self.catalog.get(TABLE, place)?.unwrap_or_default())
+        Ok(self.tag_store().get(place)?)
     }
 
     /// Changes tags in one step.
     pub(super) fn change_tags(&self, place: &str, change: impl FnOnce(&mut Tags)) -> Result<(), Fault> {
-        self.catalog.update(|catalog| {
-            let mut tags: Tags = catalog.get(TABLE, place)?.unwrap_or_default();
-            change(&mut tags);
-            validate([].into_iter(), tags.len())?;
-            Ok(catalog.put(TABLE, place, &tags)?)
+        self.tag_store().change(place, |tags| {
+            change(tags);
+            validate([].into_iter(), tags.len())
         })
     }
 
     /// Adds tags, replacing those of the same keys.
     pub(super) fn add_tags(&self, place: &str, added: &BTreeMap<Text, Text>) -> Result<(), Fault> {
         validate(added.keys().chain(added.values()), added.len())?;
+        contract::check_tags(added)?;
         self.change_tags(place, |tags| {
             tags.extend(added.iter().map(|(key, value)| (key.to_string(), value.to_string())));
         })
@@ -88,8 +81,11 @@ impl Kinesis {
 
     /// Drops the tags of a resource that is gone.
     pub(super) fn forget_tags(&self, place: &str) -> Result<(), Fault> {
-        self.catalog.delete(TABLE, place)?;
-        Ok(())
+        Ok(self.tag_store().forget(place)?)
+    }
+
+    fn tag_store(&self) -> TagStore {
+        TagStore::new(self.catalog.clone())
     }
 }
 

@@ -52,6 +52,11 @@ pub(crate) fn split(data: &Bytes) -> Option<Vec<UserRecord>> {
     records.into_iter().map(|record| table.user_record(record)).collect()
 }
 
+/// The data of the user records in an aggregate of the Kinesis Producer Library, in order; `None` for a plain record.
+pub fn user_records(data: &Bytes) -> Option<Vec<Bytes>> {
+    Some(split(data)?.into_iter().map(|record| record.data).collect())
+}
+
 #[derive(Default)]
 struct Table {
     keys: Vec<Bytes>,
