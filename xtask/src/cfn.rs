@@ -7,11 +7,17 @@ use std::path::Path;
 use std::process::Command;
 
 /// The resource types that templates may use.
-const TYPES: [&str; 23] = [
+const TYPES: [&str; 29] = [
     "AWS::Glue::Database",
+    "AWS::Glue::Registry",
+    "AWS::Glue::Schema",
+    "AWS::Glue::SchemaVersion",
+    "AWS::Glue::SchemaVersionMetadata",
     "AWS::Glue::Table",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
+    "AWS::KMS::Alias",
+    "AWS::KMS::Key",
     "AWS::Kinesis::Stream",
     "AWS::Kinesis::StreamConsumer",
     "AWS::KinesisAnalyticsV2::Application",
