@@ -118,6 +118,8 @@ async fn connection<A, F>(
         _ = stopped.changed() => return,
     };
     let ip = peer.ip().to_canonical();
+    // Also whoever comes from the address that they go to is here.
+    let is_here = ip.is_loopback() || socket.local_addr().is_ok_and(|local| local.ip() == peer.ip());
     match (is_tls, tls.config) {
         (true, Some(config)) => {
             let handshake = tokio::time::timeout(HANDSHAKE_MAX, TlsAcceptor::from(config).accept(socket));
@@ -127,7 +129,7 @@ async fn connection<A, F>(
         }
         // The client sees a closed connection, as from any port without TLS.
         (true, None) => {}
-        (false, _) if tls.required && !ip.is_loopback() => refuse_plaintext(&mut socket).await,
+        (false, _) if tls.required && !is_here => refuse_plaintext(&mut socket).await,
         (false, _) => speak(socket, Peer { ip, secure: false }, answer, stopped).await,
     }
 }
