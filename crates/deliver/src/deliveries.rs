@@ -8,7 +8,7 @@ use crate::{DeliverError, describe};
 use bytes::Bytes;
 use millrace_base::{Arn, Scope};
 use millrace_catalog::Catalog;
-use millrace_log::{LogError, NewRecord, StreamKey, StreamMode, StreamSpec};
+use millrace_log::{LogError, NewRecord, ReaderKind, StreamKey, StreamMode, StreamReader, StreamSpec};
 use millrace_schema::tables::Tables;
 use serde_json::Value;
 use std::sync::Arc;
@@ -37,6 +37,17 @@ pub struct DeliveryStreamNames {
     pub names: Vec<String>,
     /// Whether there are more.
     pub has_more: bool,
+}
+
+/// A delivery stream that runs.
+#[derive(Debug, Clone)]
+pub struct RunningDelivery {
+    /// Its account and region.
+    pub scope: Scope,
+    /// Its name.
+    pub name: String,
+    /// Its counters.
+    pub stats: StatsSnapshot,
 }
 
 impl Deliveries {
@@ -260,6 +271,11 @@ impl Deliveries {
         Ok(placed.into_iter().map(|placed| placed.sequence.to_string()).collect())
     }
 
+    /// Every delivery stream that runs, with its counters.
+    pub fn running(&self) -> Vec<RunningDelivery> {
+        self.workers.all()
+    }
+
     /// The counters of a delivery stream that runs.
     pub fn stats(&self, scope: &Scope, name: &str) -> Option<StatsSnapshot> {
         self.workers.stats(scope, name)
@@ -308,6 +324,11 @@ pub(crate) fn source_key(scope: &Scope, definition: &DeliveryStreamDefinition) -
             Ok(StreamKey { scope: arn.scope, name })
         }
     }
+}
+
+/// A delivery stream as a reader of its stream.
+pub(crate) fn reader_of(scope: &Scope, name: &str) -> StreamReader {
+    StreamReader { kind: ReaderKind::Delivery, scope: scope.clone(), name: name.into(), mapping: None, consumer: None }
 }
 
 fn taken(scope: &Scope, name: &str) -> DeliverError {

@@ -19,12 +19,16 @@ mod transform;
 mod workers;
 
 mod index;
+mod observer;
 pub mod store;
 
 pub use definition::{DeliveryStream, DeliveryStreamDefinition, DeliveryStreamType};
-pub use deliveries::{Deliveries, DeliveryStreamNames};
+pub use deliveries::{Deliveries, DeliveryStreamNames, RunningDelivery};
 pub use error::DeliverError;
 pub use index::{BulkError, BulkIndex, DocumentOutcome, IndexDocument};
+pub use observer::{
+    Converted, Delivered, DeliveryName, DeliveryObserver, DestinationKind, Processed, Ranges, Taken, Unobserved,
+};
 pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};
 pub use stage::Stager;
 pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, S3Settings, S3Store, StoreError};

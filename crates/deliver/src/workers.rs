@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a driver waits on the machine's time; the logic is in the runner")]
 
+use crate::deliveries::RunningDelivery;
 use crate::run::{Parts, Runner, Stats, StatsSnapshot, Step, catalog_key};
 use crate::stage::Stager;
 use millrace_base::{Millis, Scope};
@@ -22,6 +23,8 @@ pub(crate) struct Workers {
 }
 
 struct Worker {
+    scope: Scope,
+    name: String,
     control: Arc<Control>,
     stats: Arc<Stats>,
     /// Resolves when the thread is gone.
@@ -86,7 +89,10 @@ impl Workers {
                 }
             }
         };
-        self.running.lock().insert(catalog_key(scope, name), Worker { control, stats, done });
+        self.running.lock().insert(
+            catalog_key(scope, name),
+            Worker { scope: scope.clone(), name: name.to_owned(), control, stats, done },
+        );
     }
 
     /// Makes a delivery stream look at its definition again.
@@ -115,6 +121,16 @@ impl Workers {
         for worker in workers {
             let _ = worker.done.await;
         }
+    }
+
+    pub(crate) fn all(&self) -> Vec<RunningDelivery> {
+        let running = self.running.lock();
+        let shown = |worker: &Worker| RunningDelivery {
+            scope: worker.scope.clone(),
+            name: worker.name.clone(),
+            stats: worker.stats.snapshot(),
+        };
+        running.values().map(shown).collect()
     }
 
     pub(crate) fn stats(&self, scope: &Scope, name: &str) -> Option<StatsSnapshot> {

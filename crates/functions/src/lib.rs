@@ -20,12 +20,12 @@ pub use definition::{
     LayerVersion, LoggingInput, ObjectError, Policy, Prepare, PublishLayerVersion, PublishVersion, RoutingInput,
     SnapStartInput, TracingInput, Unprepared, UpdateFunctionCode, UpdateFunctionConfiguration, timestamp,
 };
-pub use events::{ASYNC_EVENT_BYTES_MAX, Events, EventsParts};
+pub use events::{ASYNC_EVENT_BYTES_MAX, EventObserver, Events, EventsParts, UnobservedEvents};
 pub use invoke::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};
 pub use mapping::{
-    DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder, MappingError, MappingPage,
-    MappingParts, Mappings, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage,
-    StreamConsumers,
+    BatchEvent, BatchOutcome, DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder,
+    MappingError, MappingPage, MappingParts, Mappings, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault,
+    QueueMessage, RecordText, StreamConsumers, user_records,
 };
 pub use package::{PackageError, UNZIPPED_BYTES_MAX, measure};
 pub use pool::ACCOUNT_EXECUTIONS_MAX;

@@ -140,6 +140,15 @@ impl DeliveryStreamDefinition {
         }
     }
 
+    /// How long records wait in a buffer at the most, in seconds.
+    pub fn interval_secs(&self) -> Option<u64> {
+        let hints = match self.destination().ok()? {
+            Destination::S3(s3) => s3.buffering_hints,
+            Destination::Search(search) => search.buffering_hints,
+        };
+        hints.unwrap_or(BufferingHints::DEFAULT).interval_in_seconds.map(u64::from)
+    }
+
     fn processing(&self) -> Option<&ProcessingConfiguration> {
         match self.destination().ok()? {
             Destination::S3(s3) => s3.processing_configuration.as_ref(),

@@ -7,9 +7,11 @@ use super::progress::Lane;
 use super::shape::{Documents, Objects, Place, Target};
 use crate::DeliverError;
 use crate::index::{BulkIndex, DocumentOutcome, IndexDocument, rotated};
+use crate::observer::Converted;
 use millrace_base::{Millis, ShardId};
 use millrace_log::Shard;
 use serde_json::{Map, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A bulk request's documents are at most about this many bytes (OpenSearch's own advice is 5 to 15 MB).
@@ -28,6 +30,8 @@ pub(crate) struct Bulk {
     pub(crate) failed: Vec<(Held, Option<String>, u16, String)>,
     pub(crate) failing_since: Option<Millis>,
     pub(crate) attempts: u32,
+    /// Documents that the index asked to be sent again later, in the last pass.
+    pub(crate) rejected: usize,
 }
 
 /// When each shard was created: part of its sequence numbers.
@@ -93,10 +97,11 @@ fn plan_objects(
         tasks.push_back(Task::Put(source.raw(place, "data")));
         return Ok(());
     };
-    let converted = convert(source.records, conversion)?;
+    let converted = convert(source.records, conversion, &source.shape.schemas)?;
     if let Some(file) = converted.file {
         let mut put = source.put(place, source.key(place, "data", None), file, false);
         put.records -= converted.failed.len();
+        put.conversion = Some(Converted { converted: (put.records, put.content.len()), failed: (0, 0) });
         tasks.push_back(Task::Put(put));
     }
     if !converted.failed.is_empty() {
@@ -113,7 +118,10 @@ fn plan_objects(
             ended: source.at,
         };
         let failures: Vec<_> = converted.failed.into_iter().map(failure).collect();
-        tasks.push_back(Task::Put(source.failures(place, "format-conversion-failed", &failures)));
+        let bytes = failures.iter().map(|failure| failure.held.data.len()).sum();
+        let mut put = source.failures(place, "format-conversion-failed", &failures);
+        put.conversion = Some(Converted { converted: (0, 0), failed: (failures.len(), bytes) });
+        tasks.push_back(Task::Put(put));
     }
     Ok(())
 }
@@ -123,10 +131,22 @@ fn plan_documents(source: &Source<'_>, documents: &Documents, births: &ShardBirt
     for held in source.records {
         let index = rotated(&documents.index, documents.rotation, held.arrival);
         let id = documents.with_ids.then(|| format!("{}:{}", ShardId(held.shard), sequence(held, births)));
-        by_index.entry(index).or_default().push((held.clone(), IndexDocument { id, source: held.data.clone() }));
+        // Its lane has read it before: a record that cannot be read is not here.
+        let document = match source.shape.text(&held.data) {
+            Ok(Cow::Owned(json)) => json.into(),
+            _ => held.data.clone(),
+        };
+        by_index.entry(index).or_default().push((held.clone(), IndexDocument { id, source: document }));
     }
     for (index, waiting) in by_index {
-        tasks.push_back(Task::Bulk(Bulk { index, waiting, failed: Vec::new(), failing_since: None, attempts: 0 }));
+        tasks.push_back(Task::Bulk(Bulk {
+            index,
+            waiting,
+            failed: Vec::new(),
+            failing_since: None,
+            attempts: 0,
+            rejected: 0,
+        }));
     }
 }
 
@@ -143,6 +163,7 @@ impl Bulk {
         now: Millis,
     ) -> Result<bool, String> {
         self.attempts += 1;
+        self.rejected = 0;
         let given_up = self.failing_since.is_some_and(|since| now - since >= documents.retry_ms);
         let mut trouble = None;
         let mut again = Vec::new();
@@ -155,6 +176,7 @@ impl Bulk {
             };
             for ((held, document), outcome) in chunk.into_iter().zip(outcomes) {
                 let DocumentOutcome::Failed { status, reason } = outcome else { continue };
+                self.rejected += usize::from(status == 429);
                 if (status == 429 || status >= 500) && !given_up {
                     trouble.get_or_insert_with(|| reason.clone());
                     again.push((held, document));

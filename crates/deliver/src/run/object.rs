@@ -3,6 +3,7 @@
 use super::lane::Held;
 use super::progress::Lane;
 use super::shape::{Place, Shape};
+use crate::observer::Converted;
 use crate::prefix::{Evaluation, PartitionKey, Prefix, local_time};
 use bytes::Bytes;
 use flate2::Compression;
@@ -23,6 +24,10 @@ pub(crate) struct Put {
     pub(crate) records: usize,
     /// Whether they are failures.
     pub(crate) failed: bool,
+    /// Whether they are copies of what came in.
+    pub(crate) copy: bool,
+    /// Whether they were to be converted: how many were, with their bytes, and how many could not be.
+    pub(crate) conversion: Option<Converted>,
 }
 
 /// The records that one or more objects are made of, in order, never empty.
@@ -64,7 +69,7 @@ impl Source<'_> {
         hash.finalize().into()
     }
 
-    fn oldest(&self) -> Millis {
+    pub(crate) fn oldest(&self) -> Millis {
         self.records.iter().map(|held| held.arrival).min().unwrap_or(self.at)
     }
 
@@ -96,12 +101,20 @@ impl Source<'_> {
             plain.extend_from_slice(&place.delimiter);
         }
         let content = if place.gzip { gzip(&plain) } else { plain };
-        self.put(place, self.key(place, kind, None), content, false)
+        Put { copy: kind == "backup", ..self.put(place, self.key(place, kind, None), content, false) }
     }
 
     /// An object of the given content.
     pub(crate) fn put(&self, place: &Place, key: String, content: Vec<u8>, failed: bool) -> Put {
-        Put { bucket: place.bucket.clone(), key, content: content.into(), records: self.records.len(), failed }
+        Put {
+            bucket: place.bucket.clone(),
+            key,
+            content: content.into(),
+            records: self.records.len(),
+            failed,
+            copy: false,
+            conversion: None,
+        }
     }
 
     /// Failures, a JSON line each, in AWS's shape.

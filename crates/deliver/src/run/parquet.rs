@@ -1,12 +1,11 @@
-//! From JSON records to one Parquet file.
+//! From JSON records, and records that name their schema, to one Parquet file.
 
 use super::lane::Held;
 use super::shape::Conversion;
 use crate::DeliverError;
 use crate::definition::{ParquetCompression, ParquetSerDe, WriterVersion};
-use millrace_schema::Decoder;
 use millrace_schema::format::schema_of;
-use millrace_schema::json::JsonDecoder;
+use millrace_schema::glue::{Mixed, Schemas};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{WriterProperties, WriterVersion as ParquetVersion};
@@ -25,12 +24,17 @@ pub(crate) struct Converted<'a> {
     pub(crate) failed: Vec<(&'a Held, String)>,
 }
 
-/// Converts records in order. A record may hold several objects; it goes in whole or not at all.
-pub(crate) fn convert<'a>(records: &'a [Held], conversion: &Conversion) -> Result<Converted<'a>, DeliverError> {
+/// Converts records in order. A JSON record may hold several objects; it goes in whole or not at all. A record that the schema
+/// registry's serializers wrote is read by the version that it names, whatever that is.
+pub(crate) fn convert<'a>(
+    records: &'a [Held],
+    conversion: &Conversion,
+    schemas: &Schemas,
+) -> Result<Converted<'a>, DeliverError> {
     let refuse =
         |reason: String| DeliverError::InvalidArgument(format!("the table cannot be written as Parquet: {reason}"));
-    let mut decoder =
-        JsonDecoder::new(&conversion.fields, conversion.json.clone()).map_err(|e| refuse(e.to_string()))?;
+    let mut decoder = Mixed::new(schemas.clone(), &conversion.fields, conversion.json.clone())
+        .map_err(|error| refuse(error.to_string()))?;
     let properties = properties(&conversion.parquet);
     let schema = schema_of(&conversion.fields);
     let mut writer =
@@ -38,8 +42,8 @@ pub(crate) fn convert<'a>(records: &'a [Held], conversion: &Conversion) -> Resul
     let mut failed = Vec::new();
     let mut rows = 0;
     for held in records {
-        if let Err(reason) = push_all(&mut decoder, &held.data) {
-            failed.push((held, reason));
+        if let Err(error) = decoder.push(&held.data) {
+            failed.push((held, error.to_string()));
         }
         if decoder.len() >= BATCH_ROWS {
             rows += decoder.len();
@@ -53,20 +57,6 @@ pub(crate) fn convert<'a>(records: &'a [Held], conversion: &Conversion) -> Resul
     writer.write(&decoder.finish()).map_err(|error| refuse(error.to_string()))?;
     let file = writer.into_inner().map_err(|error| refuse(error.to_string()))?;
     Ok(Converted { file: Some(file), failed })
-}
-
-fn push_all(decoder: &mut JsonDecoder, mut payload: &[u8]) -> Result<(), String> {
-    let before = decoder.len();
-    loop {
-        match decoder.push_next(payload) {
-            Ok(taken) if taken < payload.len() => payload = &payload[taken..],
-            Ok(_) => return Ok(()),
-            Err(error) => {
-                decoder.truncate(before);
-                return Err(error.to_string());
-            }
-        }
-    }
 }
 
 fn properties(settings: &ParquetSerDe) -> WriterProperties {

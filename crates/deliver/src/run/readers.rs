@@ -4,7 +4,7 @@ use super::cut::ShardBirths;
 use super::progress::Positions;
 use crate::DeliverError;
 use futures::FutureExt;
-use millrace_log::{Log, Record, ShardReader, StreamInfo, StreamKey};
+use millrace_log::{Bookmark, Log, Record, ShardReader, StreamInfo, StreamKey, StreamReader};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Read from a shard at once: small, so that buffers end near their size.
@@ -27,6 +27,7 @@ pub(crate) struct Readers {
 
 struct Reading {
     reader: Box<dyn ShardReader>,
+    mark: Bookmark,
     ended: bool,
 }
 
@@ -56,8 +57,8 @@ impl Readers {
     pub(crate) fn open(
         &mut self,
         log: &dyn Log,
-        source: &StreamKey,
-        info: &StreamInfo,
+        who: &StreamReader,
+        (source, info): (&StreamKey, &StreamInfo),
         base: &Positions,
     ) -> Result<(), DeliverError> {
         let listed: BTreeSet<u32> = info.shards.iter().map(|shard| shard.id.0).collect();
@@ -77,7 +78,8 @@ impl Readers {
             let from = self.read.get(&id).or_else(|| base.get(&id)).copied().unwrap_or(0);
             let reader = log.reader(source, shard.id, from)?;
             self.read.insert(id, from);
-            self.by_shard.insert(id, Reading { reader, ended: false });
+            let mark = log.readership().enter(who.clone(), source, shard.id, from);
+            self.by_shard.insert(id, Reading { reader, mark, ended: false });
         }
         self.ended = false;
         Ok(())
@@ -119,6 +121,7 @@ impl Readers {
             (reading.ended, found.ended) = (batch.ended, found.ended || batch.ended);
             self.ended |= batch.ended;
             self.read.insert(shard, batch.next);
+            reading.mark.set(batch.next);
             found.records |= !batch.records.is_empty();
             batch.records.into_iter().for_each(|record| take(shard, record));
         }

@@ -8,14 +8,17 @@ use super::readers::Readers;
 use super::shape::{Shape, Target};
 use super::stats::Stats;
 use crate::DeliverError;
-use crate::deliveries::{current, source_key};
+use crate::deliveries::{current, reader_of, source_key};
 use crate::index::BulkIndex;
+use crate::observer::{Delivered, DeliveryName, DeliveryObserver, DestinationKind, Ranges, Taken};
 use crate::stage::{Failed, STAGING, StageProgress, Staged, create_staged_stream, staged_key};
 use crate::store::ObjectStore;
 use crate::transform::Transform;
 use millrace_base::{Clock, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
 use millrace_log::{Log, LogError, Record, StreamKey};
+use millrace_schema::glue::Schemas;
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::Tables;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -42,6 +45,8 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     /// The tables that give columns.
     pub tables: Tables,
+    /// The schemas that records may name.
+    pub registry: Registry,
     /// Where objects go.
     pub store: Arc<dyn ObjectStore>,
     /// Where documents go.
@@ -50,6 +55,8 @@ pub struct Parts {
     pub transform: Arc<dyn Transform>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Is told what is done.
+    pub observer: Arc<dyn DeliveryObserver>,
 }
 
 /// What a step did.
@@ -95,7 +102,8 @@ impl Runner {
         let progress = Progress::load(&parts.catalog, &key)?.ok_or_else(|| {
             DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account))
         })?;
-        let shape = Shape::of(&progress.applied, progress.staged)?;
+        let schemas = Schemas::new(parts.registry.clone(), scope.clone());
+        let shape = Shape::of(&progress.applied, progress.staged, schemas)?;
         Ok(Self {
             parts,
             scope: scope.clone(),
@@ -134,6 +142,7 @@ impl Runner {
         if self.progress.staged {
             self.stats.staged_read.store(self.readers.read.get(&0).copied().unwrap_or(0), Ordering::Relaxed);
         }
+        self.stats.partitions.store(self.lanes.by_lane.len() as u64, Ordering::Relaxed);
         self.stats.oldest_pending.store(self.lanes.oldest().unwrap_or(0), Ordering::Relaxed);
         match step {
             Ok(step) => {
@@ -219,7 +228,8 @@ impl Runner {
             self.progress.save(&self.parts.catalog, &self.key)?;
             (self.readers, self.lanes) = (Readers::default(), Lanes::default());
         }
-        self.readers.open(&*self.parts.log, &source, &info, &self.progress.base)
+        let who = reader_of(&self.scope, &self.progress.applied.stream.definition.delivery_stream_name);
+        self.readers.open(&*self.parts.log, &who, (&source, &info), &self.progress.base)
     }
 
     /// What is read: the source, or what the first half makes of it.
@@ -234,7 +244,10 @@ impl Runner {
     /// Reads once from every shard; true when there was something.
     fn read(&mut self, now: Millis) -> Result<bool, DeliverError> {
         let (shape, progress, lanes, stats) = (&self.shape, &self.progress, &mut self.lanes, &self.stats);
+        let (mut ranges, mut count) = (Ranges::new(), (0, 0));
         let found = self.readers.read(|shard, record| {
+            widen(&mut ranges, shard, record.index);
+            count = (count.0 + 1, count.1 + record.data.len() as u64);
             let (lane, held) = held(shape, progress.staged, shard, record);
             if !progress.staged {
                 Stats::add(&stats.records_in, 1);
@@ -244,7 +257,21 @@ impl Runner {
                 lanes.push(lane, held, now);
             }
         })?;
+        // What was staged was taken by the first half.
+        if !ranges.is_empty() && !self.progress.staged {
+            let stream = self.source()?;
+            let (records, bytes) = count;
+            let definition = &self.progress.applied.stream.definition;
+            let is_kinesis = definition.kinesis_stream_source_configuration.is_some();
+            let taken = Taken { stream: &stream, is_kinesis, ranges, records, bytes };
+            self.parts.observer.taken(&self.delivery_name(), &taken);
+        }
         Ok(found.any())
+    }
+
+    fn delivery_name(&self) -> DeliveryName<'_> {
+        let name = &self.progress.applied.stream.definition.delivery_stream_name;
+        DeliveryName { scope: &self.scope, name }
     }
 
     /// The lanes that are to be delivered now.
@@ -290,7 +317,7 @@ impl Runner {
         match tasks.front_mut() {
             None => (work.lane, work.tasks) = (None, None),
             Some(Task::Put(put)) => {
-                put_object(&self.parts, &self.stats, put).await?;
+                put_object(&self.parts, &self.stats, &source, put, now).await?;
                 tasks.pop_front();
             }
             Some(Task::Bulk(bulk)) => {
@@ -398,7 +425,8 @@ impl Runner {
     }
 
     fn switch(&mut self, progress: Progress) -> Result<(), DeliverError> {
-        self.shape = Shape::of(&progress.applied, progress.staged)?;
+        let schemas = Schemas::new(self.parts.registry.clone(), self.scope.clone());
+        self.shape = Shape::of(&progress.applied, progress.staged, schemas)?;
         if progress.staged != self.progress.staged {
             self.readers = Readers::default();
         }
@@ -426,8 +454,50 @@ fn held(shape: &Shape, staged: bool, shard: u32, record: Record) -> (Lane, Held)
     }
 }
 
-async fn put_object(parts: &Parts, stats: &Stats, put: &Put) -> Result<(), DeliverError> {
-    parts.store.put(&put.bucket, &put.key, put.content.clone()).await?;
+/// Adds an index to the range of its shard.
+fn widen(ranges: &mut Ranges, shard: u32, index: u64) {
+    let range = ranges.entry(shard).or_insert((index, index));
+    *range = (range.0.min(index), range.1.max(index + 1));
+}
+
+impl Source<'_> {
+    fn ranges(&self) -> Ranges {
+        let mut ranges = Ranges::new();
+        self.records.iter().for_each(|held| widen(&mut ranges, held.shard, held.index));
+        ranges
+    }
+
+    fn name(&self) -> DeliveryName<'_> {
+        DeliveryName { scope: self.scope, name: &self.shape.name }
+    }
+}
+
+async fn put_object(
+    parts: &Parts,
+    stats: &Stats,
+    source: &Source<'_>,
+    put: &Put,
+    now: Millis,
+) -> Result<(), DeliverError> {
+    let done = parts.store.put(&put.bucket, &put.key, put.content.clone()).await;
+    let failure = done.as_ref().err().map(ToString::to_string);
+    let is_backup = put.copy || matches!(source.shape.target, Target::Documents(_));
+    let ok = failure.is_none();
+    let delivered = Delivered {
+        kind: if is_backup { DestinationKind::Backup } else { DestinationKind::S3 },
+        target: (&put.bucket, &put.key),
+        ranges: source.ranges(),
+        records: if ok { put.records } else { 0 },
+        bytes: if ok { put.content.len() } else { 0 },
+        rejected: 0,
+        oldest_ms: (now - source.oldest()).max(0),
+        failure: failure.as_deref(),
+    };
+    parts.observer.delivered(&source.name(), &delivered);
+    done?;
+    if let Some(converted) = &put.conversion {
+        parts.observer.converted(&source.name(), converted);
+    }
     Stats::add(&stats.objects, 1);
     Stats::add(&stats.bytes_out, put.content.len());
     Stats::add(if put.failed { &stats.records_failed } else { &stats.records_out }, put.records);
@@ -447,6 +517,18 @@ async fn bulk_documents(
     let done = bulk.attempt(documents, parts.index.as_ref(), now).await;
     let indexed = before - bulk.waiting.len() - bulk.failed.len();
     Stats::add(&stats.records_out, indexed);
+    let bytes = if indexed == 0 { 0 } else { source.records.iter().map(|held| held.data.len()).sum() };
+    let delivered = Delivered {
+        kind: DestinationKind::Search,
+        target: (&documents.domain_arn, &bulk.index),
+        ranges: source.ranges(),
+        records: indexed,
+        bytes,
+        rejected: bulk.rejected,
+        oldest_ms: (now - source.oldest()).max(0),
+        failure: done.as_ref().err().map(String::as_str),
+    };
+    parts.observer.delivered(&source.name(), &delivered);
     done.map_err(|reason| {
         DeliverError::Store(crate::StoreError::Failed {
             bucket: documents.index.clone(),

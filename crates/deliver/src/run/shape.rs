@@ -12,7 +12,10 @@ use crate::stage::{Failed, What};
 use chrono_tz::Tz;
 use millrace_base::{Arn, Millis};
 use millrace_schema::Field;
+use millrace_schema::glue::{FramedText, Schemas};
 use millrace_schema::json::JsonOptions;
+use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A delivery stream ready for work.
@@ -27,6 +30,9 @@ pub(crate) struct Shape {
     pub(crate) backup: Option<Place>,
     /// Whether a function has transformed the records.
     pub(crate) staged: bool,
+    /// What records that the registry's serializers wrote are read by.
+    pub(crate) schemas: Schemas,
+    text: Mutex<FramedText>,
 }
 
 /// Where records go.
@@ -74,7 +80,7 @@ pub(crate) struct Conversion {
 }
 
 impl Shape {
-    pub(crate) fn of(applied: &Applied, staged: bool) -> Result<Self, DeliverError> {
+    pub(crate) fn of(applied: &Applied, staged: bool, schemas: Schemas) -> Result<Self, DeliverError> {
         let stream = &applied.stream;
         let (target, hints, backup) = match stream.definition.destination()? {
             Destination::S3(s3) => {
@@ -100,14 +106,22 @@ impl Shape {
             target,
             backup,
             staged,
+            text: Mutex::new(FramedText::new(schemas.clone())),
+            schemas,
         })
     }
 
     /// The lane of a record, and why its keys cannot be found if so; `from_lambda` are the keys that its function gave it.
     pub(crate) fn lane(&self, data: &[u8], mut from_lambda: BTreeMap<String, String>) -> (Lane, Option<Box<Failed>>) {
-        let Target::Objects(objects) = &self.target else { return (Lane::Records(Vec::new()), None) };
+        let Target::Objects(objects) = &self.target else {
+            return match self.text(data) {
+                Ok(_) => (Lane::Records(Vec::new()), None),
+                Err(reason) => (Lane::Failures, Some(undecoded(reason))),
+            };
+        };
         let wanted = objects.place.prefix.partition_keys();
-        let mut from_query = match objects.extractor.as_ref().map(|extractor| extractor.extract(data)) {
+        let extract = |extractor: &Extractor| self.text(data).and_then(|text| extractor.extract(&text));
+        let mut from_query = match objects.extractor.as_ref().map(extract) {
             None => BTreeMap::new(),
             Some(Ok(keys)) => keys,
             Some(Err(reason)) => return (Lane::Failures, Some(no_keys(reason))),
@@ -128,6 +142,18 @@ impl Shape {
         (Lane::Records(values), None)
     }
 
+    /// A record as text: by its writer's schema when it names one, else as it is. The reason when it cannot be read.
+    pub(crate) fn text<'a>(&self, data: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+        if !FramedText::is_framed(data) {
+            return Ok(Cow::Borrowed(data));
+        }
+        let mut json = Vec::with_capacity(data.len() * 2);
+        match self.text.lock().print(data, &mut json) {
+            Some(Err(error)) => Err(error.to_string()),
+            _ => Ok(Cow::Owned(json)),
+        }
+    }
+
     /// The lane of a staged record, and why it cannot be delivered if so.
     pub(crate) fn staged_lane(&self, what: What, data: &[u8]) -> (Lane, Option<Box<Failed>>) {
         match what {
@@ -136,6 +162,16 @@ impl Shape {
             What::Transformed { keys } => self.lane(data, keys),
         }
     }
+}
+
+fn undecoded(reason: String) -> Box<Failed> {
+    Box::new(Failed {
+        attempts_made: 1,
+        error_code: "DataFormatConversion.ParseError".to_owned(),
+        error_message: reason,
+        attempt_ending_timestamp: None,
+        lambda_arn: None,
+    })
 }
 
 fn no_keys(reason: String) -> Box<Failed> {

@@ -14,6 +14,7 @@ pub struct Stats {
     pub(crate) bytes_out: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) oldest_pending: AtomicI64,
+    pub(crate) partitions: AtomicU64,
     pub(crate) last_error: Mutex<Option<String>>,
     /// The first half's, when a function transforms the records.
     pub(crate) staging_error: Mutex<Option<String>>,
@@ -42,6 +43,8 @@ pub struct StatsSnapshot {
     pub retries: u64,
     /// When the oldest record that is read and not delivered arrived; AWS's data freshness is now minus this.
     pub oldest_pending: Option<i64>,
+    /// Partitions that have records which wait.
+    pub partitions: u64,
     /// What went wrong last, while it does.
     pub last_error: Option<String>,
 }
@@ -59,6 +62,7 @@ impl Stats {
             objects: get(&self.objects),
             bytes_out: get(&self.bytes_out),
             retries: get(&self.retries),
+            partitions: get(&self.partitions),
             oldest_pending: oldest.into_iter().filter(|oldest| *oldest != 0).min(),
             last_error: self.last_error.lock().clone().or_else(|| self.staging_error.lock().clone()),
         }

@@ -6,11 +6,12 @@ use super::staged::{Failed, Staged, What};
 use super::waiting::Waiting;
 use crate::DeliverError;
 use crate::definition::{DeliveryStreamDefinition, LambdaProcessor};
-use crate::deliveries::{current, source_key};
+use crate::deliveries::{current, reader_of, source_key};
+use crate::observer::{DeliveryName, Processed, Ranges, Taken as TakenRecords};
 use crate::run::{Parts, Positions, Progress, Readers, Stats, Step, catalog_key, uuid};
 use bytes::Bytes;
 use millrace_base::{Millis, Scope, ShardId};
-use millrace_log::{LogError, NewRecord, Producer};
+use millrace_log::{LogError, NewRecord, Producer, StreamKey};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +36,8 @@ pub struct Stager {
     key: String,
     progress: Option<StageProgress>,
     readers: Readers,
+    /// What it reads, and whether that is a Kinesis stream.
+    source: Option<(StreamKey, bool)>,
     waiting: Waiting,
     batch: Option<Asked>,
     attempts: u32,
@@ -70,6 +73,7 @@ impl Stager {
             key: catalog_key(scope, name),
             progress: None,
             readers: Readers::default(),
+            source: None,
             waiting: Waiting::default(),
             batch: None,
             attempts: 0,
@@ -174,7 +178,8 @@ impl Stager {
     /// Opens readers for the shards that have none; a stream that was deleted and created again is read from its start.
     fn open_readers(&mut self) -> Result<(), DeliverError> {
         let Some(progress) = self.progress.as_mut().filter(|_| !self.readers.is_open()) else { return Ok(()) };
-        let source = source_key(&self.scope, &current(&self.parts.catalog, &self.scope, &self.name)?.definition)?;
+        let definition = current(&self.parts.catalog, &self.scope, &self.name)?.definition;
+        let source = source_key(&self.scope, &definition)?;
         let info = self.parts.log.stream(&source)?;
         if info.incarnation != progress.incarnation {
             if !self.waiting.is_empty() {
@@ -185,15 +190,21 @@ impl Stager {
             progress.save(&self.parts.catalog, &self.key)?;
             self.readers = Readers::default();
         }
-        self.readers.open(&*self.parts.log, &source, &info, &progress.base)
+        self.source = Some((source.clone(), definition.kinesis_stream_source_configuration.is_some()));
+        let who = reader_of(&self.scope, &self.name);
+        self.readers.open(&*self.parts.log, &who, (&source, &info), &progress.base)
     }
 
     /// Reads once from every shard; true when there was something.
     fn read(&mut self, now: Millis) -> Result<bool, DeliverError> {
         let (waiting, stats, births) = (&mut self.waiting, &self.stats, self.readers.births.clone());
+        let (mut ranges, mut count) = (Ranges::new(), (0, 0));
         let found = self.readers.read(|shard, record| {
             Stats::add(&stats.records_in, 1);
             Stats::add(&stats.bytes_in, record.data.len());
+            let range = ranges.entry(shard).or_insert((record.index, record.index));
+            *range = (range.0.min(record.index), range.1.max(record.index + 1));
+            count = (count.0 + 1, count.1 + record.data.len() as u64);
             let sequence = births.get(&shard).map(|shard| shard.number(record.index, record.arrival));
             let taken = Taken {
                 shard,
@@ -205,6 +216,10 @@ impl Stager {
             };
             waiting.push(taken, now);
         })?;
+        if let (Some((stream, is_kinesis)), false) = (&self.source, ranges.is_empty()) {
+            let taken = TakenRecords { stream, is_kinesis: *is_kinesis, ranges, records: count.0, bytes: count.1 };
+            self.parts.observer.taken(&DeliveryName { scope: &self.scope, name: &self.name }, &taken);
+        }
         Ok(found.any())
     }
 
@@ -237,8 +252,18 @@ impl Stager {
             let outcomes = if batch.records.is_empty() {
                 Ok(Vec::new())
             } else {
+                let asked = self.parts.clock.now();
                 let answer = self.parts.transform.transform(&lambda.lambda_arn, event(&envelope, &batch.records)).await;
-                answer.map_err(Refusal::from).and_then(|answer| read(&answer, &batch.records))
+                let answer = answer.map_err(Refusal::from).and_then(|answer| read(&answer, &batch.records));
+                let processed = Processed {
+                    records: batch.records.len(),
+                    bytes: batch.records.iter().map(|taken| taken.data.len()).sum(),
+                    took_ms: (self.parts.clock.now() - asked).max(0),
+                    ok: answer.is_ok(),
+                };
+                let name = DeliveryName { scope: &self.scope, name: &self.name };
+                self.parts.observer.processed(&name, &processed);
+                answer
             };
             let trial = Trial { lambda: &lambda, tries: batch.tries, at: self.parts.clock.now() };
             match outcomes {

@@ -6,6 +6,7 @@ use millrace_base::{Scope, SystemClock, SystemDisk};
 use millrace_catalog::Catalog;
 use millrace_deliver::{Bucket, Buckets, Deliveries, LocalLake, ObjectStore, Parts};
 use millrace_log::{LocalLog, LogOptions, LogParts};
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::Tables;
 use serde_json::json;
 use std::sync::Arc;
@@ -93,12 +94,14 @@ async fn direct_puts_arrive_and_a_deleted_stream_is_gone() {
     let lake = Arc::new(LocalLake::open(disk, &dir.path().join("lake"), buckets).unwrap());
     let parts = Parts {
         tables: Tables::new(catalog.clone()),
+        registry: Registry::new(catalog.clone(), clock.clone(), Arc::new(millrace_base::SystemDice)),
         catalog,
         log: LocalLog::open(log_parts, LogOptions::default()).unwrap(),
         store: lake.clone(),
         index: Arc::<crate::world::FakeIndex>::default(),
         transform: Arc::<crate::world::FakeFunction>::default(),
         clock,
+        observer: Arc::new(millrace_deliver::Unobserved),
     };
     let deliveries = Deliveries::open(parts);
     deliveries.start(tokio::runtime::Handle::current()).unwrap();

@@ -7,11 +7,12 @@ use millrace_base::{Disk, Scope};
 use millrace_catalog::Catalog;
 use millrace_deliver::{
     Bucket, Buckets, BulkError, BulkIndex, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectInfo,
-    ObjectStore, Parts, Runner, Stager, StoreError, Transform, TransformError,
+    ObjectStore, Parts, Runner, Stager, StoreError, Transform, TransformError, Unobserved,
 };
 use millrace_log::{Commit, LocalLog, LogOptions, LogParts, NewRecord, StreamKey, StreamMode, StreamSpec};
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::Tables;
-use millrace_testkit::{SimClock, SimDisk};
+use millrace_testkit::{SimClock, SimDice, SimDisk};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -175,12 +176,14 @@ impl World {
         let function = Arc::<FakeFunction>::default();
         let parts = Parts {
             tables: Tables::new(catalog.clone()),
+            registry: Registry::new(catalog.clone(), Arc::new(clock.clone()), Arc::new(SimDice::new(11))),
             catalog,
             log,
             store: store.clone(),
             index: index.clone(),
             transform: function.clone(),
             clock: Arc::new(clock.clone()),
+            observer: Arc::new(Unobserved),
         };
         Self { disk, clock, parts, index, function, store, scope: Scope::default() }
     }

@@ -16,7 +16,7 @@ use crate::{EventConfig, FunctionKey, FunctionSource, Invocation, Invoke, Invoke
 use bytes::Bytes;
 use event::{Delivery, Event, Next, Pace};
 use lanes::Lanes;
-use millrace_base::{Arn, Clock, Dice};
+use millrace_base::{Arn, Clock, Dice, Millis};
 use millrace_catalog::{Catalog, CatalogError};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -43,11 +43,30 @@ pub struct EventsParts {
     pub source: Arc<dyn FunctionSource>,
     /// Takes records of what ended and what was given up.
     pub destinations: Arc<dyn Destinations>,
+    /// Is told what becomes of events.
+    pub observer: Arc<dyn EventObserver>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Names of events.
     pub dice: Arc<dyn Dice>,
 }
+
+/// Is told what becomes of asynchronous invocations.
+pub trait EventObserver: Send + Sync + 'static {
+    /// One was accepted.
+    fn accepted(&self, _function: &FunctionKey) {}
+    /// One is handed to its function, so long after it was accepted.
+    fn attempted(&self, _function: &FunctionKey, _age: Millis) {}
+    /// One ended without its function having done it.
+    fn dropped(&self, _function: &FunctionKey) {}
+    /// A record could not be delivered: to the dead-letter queue, or to a destination.
+    fn undelivered(&self, _function: &FunctionKey, _to_dead_letters: bool, _reason: &str) {}
+}
+
+/// Watches nothing.
+pub struct UnobservedEvents;
+
+impl EventObserver for UnobservedEvents {}
 
 /// The queue of asynchronous invocations. Cheap to clone.
 #[derive(Clone)]
@@ -160,6 +179,7 @@ impl Shared {
         let id = format!("{now:016x}-{}", self.parts.dice.uuid());
         self.store.put(&id, event).await.map_err(InvokeError::Failed)?;
         self.lanes.lock().add(&invocation.function, now, id);
+        self.parts.observer.accepted(&invocation.function);
         self.woken.notify_one();
         Ok(())
     }
@@ -206,13 +226,17 @@ impl Shared {
     async fn attempt(&self, event: Event, config: &EventConfig) -> Next {
         let qualifier: Option<Arc<str>> = event.qualifier.as_deref().map(Into::into);
         let arn = format!("{}:{}", event.function.arn(), qualifier.as_deref().unwrap_or("$LATEST"));
-        if event.is_late(config, self.parts.clock.now()) {
+        let (observer, now) = (&self.parts.observer, self.parts.clock.now());
+        if event.is_late(config, now) {
+            observer.dropped(&event.function);
             return event.expired(config, &arn, self.parts.clock.now());
         }
         let resolved = self.parts.source.resolve(&event.function, qualifier.as_deref());
         if resolved.is_ok_and(|version| version.reserved_concurrency == Some(0)) {
+            observer.dropped(&event.function);
             return event.switched_off(config, &arn, self.parts.clock.now());
         }
+        observer.attempted(&event.function, (now - event.accepted).max(0));
         let outcome = self
             .parts
             .invoke
@@ -224,7 +248,17 @@ impl Shared {
                 client_context: event.client_context.clone().map(Bytes::from),
             })
             .await;
-        event.after_attempt(outcome.as_ref(), (config, &self.pace), &arn, self.parts.clock.now())
+        let function = event.function.clone();
+        let succeeded = outcome.as_ref().is_ok_and(|response| !response.failed);
+        let next = event.after_attempt(outcome.as_ref(), (config, &self.pace), &arn, self.parts.clock.now());
+        let is_over = match &next {
+            Next::Forget => true,
+            Next::Keep(event) => !event.deliveries.is_empty(),
+        };
+        if is_over && !succeeded {
+            observer.dropped(&function);
+        }
+        next
     }
 
     async fn deliver(&self, event: Event, config: &EventConfig) -> Next {
@@ -238,6 +272,8 @@ impl Shared {
             Err(error) => Err(error.to_string()),
         };
         if let Err(reason) = &delivered {
+            let to_dead_letters = config.dead_letter.as_deref() == Some(delivery.destination.as_str());
+            self.parts.observer.undelivered(&event.function, to_dead_letters, reason);
             eprintln!("the record of an asynchronous invocation of {} waits: {reason}", event.function);
         }
         event.after_delivery(delivered.is_ok(), config, &self.pace, self.parts.clock.now())

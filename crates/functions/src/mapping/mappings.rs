@@ -179,7 +179,12 @@ impl Mappings {
         let _changing = self.shared.changing.lock();
         let mut mapping = self.find(scope, uuid)?;
         change(&mut mapping.tags);
-        Ok(self.shared.parts.catalog.put(TABLE, &key(scope, uuid), &mapping)?)
+        // A tag says how records are read.
+        let applied = Arc::new(Applied::of(&mapping)?);
+        self.shared.parts.catalog.put(TABLE, &key(scope, uuid), &mapping)?;
+        let phase = self.shared.workers.phase(&mapping);
+        self.shared.workers.change(&mapping, applied, phase);
+        Ok(())
     }
 
     fn find(&self, scope: &Scope, uuid: &str) -> Result<Mapping, MappingError> {

@@ -23,9 +23,11 @@ mod tests;
 mod validate;
 mod workers;
 
+pub use aggregate::user_records;
 pub use error::MappingError;
 pub use mappings::{MappingPage, Mappings};
 pub use ports::{
-    DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder, MappingParts, MessageAttribute,
-    MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage, StreamConsumers,
+    BatchEvent, BatchOutcome, DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder,
+    MappingParts, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage, RecordText,
+    StreamConsumers,
 };

@@ -3,7 +3,7 @@
 use crate::{FunctionKey, Invoke};
 use async_trait::async_trait;
 use bytes::Bytes;
-use millrace_base::{Arn, Clock, Dice, Millis};
+use millrace_base::{Arn, Clock, Dice, Millis, Scope, ShardId};
 use millrace_catalog::Catalog;
 use millrace_log::Log;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct MappingParts {
     pub destinations: Arc<dyn Destinations>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
+    /// Reads records of the schema registry.
+    pub text: Arc<dyn RecordText>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Request ids and the jitter of pauses.
@@ -40,6 +42,12 @@ pub struct FunctionFacts {
     pub role: String,
     /// 1 to 900.
     pub timeout_secs: u32,
+}
+
+/// Knows records that name their schema, and turns them into JSON for the mappings that ask for it.
+pub trait RecordText: Send + Sync + 'static {
+    /// The record as JSON text, or why it cannot be; `None` when it names no schema. `scope` is the mapping's.
+    fn json(&self, scope: &Scope, record: &[u8]) -> Option<Result<Bytes, String>>;
 }
 
 /// Finds functions. Asked once a batch, so an answer is a look into memory.
@@ -59,8 +67,48 @@ pub trait Meter: Send + Sync + 'static {
     /// Adds to an event count of a mapping (`PolledEventCount`, `InvokedEventCount`, …). Called only for mappings whose
     /// `MetricsConfig` asks for `EventCount`.
     fn count(&self, mapping: &Arn, metric: &'static str, events: u64);
+    /// A call of a stream mapping's function ended, or its batch was given up.
+    fn batch(&self, _batch: &BatchEvent<'_>) {}
     /// `IteratorAge`: how old the last record of a batch was when the function was done with it.
     fn iterator_age(&self, function: &FunctionKey, age: Millis);
+}
+
+/// What became of a batch of a stream's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchOutcome {
+    /// The function did all of it.
+    Succeeded,
+    /// The function failed, or reported that some of it did; it will be called again.
+    Failed,
+    /// The function was not reached, or took no more calls; it will be called again.
+    Refused,
+    /// It was given up: its records went to the destination for failures, or nowhere.
+    GivenUp,
+}
+
+/// A batch of a stream's records.
+#[derive(Debug)]
+pub struct BatchEvent<'a> {
+    /// The mapping.
+    pub mapping: &'a Arn,
+    /// Its function.
+    pub function: &'a FunctionKey,
+    /// The stream.
+    pub stream: &'a str,
+    /// Which shard.
+    pub shard: ShardId,
+    /// The index of the first record, and the one after the last; lanes may interleave.
+    pub range: (u64, u64),
+    /// How many records.
+    pub records: usize,
+    /// Calls of the function that its first record failed in.
+    pub failures: u32,
+    /// The last call's request id.
+    pub request_id: Option<&'a str>,
+    /// What became of it.
+    pub outcome: BatchOutcome,
+    /// In words, when it is not well.
+    pub reason: &'a str,
 }
 
 /// What is left of a batch, or of an asynchronous invocation, that was given up.

@@ -33,6 +33,7 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use millrace_base::{Clock, Dice, Disk, Scope};
 use millrace_log::Log;
+use millrace_schema::registry::Registry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -158,10 +159,10 @@ impl Default for Connectors {
     /// The connectors that need nothing but the environment.
     fn default() -> Self {
         let mut connectors = Self { sources: BTreeMap::new(), sinks: BTreeMap::new(), functions: None };
-        connectors.sources.insert("kinesis", Arc::new(kinesis::KinesisSource));
+        connectors.sources.insert("kinesis", Arc::new(kinesis::KinesisSource::default()));
         connectors.sources.insert("filesystem", Arc::new(filesystem::FileSource));
         connectors.sources.insert("values", Arc::new(values::Values));
-        connectors.add_sink("kinesis", Arc::new(kinesis::KinesisSink));
+        connectors.add_sink("kinesis", Arc::new(kinesis::KinesisSink::default()));
         connectors.add_sink("filesystem", Arc::new(filesystem::FileSink));
         connectors.add_sink("print", Arc::new(print::Print));
         connectors.add_sink("blackhole", Arc::new(print::Blackhole));
@@ -173,6 +174,13 @@ impl Connectors {
     /// Adds a sink of another room, for example the search index.
     pub fn add_sink(&mut self, name: &'static str, factory: Arc<dyn SinkFactory>) {
         self.sinks.insert(name, factory);
+    }
+
+    /// Says which registry the formats `avro-glue`, `json-glue` and `protobuf-glue` take schemas from.
+    pub fn set_registry(&mut self, registry: &Registry) {
+        let registry = Some(registry.clone());
+        self.sources.insert("kinesis", Arc::new(kinesis::KinesisSource { registry: registry.clone() }));
+        self.add_sink("kinesis", Arc::new(kinesis::KinesisSink { registry }));
     }
 
     /// Says what calls the functions outside the engine.

@@ -62,6 +62,8 @@ pub struct Job {
     epoch: u64,
     finished: bool,
     checkpoints: u64,
+    checkpoint_ms: Millis,
+    checkpoint_bytes: u64,
     /// What the last checkpoint of this process holds.
     places: Vec<Place>,
     environment: Environment,
@@ -94,6 +96,16 @@ pub struct Counters {
     pub checkpoints: u64,
     /// The epoch that is being written.
     pub epoch: u64,
+    /// How long the last checkpoint took, from the first barrier to the sinks' commit.
+    pub checkpoint_ms: Millis,
+    /// Bytes of the last checkpoint.
+    pub checkpoint_bytes: u64,
+    /// How long threads of the job worked, in microseconds, all together.
+    pub busy_us: u64,
+    /// How long they waited for those behind them to take what they made.
+    pub back_pressured_us: u64,
+    /// How long they had nothing to do.
+    pub idle_us: u64,
 }
 
 /// Why a job stopped.
@@ -105,6 +117,14 @@ pub enum JobError {
     /// A table.
     #[error("{0}")]
     Connect(ConnectError),
+    /// A checkpoint failed at a sink: it did not take, or did not make visible, what was written since the last one.
+    #[error("checkpoint {epoch} failed: {error}")]
+    Sink {
+        /// Which checkpoint.
+        epoch: u64,
+        /// What the sink said.
+        error: ConnectError,
+    },
     /// A value.
     #[error("{place}: {reason}")]
     Data {
@@ -141,11 +161,16 @@ impl JobError {
         Self::Data { place: place.to_owned(), reason: error.0 }
     }
 
+    /// Whether it was a checkpoint that failed.
+    pub fn is_checkpoint(&self) -> bool {
+        matches!(self, Self::Sink { .. } | Self::Checkpoint(_))
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Graph(_) | Self::OtherGraph { .. } => Remedy::FixRequest,
-            Self::Connect(error) => error.remedy(),
+            Self::Connect(error) | Self::Sink { error, .. } => error.remedy(),
             Self::Data { .. } => Remedy::FixData,
             Self::Checkpoint(_) | Self::Stopped => Remedy::Retry,
             Self::State(_) | Self::Died(_) => Remedy::Report,
@@ -210,6 +235,8 @@ impl Job {
             epoch: 1,
             finished: false,
             checkpoints: 0,
+            checkpoint_ms: 0,
+            checkpoint_bytes: 0,
             places: Vec::new(),
             environment,
             shared,
@@ -280,6 +307,7 @@ impl Job {
         let prepared = self.trunk.prepare(epoch)?;
         if let Some(store) = &self.store {
             let body = write_saved((self.graph_hash, self.incarnation), finished, &positions, &self.trunk, &prepared);
+            self.checkpoint_bytes = body.len() as u64;
             store.save(&Checkpoint { epoch, body })?;
         }
         self.trunk.commit(epoch, &prepared)?;
@@ -311,6 +339,9 @@ impl Job {
             watermark: (watermark > i64::MIN).then_some(watermark),
             checkpoints: self.checkpoints,
             epoch: self.epoch,
+            checkpoint_ms: self.checkpoint_ms,
+            checkpoint_bytes: self.checkpoint_bytes,
+            ..Counters::default()
         }
     }
 

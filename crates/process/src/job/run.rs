@@ -11,7 +11,7 @@ use super::{Counters, Job, JobError, Place};
 use futures::future::{Either, select, select_all};
 use parking_lot::{Condvar, Mutex};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -64,7 +64,7 @@ impl Stop {
 pub struct RunOptions<'a> {
     /// Ends the job from outside.
     pub stop: Stop,
-    /// Called with the figures after every checkpoint and at the end.
+    /// Called with the figures after every checkpoint, each second in between, and at the end.
     pub report: &'a mut dyn FnMut(&Counters),
 }
 
@@ -82,6 +82,24 @@ struct Control {
     state: Mutex<Wanted>,
     changed: Condvar,
     wake: Vec<Notify>,
+    times: Times,
+}
+
+/// How the lanes' threads spend their time, in microseconds.
+#[derive(Default)]
+struct Times {
+    busy_us: AtomicU64,
+    back_pressured_us: AtomicU64,
+    idle_us: AtomicU64,
+}
+
+impl Times {
+    /// Adds what has passed since `since` to one of them, and gives the time.
+    fn spent(of: &AtomicU64, since: Instant) -> Instant {
+        let now = Instant::now();
+        of.fetch_add((now - since).as_micros() as u64, Ordering::Relaxed);
+        now
+    }
 }
 
 #[derive(Default)]
@@ -125,6 +143,7 @@ pub fn run_job(mut job: Job, options: RunOptions<'_>) -> Result<Counters, JobErr
         state: Mutex::new(Wanted::default()),
         changed: Condvar::new(),
         wake: lanes.iter().map(|_| Notify::new()).collect(),
+        times: Times::default(),
     };
     let ended = vec![false; lanes.len()];
     let (to, from) = sync_channel(MESSAGES_MAX);
@@ -167,6 +186,7 @@ impl Driver<'_> {
         // A bounded job without a configured interval commits once, at its end.
         let interval = self.job.interval_ms.or((!self.job.bounded).then_some(DEFAULT_INTERVAL_MS));
         let mut due = interval.map(|interval| clock.now() + interval);
+        let mut reported = clock.now();
         loop {
             let asleep = due.map_or(LOOK_MS, |due| (due - clock.now()).clamp(0, LOOK_MS));
             // Asked to stop before its channel was known, it must not wait for a word.
@@ -180,18 +200,35 @@ impl Driver<'_> {
             let ended = self.is_over();
             let stopped = options.stop.is_stopped();
             if ended || stopped || due.is_some_and(|due| now >= due) {
+                let begun = clock.now();
                 let positions = self.align()?;
                 let ended = self.is_over();
                 if ended || !self.job.is_unchanged(&positions) {
                     self.job.save(positions, ended)?;
+                    self.job.checkpoint_ms = (clock.now() - begun).max(0);
                 }
-                let counters = self.job.counters_with(self.rows_in.iter().sum());
+                let counters = self.counters();
                 (options.report)(&counters);
+                reported = now;
                 if stopped || ended {
                     return Ok(counters);
                 }
                 due = interval.map(|interval| clock.now() + interval);
+            } else if now - reported >= LOOK_MS {
+                (options.report)(&self.counters());
+                reported = now;
             }
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let times = &self.control.times;
+        let read = |time: &AtomicU64| time.load(Ordering::Relaxed);
+        Counters {
+            busy_us: read(&times.busy_us),
+            back_pressured_us: read(&times.back_pressured_us),
+            idle_us: read(&times.idle_us),
+            ..self.job.counters_with(self.rows_in.iter().sum())
         }
     }
 
@@ -274,6 +311,7 @@ fn drive(nth: usize, mut lane: Lane, to: &SyncSender<Message>, control: &Control
 
 /// One step, and a sleep when there was nothing to do. False when the job is over for this lane.
 fn work(nth: usize, lane: &mut Lane, to: &SyncSender<Message>, control: &Control) -> bool {
+    let (times, began) = (&control.times, Instant::now());
     let mut sent = Vec::new();
     let went = match lane.step(&mut sent) {
         Ok(went) => went,
@@ -282,19 +320,21 @@ fn work(nth: usize, lane: &mut Lane, to: &SyncSender<Message>, control: &Control
             return false;
         }
     };
+    let worked = Times::spent(&times.busy_us, began);
     if !sent.is_empty() && to.send(Message::Sent(nth, sent, lane.rows_in())).is_err() {
         return false;
     }
+    let handed_on = Times::spent(&times.back_pressured_us, worked);
     match went {
         Went::Worked => true,
         Went::Finished => to.send(Message::Ended(nth)).is_ok(),
-        Went::Idle => match block_on(lane.until_timeout(), sleep(lane, &control.wake[nth])) {
-            None | Some(Ok(())) => true,
-            Some(Err(error)) => {
-                let _ = to.send(Message::Failed(error));
-                false
-            }
-        },
+        Went::Idle => {
+            let slept = block_on(lane.until_timeout(), sleep(lane, &control.wake[nth]));
+            Times::spent(&times.idle_us, handed_on);
+            let Some(Err(error)) = slept else { return true };
+            let _ = to.send(Message::Failed(error));
+            false
+        }
     }
 }
 

@@ -231,12 +231,13 @@ impl Trunk {
 
     /// Ends an epoch at every sink: what each needs to commit it, in order of node.
     pub fn prepare(&mut self, epoch: u64) -> Result<Vec<Vec<u8>>, JobError> {
-        self.sinks().map(|sink| sink.prepare(epoch).map_err(JobError::Connect)).collect()
+        self.sinks().map(|sink| sink.prepare(epoch).map_err(|error| JobError::Sink { epoch, error })).collect()
     }
 
     /// Makes an epoch visible.
     pub fn commit(&mut self, epoch: u64, prepared: &[Vec<u8>]) -> Result<(), JobError> {
-        self.sinks().zip(prepared).try_for_each(|(sink, bytes)| sink.commit(epoch, bytes).map_err(JobError::Connect))
+        let mut sinks = self.sinks().zip(prepared);
+        sinks.try_for_each(|(sink, bytes)| sink.commit(epoch, bytes).map_err(|error| JobError::Sink { epoch, error }))
     }
 
     fn sinks(&mut self) -> impl Iterator<Item = &mut Box<dyn Sink>> {

@@ -10,7 +10,7 @@ use crate::mapping::answer::{self, Answer};
 use crate::mapping::event::{Encoder, Item, WindowPart};
 use crate::mapping::failure::{Answered, Condition, Edge, GivenUp, LastCall};
 use crate::mapping::pause::Pause;
-use crate::mapping::ports::DestinationError;
+use crate::mapping::ports::{BatchEvent, BatchOutcome, DestinationError};
 use crate::mapping::status::{CALL_FAILED, OK};
 use crate::{FunctionResponse, Invocation, InvokeError};
 use bytes::Bytes;
@@ -92,11 +92,30 @@ impl Shard {
         step.tasks.push(Task::Call(lane, invocation));
     }
 
+    /// Tells whoever watches what became of a batch.
+    fn tell(&self, batch: &Batch, outcome: BatchOutcome) {
+        let first = batch.items.first().map_or(0, |item| item.spot.index);
+        let next = batch.items.last().map_or(first, |item| item.spot.index + 1);
+        self.parts.meter.batch(&BatchEvent {
+            mapping: &self.applied.arn,
+            function: &self.applied.settings.function,
+            stream: &self.stream_arn,
+            shard: self.facts.shard.id,
+            range: (first, next),
+            records: batch.items.len(),
+            failures: batch.failures,
+            request_id: batch.last.as_ref().map(|last| last.request_id.as_str()),
+            outcome,
+            reason: &batch.problem,
+        });
+    }
+
     /// The function was not called; it will be, for as long as its records are not too old.
     fn unreached(&mut self, lane: usize, mut batch: Batch, problem: String, now: Millis) {
         self.status.problem(&problem);
         batch.problem = problem;
         batch.unreached += 1;
+        self.tell(&batch, BatchOutcome::Refused);
         let until = now + Pause::Busy.after(batch.unreached, &*self.parts.dice);
         self.lanes[lane].work = Work::Pausing(batch, until);
     }
@@ -131,6 +150,7 @@ impl Shard {
         match answer {
             Answer::Success => {
                 self.status.set(OK);
+                self.tell(&batch, BatchOutcome::Succeeded);
                 self.succeeded(&batch, &response.payload, now);
             }
             Answer::Failure => self.failed(lane, batch, now),
@@ -168,11 +188,13 @@ impl Shard {
     fn failed(&mut self, lane: usize, mut batch: Batch, now: Millis) {
         self.status.set(CALL_FAILED);
         self.count("FailedInvokeEventCount", batch.items.len());
+        batch.problem = "the function fails".to_owned();
         if self.applied.settings.bisects && batch.items.len() > 1 {
+            self.tell(&batch, BatchOutcome::Failed);
             return self.split(lane, batch);
         }
         batch.failures += 1;
-        batch.problem = "the function fails".to_owned();
+        self.tell(&batch, BatchOutcome::Failed);
         self.retry(lane, batch, now);
     }
 
@@ -184,7 +206,10 @@ impl Shard {
         self.status.set(CALL_FAILED);
         let mut rest = batch.split_off(lowest);
         self.count("FailedInvokeEventCount", rest.items.len());
+        self.tell(&batch, BatchOutcome::Succeeded);
         self.succeeded(&batch, payload, now);
+        rest.problem = "the function reports that records failed".to_owned();
+        self.tell(&rest, BatchOutcome::Failed);
         if self.applied.settings.bisects {
             rest.failures = 0;
             return self.lanes[lane].parts.push_front(rest);
@@ -210,6 +235,7 @@ impl Shard {
     }
 
     fn give_up(&mut self, lane: usize, batch: Batch, condition: Condition, now: Millis, step: Option<&mut Step>) {
+        self.tell(&batch, BatchOutcome::GivenUp);
         if self.applied.on_failure.is_none() {
             self.count("DroppedEventCount", batch.items.len());
             return self.gone(&batch, now);

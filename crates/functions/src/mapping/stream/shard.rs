@@ -15,7 +15,7 @@ use crate::mapping::status::Status;
 use crate::{FunctionResponse, Invocation, InvokeError};
 use bytes::Bytes;
 use millrace_base::{Arn, Millis};
-use millrace_log::{LogError, Record, ShardReader, StreamKey, hash_key};
+use millrace_log::{Bookmark, LogError, ReaderKind, Record, ShardReader, StreamKey, StreamReader, hash_key};
 use std::sync::Arc;
 
 /// Read at once.
@@ -92,6 +92,8 @@ pub(crate) struct Shard {
     pub(super) stream_arn: String,
     incarnation: u64,
     reader: Box<dyn ShardReader>,
+    /// Up to where it is done.
+    mark: Bookmark,
     /// Records before were done by an earlier process.
     from: Spot,
     pub(super) ended: bool,
@@ -119,6 +121,7 @@ impl Shard {
         let reader = parts.log.reader(key, shard.id, checkpoint.index)?;
         let facts = ShardFacts { region: applied.region.clone(), source_arn: applied.source_arn.clone(), shard };
         let from = checkpoint.spot();
+        let mark = parts.log.readership().enter(who(&applied), key, facts.shard.id, from.index);
         Ok(Self {
             parts,
             writer,
@@ -127,6 +130,7 @@ impl Shard {
             stream_arn: key.scope.arn("kinesis", &format!("stream/{}", key.name)).to_string(),
             incarnation: checkpoint.incarnation,
             reader,
+            mark,
             from,
             ended: false,
             accepts: true,
@@ -294,12 +298,31 @@ impl Shard {
         if spot < self.from {
             return;
         }
+        let (data, passes) = self.decoded(data, spot, arrival);
         let mut item = Item { ticket: 0, spot, arrival, partition_key, data };
-        if !self.applied.filters.is_open() && !self.applied.filters.accepts(&subject(&self.facts, &item)) {
+        let filters = &self.applied.filters;
+        if !passes && !filters.is_open() && !filters.accepts(&subject(&self.facts, &item)) {
             return self.count("FilteredOutEventCount", 1);
         }
         item.ticket = self.tickets.issue(spot);
         self.enqueue(item, now);
+    }
+
+    /// A record that names its schema as JSON, when the mapping asks for it. One that cannot be read goes to the function as it
+    /// is, past the filters (true), which could not see into it: nothing is lost unsaid.
+    fn decoded(&self, data: Bytes, spot: Spot, arrival: Millis) -> (Bytes, bool) {
+        if !self.applied.decodes {
+            return (data, false);
+        }
+        match self.parts.text.json(&self.applied.scope, &data) {
+            None => (data, false),
+            Some(Ok(json)) => (json, false),
+            Some(Err(reason)) => {
+                let sequence = self.facts.sequence(spot.index, arrival);
+                self.status.problem(format_args!("record {sequence} is passed on as it is: {reason}"));
+                (data, true)
+            }
+        }
     }
 
     /// Hands the checkpoint over, if it moved.
@@ -309,6 +332,7 @@ impl Shard {
             return;
         }
         self.saved = at;
+        self.mark.set(at.0.index);
         let checkpoint = Checkpoint {
             incarnation: self.incarnation,
             index: at.0.index,
@@ -324,6 +348,23 @@ impl Shard {
         if events > 0 && self.applied.settings.counts_events() {
             self.parts.meter.count(&self.applied.arn, metric, events as u64);
         }
+    }
+}
+
+/// A mapping as a reader of its stream.
+fn who(applied: &Applied) -> StreamReader {
+    let function = &applied.settings.function;
+    // `arn:…:stream/NAME/consumer/CONSUMER:SECONDS`, when the mapping names one.
+    let consumer = applied.source_arn.split_once("/consumer/").map(|(_, consumer)| {
+        let name = consumer.rsplit_once(':').map_or(consumer, |(name, _)| name);
+        Arc::from(name)
+    });
+    StreamReader {
+        kind: ReaderKind::Function,
+        scope: function.scope.clone(),
+        name: function.name.clone(),
+        mapping: Some(applied.uuid.as_str().into()),
+        consumer,
     }
 }
 

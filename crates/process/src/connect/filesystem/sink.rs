@@ -49,7 +49,7 @@ impl SinkFactory for FileSink {
     fn open(&self, spec: &ConnectorSpec, environment: &Environment, uid: &str) -> Result<Box<dyn Sink>, ConnectError> {
         let options = Options::new(spec);
         let root = path(&options)?;
-        let name = options.format()?;
+        let name = super::text_format(&options)?;
         options.end()?;
         let is_partition = |column: &usize| spec.partition_by.contains(column);
         let written: Vec<usize> = (0..spec.fields.len()).filter(|column| !is_partition(column)).collect();

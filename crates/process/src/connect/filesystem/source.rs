@@ -34,7 +34,7 @@ impl SourceFactory for FileSource {
     ) -> Result<SourceSplits, ConnectError> {
         let options = Options::new(spec);
         let root = path(&options)?;
-        let format = options.format()?;
+        let format = super::text_format(&options)?;
         options.end()?;
         let disk = &*environment.disk;
         let files = files(disk, &root).map_err(|error| file_error(spec, &root, &error.to_string()))?;

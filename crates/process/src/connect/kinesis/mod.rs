@@ -10,7 +10,14 @@ pub(super) use source::KinesisSource;
 use super::{ConnectError, Environment, Options};
 use millrace_base::Arn;
 use millrace_log::{Log, StreamInfo, StreamKey};
+use millrace_schema::glue::Schemas;
+use millrace_schema::registry::Registry;
 use std::sync::Arc;
+
+/// The registry's schemas as the job's account sees them.
+fn schemas(registry: Option<&Registry>, environment: &Environment) -> Option<Schemas> {
+    registry.map(|registry| Schemas::new(registry.clone(), environment.scope.clone()))
+}
 
 /// The stream that a table's options name, and the log that has it.
 fn stream(options: &Options<'_>, environment: &Environment) -> Result<(Arc<dyn Log>, Arc<StreamInfo>), ConnectError> {

@@ -6,10 +6,11 @@
 //! that have outlived the retention are not waited for.
 
 use super::source::{ShardSplit, Start};
-use crate::connect::{ConnectError, Following, Restored, Split};
+use crate::connect::{ConnectError, Environment, Following, Restored, Split};
 use crate::graph::ConnectorSpec;
 use millrace_base::ShardId;
-use millrace_log::{Log, LogError, Shard, StreamInfo, StreamKey};
+use millrace_log::{Log, LogError, ReaderKind, Shard, StreamInfo, StreamKey, StreamReader};
+use millrace_schema::glue::Schemas;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) struct Shards {
     log: Arc<dyn Log>,
     key: StreamKey,
     start: Start,
+    who: StreamReader,
+    schemas: Option<Schemas>,
     seen: Mutex<Seen>,
 }
 
@@ -34,8 +37,22 @@ struct Seen {
 }
 
 impl Shards {
-    pub(super) fn new(spec: &ConnectorSpec, log: Arc<dyn Log>, key: StreamKey, start: Start) -> Self {
-        Self { spec: spec.clone(), log, key, start, seen: Mutex::default() }
+    pub(super) fn new(
+        spec: &ConnectorSpec,
+        environment: &Environment,
+        log: Arc<dyn Log>,
+        key: StreamKey,
+        start: Start,
+        schemas: Option<Schemas>,
+    ) -> Self {
+        let who = StreamReader {
+            kind: ReaderKind::Application,
+            scope: environment.scope.clone(),
+            name: environment.job.clone(),
+            mapping: None,
+            consumer: None,
+        };
+        Self { spec: spec.clone(), log, key, start, who, schemas, seen: Mutex::default() }
     }
 
     /// The splits to begin with, each with its subtask.
@@ -81,7 +98,8 @@ impl Shards {
 
     fn open(&self, seen: &mut Seen, shard: &Shard, index: u64) -> Result<Box<dyn Split>, ConnectError> {
         let reader = self.log.reader(&self.key, shard.id, index).map_err(|error| self.failed(error))?;
-        let split = ShardSplit::new(&self.spec, shard, reader)?;
+        let mark = self.log.readership().enter(self.who.clone(), &self.key, shard.id, index);
+        let split = ShardSplit::new(&self.spec, shard, reader, mark, self.schemas.as_ref())?;
         seen.given.insert(shard.id);
         Ok(Box::new(split))
     }

@@ -5,11 +5,12 @@
 //! prepared := record*      record := key_len(4) key data_len(4) data
 //! ```
 
-use super::stream;
+use super::{schemas, stream};
 use crate::connect::{ConnectError, Environment, Options, RowKind, Rows, Sink, SinkFactory, render};
 use crate::graph::ConnectorSpec;
 use bytes::Bytes;
 use millrace_log::{Log, NewRecord, Producer, StreamKey};
+use millrace_schema::registry::Registry;
 use millrace_schema::{Encoder, format};
 use std::sync::Arc;
 
@@ -18,7 +19,10 @@ const APPEND_BYTES_MAX: usize = 8 << 20;
 const APPEND_BITS: u32 = 16;
 
 /// The `kinesis` sink.
-pub(in crate::connect) struct KinesisSink;
+#[derive(Default)]
+pub(in crate::connect) struct KinesisSink {
+    pub(in crate::connect) registry: Option<Registry>,
+}
 
 struct StreamSink {
     table: String,
@@ -58,7 +62,8 @@ impl SinkFactory for KinesisSink {
             "aws.endpoint",
         ]);
         options.end()?;
-        let encoder = format::encoder(name, &spec.options, &spec.fields)
+        let schemas = schemas(self.registry.as_ref(), environment);
+        let encoder = format::encoder_with(name, &spec.options, &spec.fields, schemas.as_ref())
             .map_err(|error| ConnectError::option(&spec.table, error.to_string()))?;
         Ok(Box::new(StreamSink {
             table: spec.table.clone(),

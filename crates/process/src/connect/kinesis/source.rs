@@ -1,7 +1,7 @@
 //! Reading a stream: one split a shard, woken by the append.
 
 use super::shards::Shards;
-use super::stream;
+use super::{schemas, stream};
 use crate::connect::{
     ConnectError, Environment, Options, Position, Restored, SourceFactory, SourceSplits, Split, SplitRead,
 };
@@ -11,7 +11,9 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::DateTime;
 use millrace_base::{Millis, SequenceNumber};
-use millrace_log::{Log, LogError, Record, Shard, ShardReader, StreamKey};
+use millrace_log::{Bookmark, Log, LogError, Record, Shard, ShardReader, StreamKey};
+use millrace_schema::glue::Schemas;
+use millrace_schema::registry::Registry;
 use millrace_schema::{Decoder, Field, SqlType, format};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +22,10 @@ use std::sync::Arc;
 const READ_BYTES_MAX: usize = 4 << 20;
 
 /// The `kinesis` source.
-pub(in crate::connect) struct KinesisSource;
+#[derive(Default)]
+pub(in crate::connect) struct KinesisSource {
+    pub(in crate::connect) registry: Option<Registry>,
+}
 
 impl SourceFactory for KinesisSource {
     fn open(
@@ -38,7 +43,8 @@ impl SourceFactory for KinesisSource {
         options.tuning(&["source.reader.type", "source.shard.get-records.max-record-count", "aws.endpoint"]);
         options.end()?;
         let mut subtasks: Vec<Vec<Box<dyn Split>>> = (0..parallelism).map(|_| Vec::new()).collect();
-        let shards = Shards::new(spec, log, info.key.clone(), start);
+        let schemas = schemas(self.registry.as_ref(), environment);
+        let shards = Shards::new(spec, environment, log, info.key.clone(), start, schemas);
         for (subtask, split) in shards.begin(&info, parallelism, restored)? {
             subtasks[subtask % parallelism].push(split);
         }
@@ -107,6 +113,7 @@ pub(super) struct ShardSplit {
     id: String,
     shard: Shard,
     reader: Box<dyn ShardReader>,
+    mark: Bookmark,
     decoder: Box<dyn Decoder>,
     fields: Vec<Field>,
     metadata: Vec<(usize, Meta)>,
@@ -121,20 +128,27 @@ enum Meta {
 }
 
 impl ShardSplit {
-    pub(super) fn new(spec: &ConnectorSpec, shard: &Shard, reader: Box<dyn ShardReader>) -> Result<Self, ConnectError> {
+    pub(super) fn new(
+        spec: &ConnectorSpec,
+        shard: &Shard,
+        reader: Box<dyn ShardReader>,
+        mark: Bookmark,
+        schemas: Option<&Schemas>,
+    ) -> Result<Self, ConnectError> {
         let metadata = spec.metadata.iter().map(|(column, key)| Ok((*column, Meta::read(spec, *column, key)?)));
         let metadata = metadata.collect::<Result<Vec<_>, ConnectError>>()?;
         let is_metadata = |i: usize| metadata.iter().any(|(column, _)| *column == i);
         let physical: Vec<Field> =
             spec.fields.iter().enumerate().filter(|(i, _)| !is_metadata(*i)).map(|(_, field)| field.clone()).collect();
         let format = spec.options.get("format").map_or("json", String::as_str);
-        let decoder = format::decoder(format, &spec.options, &physical)
+        let decoder = format::decoder_with(format, &spec.options, &physical, schemas)
             .map_err(|error| ConnectError::option(&spec.table, error.to_string()))?;
         Ok(Self {
             table: spec.table.clone(),
             id: shard.id.to_string(),
             shard: shard.clone(),
             reader,
+            mark,
             decoder,
             fields: spec.fields.clone(),
             metadata,
@@ -206,6 +220,8 @@ impl Split for ShardSplit {
     }
 
     fn read(&mut self, rows_max: usize) -> Result<SplitRead, ConnectError> {
+        // Whoever reads on has handed on what was read before.
+        self.mark.set(self.reader.position());
         let found = self
             .reader
             .read(rows_max, READ_BYTES_MAX)
