@@ -62,6 +62,8 @@ enum Command {
     Tail(cli::tail::TailArgs),
     /// Look at what failed, and bring it back
     Dlq(cli::dlq::DlqArgs),
+    /// Tell in CI whether a schema's next version is safe
+    Schema(cli::schema::SchemaArgs),
     /// Show the whole pipeline at work on real flights
     Demo(cli::demo::DemoArgs),
 }
@@ -97,6 +99,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Put(args) => cli::put::run(args).await,
         Command::Tail(args) => cli::tail::run(args).await,
         Command::Dlq(args) => cli::dlq::run(args).await,
+        Command::Schema(args) => cli::schema::run(args).await,
         Command::Demo(args) => cli::demo::run(args).await,
     }
 }
