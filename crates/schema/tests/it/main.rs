@@ -5,6 +5,7 @@ mod compat;
 mod avro;
 mod csv;
 mod fuzz;
+mod instances;
 mod glue;
 mod json;
 mod openx;
