@@ -64,3 +64,30 @@ pub(super) fn exact(writer: &Definition, reader: &Definition) -> Containment {
     let (Some(writer), Some(reader)) = (canonical(writer), canonical(reader)) else { return Containment::Unknown };
     reader.covers(&writer).unwrap_or(Containment::Unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    /// Neither judge may call compatible what the other refutes; and ours must carry its weight where theirs is silent.
+    #[test]
+    fn the_two_judges_never_contradict_each_other() {
+        let (mut decided, mut proved) = (0, 0);
+        for line in include_str!("../../../tests/compat/json.jsonl").lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let (old, new) =
+                (parse(row["old"].as_str().unwrap()).unwrap(), parse(row["new"].as_str().unwrap()).unwrap());
+            for (writer, reader) in [(&old, &new), (&new, &old)] {
+                let (exact, ours) = (exact(writer, reader), structural(writer, reader));
+                assert!(exact != Containment::No || !ours.is_empty(), "{} is refuted and proved", row["name"]);
+                decided += usize::from(exact != Containment::Unknown);
+                proved += usize::from(exact == Containment::Yes && ours.is_empty());
+            }
+        }
+        assert!(
+            decided > 200 && proved > 80,
+            "the library decided {decided} answers, and ours proved {proved} of its yes"
+        );
+    }
+}
