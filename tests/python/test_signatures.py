@@ -236,6 +236,9 @@ def test_own_routes_are_locked_too(locked):
             answer = HTTP.request(method, f"{locked.endpoint}{path}", body=b"{}" if method == "POST" else None)
             assert answer.status == 400, f"{method} {path}: {answer.status}"
             assert json.loads(answer.data)["__type"] == "MissingAuthenticationTokenException"
+    for secret, status in ((locked.root.secret, 200), ("wrong", 400)):
+        basic = {"Authorization": "Basic " + base64.b64encode(f"{locked.root.id}:{secret}".encode()).decode()}
+        assert HTTP.request("GET", f"{locked.endpoint}/metrics", headers=basic).status == status
 
 
 def test_the_search_port_asks_for_a_key(locked):

@@ -132,8 +132,8 @@ impl Door {
     }
 }
 
-/// Whether a path of ours answers to everybody: whether the server is well, and packages, whose addresses hold the hash of
-/// what they name and are handed out only to those who may read it.
+/// Whether a path of ours answers to everybody: whether the server is well, and packages, whose addresses are signed by the
+/// server itself.
 fn needs_nobody(path: &str) -> bool {
     path == "/_millrace/health" || path.starts_with("/_millrace/packages/")
 }

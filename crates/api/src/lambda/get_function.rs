@@ -1,6 +1,6 @@
 //! GetFunction: the configuration, and where the zip can be had.
 
-use super::{Lambda, package_url};
+use super::Lambda;
 use crate::http::Call;
 use crate::models::lambda::{GetFunctionRequest, GetFunctionResponse};
 use crate::wire::Fault;
@@ -10,7 +10,7 @@ pub fn call(lambda: &Lambda, call: &Call, input: &GetFunctionRequest) -> Result<
     let function = lambda.functions.get(&call.caller.scope, &input.function_name, input.qualifier.as_deref())?;
     let mut shown = json!({
         "Configuration": function.configuration,
-        "Code": {"RepositoryType": "S3", "Location": package_url(&call.endpoint, &function.package)},
+        "Code": {"RepositoryType": "S3", "Location": lambda.addresses.package(&call.endpoint, &function.package)},
     });
     if !function.tags.is_empty() {
         shown["Tags"] = json!(function.tags);

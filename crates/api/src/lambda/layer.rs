@@ -1,6 +1,6 @@
 //! GetLayerVersion and GetLayerVersionByArn: a layer version and where its zip can be had.
 
-use super::{Lambda, package_url};
+use super::Lambda;
 use crate::http::Call;
 use crate::models::lambda::{GetLayerVersionByArnRequest, GetLayerVersionRequest, GetLayerVersionResponse};
 use crate::wire::Fault;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub fn get(lambda: &Lambda, call: &Call, input: &GetLayerVersionRequest) -> Result<GetLayerVersionResponse, Fault> {
     let version = u64::try_from(input.version_number).ok();
     let layer = lambda.functions.layer(&call.caller.scope, &input.layer_name, version)?;
-    super::shown(shown(&call.endpoint, layer))
+    super::shown(shown(lambda, &call.endpoint, layer))
 }
 
 pub fn get_by_arn(
@@ -18,14 +18,14 @@ pub fn get_by_arn(
     call: &Call,
     input: &GetLayerVersionByArnRequest,
 ) -> Result<GetLayerVersionResponse, Fault> {
-    super::shown(shown(&call.endpoint, lambda.functions.layer(&call.caller.scope, &input.arn, None)?))
+    super::shown(shown(lambda, &call.endpoint, lambda.functions.layer(&call.caller.scope, &input.arn, None)?))
 }
 
 /// The version with its `Content`.
-pub fn shown(endpoint: &str, layer: LayerVersion) -> Value {
+pub fn shown(lambda: &Lambda, endpoint: &str, layer: LayerVersion) -> Value {
     let mut shown = layer.shown;
     shown["Content"] = json!({
-        "Location": package_url(endpoint, &layer.package),
+        "Location": lambda.addresses.package(endpoint, &layer.package),
         "CodeSha256": layer.code_sha256,
         "CodeSize": layer.code_size,
     });

@@ -56,13 +56,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_base::{Arn, Dice};
 use millrace_functions::{CodeObjects, CodeSource, Events, Functions, FunctionsError, Invoke, Mappings};
-use packages::package_url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use packages::router;
+pub use packages::{Addresses, router};
 
 /// A package of 50 MiB in base64, and the rest of its request (AWS's own ceiling).
 const BODY_BYTES_MAX: usize = 70_167_211;
@@ -82,6 +81,8 @@ pub struct Lambda {
     pub events: Events,
     /// The buckets that packages can be read from.
     pub objects: Arc<dyn CodeObjects>,
+    /// Where packages are had from.
+    pub addresses: Addresses,
     /// Request ids.
     pub dice: Arc<dyn Dice>,
 }

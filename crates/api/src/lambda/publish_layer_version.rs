@@ -15,5 +15,5 @@ pub async fn call(
     let request = super::kept(&input)?;
     let (functions, scope) = (lambda.functions.clone(), call.caller.scope.clone());
     let version = super::on_disk(move || functions.publish_layer(&scope, request, &zip)).await?;
-    super::shown(layer::shown(&call.endpoint, version))
+    super::shown(layer::shown(lambda, &call.endpoint, version))
 }
