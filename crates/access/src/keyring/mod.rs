@@ -97,6 +97,13 @@ impl KeyRing {
         Ok(KeyName(key.id.as_str().into()))
     }
 
+    /// The key that seals this server's own files, if it was ever asked for.
+    pub fn known_own_key(&self) -> Option<Arc<Key>> {
+        let content = self.content();
+        let own = content.aliases.iter().find(|alias| alias.name == OWN_ALIAS && alias.scope == Scope::default())?;
+        content.keys.get(&own.key).cloned()
+    }
+
     /// True when there is no key yet, and so no file.
     pub fn is_empty(&self) -> bool {
         self.content().keys.is_empty()
