@@ -18,7 +18,12 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: DeleteStreamInput) -> Res
         )));
     }
     kinesis.log.delete_stream(&stream.key).map_err(faults::of_log)?;
+    kinesis.contracts.forget(&stream.key);
     kinesis.consumers.forget(&stream.key)?;
+    if let Some(seals) = &kinesis.seals {
+        seals.stop(&stream.key.scope, &stream.key.name)?;
+    }
+    kinesis.monitoring.forget(&stream.key)?;
     consumers.iter().try_for_each(|consumer| kinesis.forget_tags(&tags::of_consumer(consumer)))?;
     kinesis.forget_tags(&tags::of_stream(&stream))
 }

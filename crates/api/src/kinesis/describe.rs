@@ -2,7 +2,8 @@
 
 use crate::models::kinesis::{EnhancedMetrics, HashKeyRange, SequenceNumberRange, Shard, StreamModeDetails};
 use crate::wire::Text;
-use millrace_log::{self as log, HashRange, StreamInfo, StreamKey, StreamMode};
+use millrace_log::{self as log, HashRange, ShardMetric, StreamInfo, StreamKey, StreamMode};
+use std::collections::BTreeSet;
 
 /// Streams are ready as soon as they are created.
 pub const ACTIVE: Text = Text::from_static("ACTIVE");
@@ -19,9 +20,14 @@ pub fn mode(stream: &StreamInfo) -> StreamModeDetails {
     StreamModeDetails { stream_mode: Text::from_static(mode) }
 }
 
-/// No shard-level metric is ever on.
-pub fn monitoring() -> Vec<EnhancedMetrics> {
-    vec![EnhancedMetrics { shard_level_metrics: Some(Vec::new()) }]
+/// The metrics that a stream shows of its shards.
+pub fn monitoring(metrics: &BTreeSet<ShardMetric>) -> Vec<EnhancedMetrics> {
+    vec![EnhancedMetrics { shard_level_metrics: Some(metric_names(metrics)) }]
+}
+
+/// AWS's names of shard metrics.
+pub fn metric_names(metrics: &BTreeSet<ShardMetric>) -> Vec<Text> {
+    metrics.iter().map(|metric| Text::from_static(metric.name())).collect()
 }
 
 /// How many shards take records.

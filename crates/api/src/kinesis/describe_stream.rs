@@ -16,6 +16,7 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: DescribeStreamInput) -> R
     let page = input.limit.map_or(PAGE_SHARDS, |limit| (limit.unsigned_abs() as usize).min(PAGE_SHARDS));
     let mut rest = stream.shards.iter().filter(|shard| Some(shard.id) > after).peekable();
     let shards = rest.by_ref().take(page).map(describe::shard).collect();
+    let encryption = kinesis.encryption(&stream);
     Ok(DescribeStreamOutput {
         stream_description: StreamDescription {
             stream_name: Text::from(&*stream.key.name),
@@ -26,9 +27,9 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: DescribeStreamInput) -> R
             has_more_shards: rest.peek().is_some(),
             retention_period_hours: stream.spec.retention_hours as i32,
             stream_creation_timestamp: Timestamp(stream.created),
-            enhanced_monitoring: describe::monitoring(),
-            encryption_type: Some(Text::from_static("NONE")),
-            key_id: None,
+            enhanced_monitoring: describe::monitoring(&kinesis.monitoring.of(&stream)),
+            encryption_type: Some(encryption.as_ref().map_or(Text::from_static("NONE"), |(kind, _)| kind.clone())),
+            key_id: encryption.map(|(_, key)| key),
         },
     })
 }

@@ -13,6 +13,7 @@ pub fn call(
 ) -> Result<DescribeStreamSummaryOutput, Fault> {
     let stream = kinesis.stream(caller, input.stream_name.as_ref(), input.stream_arn.as_ref())?;
     let on_demand = stream.spec.mode == StreamMode::OnDemand;
+    let encryption = kinesis.encryption(&stream);
     Ok(DescribeStreamSummaryOutput {
         stream_description_summary: StreamDescriptionSummary {
             stream_name: Text::from(&*stream.key.name),
@@ -21,9 +22,9 @@ pub fn call(
             stream_mode_details: Some(describe::mode(&stream)),
             retention_period_hours: stream.spec.retention_hours as i32,
             stream_creation_timestamp: Timestamp(stream.created),
-            enhanced_monitoring: describe::monitoring(),
-            encryption_type: Some(Text::from_static("NONE")),
-            key_id: None,
+            enhanced_monitoring: describe::monitoring(&kinesis.monitoring.of(&stream)),
+            encryption_type: Some(encryption.as_ref().map_or(Text::from_static("NONE"), |(kind, _)| kind.clone())),
+            key_id: encryption.map(|(_, key)| key),
             open_shard_count: describe::open_shards(&stream),
             consumer_count: Some(kinesis.consumers.list(&stream)?.len() as i32),
             warm_throughput: None,

@@ -1,6 +1,8 @@
 //! GetRecords: what is there now, and a fresh iterator behind it.
 
 use super::iterator::ShardIterator;
+use super::observer::{Got, Stopwatch};
+use super::quota::rate_exceeded;
 use super::{Kinesis, describe, faults};
 use crate::http::Caller;
 use crate::models::kinesis::{ChildShard, GetRecordsInput, GetRecordsOutput, Record};
@@ -13,7 +15,7 @@ const RECORDS_MAX: usize = 10_000;
 const BYTES_MAX: usize = 10 * 1024 * 1024;
 
 pub fn call(kinesis: &Kinesis, caller: &Caller, input: GetRecordsInput) -> Result<GetRecordsOutput, Fault> {
-    let now = kinesis.clock.now();
+    let (now, watch) = (kinesis.clock.now(), Stopwatch::start());
     let iterator = kinesis.open_iterator(caller, &input.shard_iterator, now)?;
     if let Some(arn) = &input.stream_arn
         && kinesis.key(caller, None, Some(arn))? != iterator.key
@@ -24,13 +26,46 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: GetRecordsInput) -> Resul
     if stream.incarnation != iterator.incarnation {
         return Err(faults::no_stream(&iterator.key));
     }
+    kinesis.check_key(&stream)?;
     if input.dry_run == Some(true) {
         return Err(faults::dry_run());
     }
+    let shard = iterator.shard;
+    if kinesis.quotas.as_ref().is_some_and(|quotas| !quotas.call(&stream.key, shard, now)) {
+        kinesis.observer.read_throttled(&stream.key, shard);
+        return Err(kinds::PROVISIONED_THROUGHPUT.because(rate_exceeded(&stream.key, shard)));
+    }
     let limit = input.limit.map_or(RECORDS_MAX, |limit| limit.unsigned_abs() as usize);
-    let mut reader = kinesis.log.reader(&stream.key, iterator.shard, iterator.index).map_err(faults::of_log)?;
-    let batch = within_bytes(reader.read(limit, BYTES_MAX).map_err(faults::of_log)?);
-    Ok(answer(kinesis, &stream, iterator.shard, batch, now))
+    let read = || kinesis.log.reader(&stream.key, shard, iterator.index)?.read(limit, BYTES_MAX);
+    let found = read();
+    let mut got = Got {
+        stream: &stream.key,
+        shard,
+        range: (iterator.index, iterator.index),
+        bytes: 0,
+        age_ms: 0,
+        took_ms: 0.0,
+        ok: found.is_ok(),
+    };
+    let found = found.map(within_bytes);
+    if let Ok(batch) = &found {
+        got.range = (batch.records.first().map_or(batch.next, |record| record.index), batch.next);
+        got.bytes = batch.records.iter().map(|record| record.data.len() + record.partition_key.len()).sum();
+        got.age_ms = age(batch, now);
+        if let Some(quotas) = &kinesis.quotas {
+            quotas.read(&stream.key, shard, got.bytes, now);
+        }
+    }
+    got.took_ms = watch.ms();
+    kinesis.observer.got(&got);
+    Ok(answer(kinesis, &stream, shard, found.map_err(faults::of_log)?, now))
+}
+
+/// The age of a batch's last record, or of what is next when it has none; 0 when nothing is left to be read.
+fn age(batch: &Batch, now: Millis) -> Millis {
+    let Some(next) = batch.next_arrival else { return 0 };
+    let last = batch.records.last().map_or(next, |record| record.arrival);
+    (now - last).max(0)
 }
 
 /// Cuts a batch to AWS's size: the log's own bound is approximate.
@@ -64,8 +99,9 @@ fn answer(kinesis: &Kinesis, stream: &StreamInfo, shard: ShardId, batch: Batch, 
     let millis_behind = batch.next_arrival.map_or(0, |arrival| (now - arrival).max(0));
     let children = children(stream, shard, &batch);
     let next = children.is_none().then(|| kinesis.seal_iterator(&ShardIterator::at(stream, shard, batch.next, now)));
+    let encryption = kinesis.encryption_type(stream);
     GetRecordsOutput {
-        records: described.map(|shard| records(batch.records, shard)).unwrap_or_default(),
+        records: described.map(|shard| records(batch.records, shard, encryption)).unwrap_or_default(),
         next_shard_iterator: next,
         millis_behind_latest: Some(millis_behind),
         child_shards: children,
@@ -73,13 +109,13 @@ fn answer(kinesis: &Kinesis, stream: &StreamInfo, shard: ShardId, batch: Batch, 
 }
 
 /// Records as clients see them.
-pub fn records(found: Vec<log::Record>, shard: &log::Shard) -> Vec<Record> {
+pub fn records(found: Vec<log::Record>, shard: &log::Shard, encryption: Option<Text>) -> Vec<Record> {
     let record = |found: log::Record| Record {
         sequence_number: shard.number(found.index, found.arrival).to_string().into(),
         approximate_arrival_timestamp: Some(Timestamp(found.arrival)),
         data: found.data,
         partition_key: Text::from_utf8(found.partition_key),
-        encryption_type: None,
+        encryption_type: encryption.clone(),
     };
     found.into_iter().map(record).collect()
 }

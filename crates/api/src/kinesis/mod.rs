@@ -2,6 +2,7 @@
 
 mod add_tags_to_stream;
 mod consumers;
+mod contract;
 mod create_stream;
 mod decrease_stream_retention_period;
 mod delete_stream;
@@ -11,6 +12,8 @@ mod describe_limits;
 mod describe_stream;
 mod describe_stream_consumer;
 mod describe_stream_summary;
+mod encryption;
+mod enhanced_monitoring;
 mod faults;
 mod get_records;
 mod get_shard_iterator;
@@ -22,13 +25,17 @@ mod list_streams;
 mod list_tags_for_resource;
 mod list_tags_for_stream;
 mod merge_shards;
+mod observer;
 mod position;
 mod put_record;
 mod put_records;
+mod quota;
 mod register_stream_consumer;
 mod remove_tags_from_stream;
 mod seal;
 mod split_shard;
+mod start_stream_encryption;
+mod stop_stream_encryption;
 mod subscribe_to_shard;
 mod subscription;
 mod tag_resource;
@@ -41,12 +48,31 @@ use crate::http::{Call, Caller, Reply, Service, blocking};
 use crate::models::kinesis::MODEL;
 use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
+use contract::Contracts;
+pub use contract::check_contract_tags;
+use millrace_access::StreamSeals;
 use millrace_base::{Arn, Clock, ShardId};
 use millrace_catalog::Catalog;
-use millrace_log::{Consumers, Log, Shard, StreamInfo, StreamKey};
+use millrace_log::{Consumers, Log, Monitoring, Shard, StreamInfo, StreamKey};
+use millrace_schema::registry::Registry;
+pub use observer::{Got, KinesisObserver, Pushed, Put, Subscribed, Unobserved};
+use quota::Quotas;
 use seal::Seal;
 use std::sync::Arc;
 use subscription::Subscriptions;
+
+/// What the service does beside AWS's operations.
+#[derive(Clone)]
+pub struct KinesisOptions {
+    /// Is told of what goes through.
+    pub observer: Arc<dyn KinesisObserver>,
+    /// Which shard metrics streams show.
+    pub monitoring: Monitoring,
+    /// Keep AWS's quotas of a shard: what exceeds them is refused.
+    pub quotas: bool,
+    /// Streams that are encrypted by keys of their own; `None` where there is no key ring.
+    pub seals: Option<StreamSeals>,
+}
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
@@ -57,13 +83,29 @@ pub struct Kinesis {
     seal: Arc<Seal>,
     consumers: Consumers,
     subscriptions: Arc<Subscriptions>,
+    observer: Arc<dyn KinesisObserver>,
+    monitoring: Monitoring,
+    quotas: Option<Arc<Quotas>>,
+    seals: Option<StreamSeals>,
+    contracts: Arc<Contracts>,
 }
 
 impl Kinesis {
-    /// The service over `log`; `key` signs its iterators and tokens.
-    pub fn new(log: Arc<dyn Log>, catalog: Catalog, clock: Arc<dyn Clock>, key: &[u8; 32]) -> Self {
+    /// The service over `log`; `key` signs its iterators and tokens, `registry` has the schemas that streams name.
+    pub fn new(
+        log: Arc<dyn Log>,
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        key: &[u8; 32],
+        registry: Registry,
+        options: KinesisOptions,
+    ) -> Self {
+        let contracts = Arc::new(Contracts::new(catalog.clone(), registry));
         let (seal, consumers) = (Arc::new(Seal::new(key)), Consumers::new(catalog.clone()));
-        Self { log, catalog, clock, seal, consumers, subscriptions: Arc::default() }
+        let KinesisOptions { observer, monitoring, quotas, seals } = options;
+        let quotas = quotas.then(Arc::default);
+        let subscriptions = Arc::default();
+        Self { log, catalog, clock, seal, consumers, subscriptions, observer, monitoring, quotas, seals, contracts }
     }
 
     /// Ends what SubscribeToShard has begun: the clients find the end, and subscribe again elsewhere or later.
@@ -126,6 +168,8 @@ impl Service for Kinesis {
             "DeleteStream" => blocking(self, call, delete_stream::call).await,
             "IncreaseStreamRetentionPeriod" => blocking(self, call, increase_stream_retention_period::call).await,
             "DecreaseStreamRetentionPeriod" => blocking(self, call, decrease_stream_retention_period::call).await,
+            "EnableEnhancedMonitoring" => blocking(self, call, enhanced_monitoring::enable).await,
+            "DisableEnhancedMonitoring" => blocking(self, call, enhanced_monitoring::disable).await,
             "DescribeLimits" => blocking(self, call, describe_limits::call).await,
             "AddTagsToStream" => blocking(self, call, add_tags_to_stream::call).await,
             "RemoveTagsFromStream" => blocking(self, call, remove_tags_from_stream::call).await,
@@ -141,6 +185,8 @@ impl Service for Kinesis {
             "DeregisterStreamConsumer" => blocking(self, call, deregister_stream_consumer::call).await,
             "DescribeStreamConsumer" => blocking(self, call, describe_stream_consumer::call).await,
             "ListStreamConsumers" => blocking(self, call, list_stream_consumers::call).await,
+            "StartStreamEncryption" => blocking(self, call, start_stream_encryption::call).await,
+            "StopStreamEncryption" => blocking(self, call, stop_stream_encryption::call).await,
             "SubscribeToShard" => subscribe_to_shard::call(self, call).await,
             other => Err(faults::unsupported(other)),
         }

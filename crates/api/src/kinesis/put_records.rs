@@ -3,21 +3,26 @@
 //! The whole way of a batch: its body is read once, texts are slices of it, blobs are slices of one decoded buffer, the log
 //! takes both as they are.
 
-use super::{Kinesis, faults};
+use super::observer::{Put, Stopwatch};
+use super::quota::Refusal;
+use super::{Kinesis, contract, faults};
 use crate::http::{Call, Reply};
 use crate::models::kinesis::{PutRecordsInput, PutRecordsOutput, PutRecordsRequestEntry, PutRecordsResultEntry};
 use crate::wire::{Fault, Text, kinds};
 use bytes::Bytes;
 use millrace_base::{Remedy, ShardId};
 use millrace_log::{NewRecord, Placed};
+use std::collections::BTreeMap;
 
 /// AWS's ceiling for all data and partition keys of one request.
 const REQUEST_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Reply, Fault> {
     kinesis.log.room().await;
+    let watch = Stopwatch::start();
     let input: PutRecordsInput = call.input()?;
     let stream = kinesis.stream(&call.caller, input.stream_name.as_ref(), input.stream_arn.as_ref())?;
+    kinesis.check_key(&stream)?;
     let mut records = Vec::with_capacity(input.records.len());
     let mut bytes = 0;
     for (place, entry) in input.records.into_iter().enumerate() {
@@ -33,13 +38,61 @@ pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Reply, Fault> {
         return Err(faults::dry_run());
     }
     let count = records.len();
-    let output = match kinesis.log.append(&stream.key, records, None).await {
-        Ok(placed) => all_placed(&placed),
-        // Nothing was kept, and the same records may be sent again: AWS says that record by record.
-        Err(error) if error.remedy() == Remedy::Retry => none_placed(count, &error.to_string()),
-        Err(error) => return Err(faults::of_log(error)),
+    let (mut records, unlike) = kinesis.conforming(&stream, records).await?;
+    let throttled = kinesis.throttle(&stream, &mut records);
+    let mut put = Put {
+        stream: &stream.key,
+        is_batch: true,
+        records: count,
+        bytes,
+        placed: &[],
+        throttled: throttled.len(),
+        failed: unlike.len(),
+        took_ms: 0.0,
     };
-    Ok(call.output(&output))
+    let refused = contract::merged(unlike, throttled);
+    // Appending nothing would still wait for a sync.
+    let appended =
+        if records.is_empty() { Ok(Vec::new()) } else { kinesis.log.append(&stream.key, records, None).await };
+    put.took_ms = watch.ms();
+    let output = match &appended {
+        Ok(placed) => {
+            put.placed = placed;
+            all_placed(placed)
+        }
+        Err(error) => {
+            put.failed = count - put.throttled;
+            none_placed(count - refused.len(), &error.to_string())
+        }
+    };
+    kinesis.observer.put(&put);
+    match appended {
+        // Nothing was kept, and the same records may be sent again: AWS says that record by record.
+        Err(error) if error.remedy() != Remedy::Retry => Err(faults::of_log(error)),
+        _ => {
+            let output = PutRecordsOutput { encryption_type: kinesis.encryption_type(&stream), ..output };
+            Ok(call.output(&with_refused(output, refused)))
+        }
+    }
+}
+
+/// Puts the records that were not tried back into their places.
+fn with_refused(output: PutRecordsOutput, refused: BTreeMap<usize, Refusal>) -> PutRecordsOutput {
+    if refused.is_empty() {
+        return output;
+    }
+    let failed = output.failed_record_count.unwrap_or(0) + refused.len() as i32;
+    let count = output.records.len() + refused.len();
+    let (mut tried, mut refused) = (output.records.into_iter(), refused.into_iter().peekable());
+    let records = (0..count).filter_map(|place| match refused.next_if(|(refused, _)| *refused == place) {
+        Some((_, Refusal { code, message })) => Some(PutRecordsResultEntry {
+            error_code: Some(Text::from_static(code)),
+            error_message: Some(message.into()),
+            ..Default::default()
+        }),
+        None => tried.next(),
+    });
+    PutRecordsOutput { failed_record_count: Some(failed), records: records.collect(), ..output }
 }
 
 fn new_record(entry: PutRecordsRequestEntry, place: usize, kib_max: u32) -> Result<NewRecord, Fault> {

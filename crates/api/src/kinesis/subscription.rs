@@ -9,11 +9,13 @@
 //! holds nothing but its place. Of one consumer and shard there is one subscription: a new one takes over.
 
 use super::get_records::{children, records};
-use super::{Kinesis, faults, position};
+use super::observer::{KinesisObserver, Pushed};
+use super::{Kinesis, encryption, faults, position};
 use crate::models::kinesis::SubscribeToShardEvent;
 use crate::wire::{Fault, Format, Text, event_stream, kinds};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
+use millrace_access::StreamSeals;
 use millrace_base::{Clock, Millis, ShardId};
 use millrace_log::{Batch, Log, Shard, ShardReader, StreamKey};
 use std::collections::HashMap;
@@ -105,7 +107,10 @@ impl Subscriptions {
 pub struct Subscription {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
+    seals: Option<StreamSeals>,
+    observer: Arc<dyn KinesisObserver>,
     key: StreamKey,
+    consumer: Arc<str>,
     incarnation: u64,
     shard: Shard,
     format: Format,
@@ -129,6 +134,7 @@ impl Subscription {
     pub fn new(
         kinesis: &Kinesis,
         stream: &millrace_log::StreamInfo,
+        consumer: Arc<str>,
         shard: &Shard,
         format: Format,
         lease: Lease,
@@ -137,7 +143,10 @@ impl Subscription {
         Self {
             log: kinesis.log.clone(),
             clock: kinesis.clock.clone(),
+            seals: kinesis.seals.clone(),
+            observer: kinesis.observer.clone(),
             key: stream.key.clone(),
+            consumer,
             incarnation: stream.incarnation,
             shard: shard.clone(),
             format,
@@ -164,6 +173,7 @@ impl Subscription {
                 }),
                 Err(fault) => {
                     self.stage = Stage::Over;
+                    self.tell((0, 0), 0, 0, false);
                     Some(self.exception(&fault))
                 }
             },
@@ -233,6 +243,8 @@ impl Subscription {
         if stream.incarnation != self.incarnation {
             return Err(faults::no_stream(&self.key));
         }
+        encryption::check(self.seals.as_ref(), &stream)?;
+        let encryption = encryption::of(self.seals.as_ref(), &stream).map(|(kind, _)| kind);
         let child_shards = children(&stream, self.shard.id, &batch);
         if child_shards.is_some() {
             self.stage = Stage::Over;
@@ -240,12 +252,20 @@ impl Subscription {
         let behind = batch.next_arrival.map_or(0, |arrival| (now - arrival).max(0));
         let last = batch.records.last().map(|record| self.shard.number(record.index, record.arrival));
         let next = last.unwrap_or_else(|| position::before(&self.shard, batch.next));
+        let first = batch.records.first().map_or(batch.next, |record| record.index);
+        let bytes = batch.records.iter().map(|record| record.data.len() + record.partition_key.len()).sum();
+        self.tell((first, batch.next), bytes, behind, true);
         Ok(SubscribeToShardEvent {
-            records: records(batch.records, &self.shard),
+            records: records(batch.records, &self.shard, encryption),
             continuation_sequence_number: child_shards.is_none().then(|| Text::from(next.to_string())),
             millis_behind_latest: behind,
             child_shards,
         })
+    }
+
+    fn tell(&self, range: (u64, u64), bytes: usize, behind_ms: Millis, ok: bool) {
+        let (stream, consumer, shard) = (&self.key, &*self.consumer, self.shard.id);
+        self.observer.pushed(&Pushed { stream, consumer, shard, range, bytes, behind_ms, ok });
     }
 
     fn exception(&self, fault: &Fault) -> Bytes {

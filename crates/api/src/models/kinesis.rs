@@ -84,13 +84,26 @@ static CONSUMER_ARN: Rule = Rule::new().min(1).max(2048).pattern(
 static CONSUMER_NAME: Rule = Rule::new().min(1).max(128).pattern("[a-zA-Z0-9_.-]+", "[a-zA-Z0-9_.-]+");
 static DATA: Rule = Rule::new().min(0).max(10485760);
 static DESCRIBE_STREAM_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
+static ENCRYPTION_TYPE: Rule = Rule::new().values(&["NONE", "KMS"]);
 static GET_RECORDS_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
 static HASH_KEY: Rule = Rule::new().pattern(r#"^(0|([1-9]\d{0,38}))$"#, "^(0|([1-9][0-9]{0,38}))$");
+static KEY_ID: Rule = Rule::new().min(1).max(2048);
 static LIST_SHARDS_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
 static LIST_STREAM_CONSUMERS_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
 static LIST_STREAMS_INPUT_LIMIT: Rule = Rule::new().min(1).max(10000);
 static LIST_TAGS_FOR_STREAM_INPUT_LIMIT: Rule = Rule::new().min(1).max(50);
 static MAX_RECORD_SIZE_IN_KIB: Rule = Rule::new().min(1024).max(10240);
+static METRICS_NAME: Rule = Rule::new().values(&[
+    "IncomingBytes",
+    "IncomingRecords",
+    "OutgoingBytes",
+    "OutgoingRecords",
+    "WriteProvisionedThroughputExceeded",
+    "ReadProvisionedThroughputExceeded",
+    "IteratorAgeMilliseconds",
+    "ALL",
+]);
+static METRICS_NAME_LIST: Rule = Rule::new().min(1).max(7).member(&METRICS_NAME);
 static NEXT_TOKEN: Rule = Rule::new().min(1).max(1048576);
 static PARTITION_KEY: Rule = Rule::new().min(1).max(256);
 static POSITIVE_INTEGER_OBJECT: Rule = Rule::new().min(1);
@@ -252,6 +265,24 @@ structures! {
     DescribeStreamSummaryInput {
         /// The name of the stream to describe.
         optional stream_name "StreamName" Text, STREAM_NAME;
+        /// The ARN of the stream.
+        optional stream_arn "StreamARN" Text, STREAM_ARN;
+    }
+    /// Represents the input for DisableEnhancedMonitoring.
+    DisableEnhancedMonitoringInput {
+        /// The name of the Kinesis data stream for which to disable enhanced monitoring.
+        optional stream_name "StreamName" Text, STREAM_NAME;
+        /// List of shard-level metrics to disable.
+        required shard_level_metrics "ShardLevelMetrics" Vec<Text>, METRICS_NAME_LIST;
+        /// The ARN of the stream.
+        optional stream_arn "StreamARN" Text, STREAM_ARN;
+    }
+    /// Represents the input for EnableEnhancedMonitoring.
+    EnableEnhancedMonitoringInput {
+        /// The name of the stream for which to enable enhanced monitoring.
+        optional stream_name "StreamName" Text, STREAM_NAME;
+        /// List of shard-level metrics to enable.
+        required shard_level_metrics "ShardLevelMetrics" Vec<Text>, METRICS_NAME_LIST;
         /// The ARN of the stream.
         optional stream_arn "StreamARN" Text, STREAM_ARN;
     }
@@ -423,6 +454,26 @@ structures! {
         required shard_to_split "ShardToSplit" Text, SHARD_ID;
         /// A hash key value for the starting hash key of one of the child shards created by the split.
         required new_starting_hash_key "NewStartingHashKey" Text, HASH_KEY;
+        /// The ARN of the stream.
+        optional stream_arn "StreamARN" Text, STREAM_ARN;
+    }
+    StartStreamEncryptionInput {
+        /// The name of the stream for which to start encrypting records.
+        optional stream_name "StreamName" Text, STREAM_NAME;
+        /// The encryption type to use.
+        required encryption_type "EncryptionType" Text, ENCRYPTION_TYPE;
+        /// The GUID for the customer-managed Amazon Web Services KMS key to use for encryption.
+        required key_id "KeyId" Text, KEY_ID;
+        /// The ARN of the stream.
+        optional stream_arn "StreamARN" Text, STREAM_ARN;
+    }
+    StopStreamEncryptionInput {
+        /// The name of the stream on which to stop encrypting records.
+        optional stream_name "StreamName" Text, STREAM_NAME;
+        /// The encryption type.
+        required encryption_type "EncryptionType" Text, ENCRYPTION_TYPE;
+        /// The GUID for the customer-managed Amazon Web Services KMS key to use for encryption.
+        required key_id "KeyId" Text, KEY_ID;
         /// The ARN of the stream.
         optional stream_arn "StreamARN" Text, STREAM_ARN;
     }
@@ -611,6 +662,17 @@ structures! {
         optional target_mibps "TargetMiBps" i32, ANY;
         /// The current warm throughput value on the stream.
         optional current_mibps "CurrentMiBps" i32, ANY;
+    }
+    /// Represents the output for EnableEnhancedMonitoring and DisableEnhancedMonitoring.
+    EnhancedMonitoringOutput {
+        /// The name of the Kinesis data stream.
+        optional stream_name "StreamName" Text, ANY;
+        /// Represents the current state of the metrics that are in the enhanced state before the operation.
+        optional current_shard_level_metrics "CurrentShardLevelMetrics" Vec<Text>, ANY;
+        /// Represents the list of all the metrics that would be in the enhanced state after the operation.
+        optional desired_shard_level_metrics "DesiredShardLevelMetrics" Vec<Text>, ANY;
+        /// The ARN of the stream.
+        optional stream_arn "StreamARN" Text, ANY;
     }
     /// Represents the output for GetRecords.
     GetRecordsOutput {

@@ -5,6 +5,7 @@ pub mod firehose;
 pub mod glue;
 pub mod iam;
 pub mod kinesis;
+pub mod kms;
 pub mod lambda;
 pub mod logs;
 pub mod sns;
@@ -18,7 +19,7 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let first = [cloudwatch::PATTERNED, firehose::PATTERNED, glue::PATTERNED, iam::PATTERNED, kinesis::PATTERNED];
-        let second = [lambda::PATTERNED, logs::PATTERNED, sns::PATTERNED, sqs::PATTERNED, sts::PATTERNED];
+        let second = [kms::PATTERNED, lambda::PATTERNED, logs::PATTERNED, sns::PATTERNED, sqs::PATTERNED, sts::PATTERNED];
         for rule in first.into_iter().chain(second).flatten() {
             assert!(rule.regex().is_some());
         }

@@ -1,9 +1,11 @@
 //! A server on a free port over a real log in a temporary folder, with a clock that only tests move.
 
+use millrace_access::Identities;
+use millrace_api::kinesis::{KinesisOptions, Unobserved};
 use millrace_api::{Doors, Service, serve};
 use millrace_base::{Clock, Millis, SystemDice, SystemDisk};
 use millrace_catalog::Catalog;
-use millrace_log::{LocalLog, LogOptions, LogParts};
+use millrace_log::{LocalLog, LogOptions, LogParts, Monitoring};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -77,6 +79,13 @@ impl Door {
             catalog: catalog.clone(),
             dir: dir.join("log"),
         };
+        let options = KinesisOptions {
+            observer: Arc::new(Unobserved),
+            monitoring: Monitoring::open(catalog.clone()).unwrap(),
+            quotas: false,
+            seals: None,
+        };
+        let identities = Identities::new(catalog.clone(), Arc::new(clock.clone()), Arc::new(SystemDice));
         let doors = Doors {
             log: LocalLog::open(parts, LogOptions::default()).unwrap(),
             catalog,
@@ -84,7 +93,12 @@ impl Door {
             dice: Arc::new(SystemDice),
             iterator_key: [7; 32],
             services,
+            kinesis: options,
             router: axum::Router::new(),
+            identities,
+            gate: None,
+            audit: None,
+            tls: millrace_api::http::Tls::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

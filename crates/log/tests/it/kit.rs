@@ -38,7 +38,7 @@ impl World {
         let catalog = Catalog::open(&self.disk, Path::new("/data/catalog.redb"))?;
         let parts = LogParts {
             clock: Arc::new(self.clock.clone()),
-            disk: Arc::new(self.disk.clone()),
+            disk: crate::over(&self.disk),
             catalog,
             dir: DIR.into(),
         };

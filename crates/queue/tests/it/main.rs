@@ -2,6 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
+use millrace_base::Disk;
+use millrace_testkit::SimDisk;
+use std::sync::Arc;
+
+/// A process's view of a simulated disk: here as it is, in the server's tests a sealed one.
+fn over(disk: &SimDisk) -> Arc<dyn Disk> {
+    Arc::new(disk.clone())
+}
+
 mod sns_behaviour;
 mod sns_kit;
 mod sns_simulate;

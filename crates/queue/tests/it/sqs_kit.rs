@@ -35,7 +35,7 @@ impl World {
         let parts = QueueParts {
             clock: Arc::new(self.clock.clone()),
             dice: Arc::new(SimDice::new(self.seed ^ (self.lives << 32))),
-            disk: Arc::new(self.disk.clone()),
+            disk: crate::over(&self.disk),
             catalog,
             dir: DIR.into(),
         };
