@@ -96,7 +96,7 @@ impl<'a> Check<'a> {
             (Schema::Union(branches), _) => {
                 branches.variants().iter().flat_map(|branch| self.pair(branch, reader, at)).collect()
             }
-            (_, Schema::Union(branches)) => self.into_union(writer, branches.variants(), reader, at),
+            (_, Schema::Union(branches)) => self.union_branch(writer, branches.variants(), reader, at),
             (Schema::Record(from), Schema::Record(into)) => self.records(from, into, at),
             (Schema::Enum(from), Schema::Enum(into)) => enums(from, into, writer, reader, at),
             (Schema::Array(from), Schema::Array(into)) => self.pair(&from.items, &into.items, &format!("{at}[]")),
@@ -106,7 +106,13 @@ impl<'a> Check<'a> {
     }
 
     /// A writer's type that is no union needs one branch of the reader's that takes it.
-    fn into_union(&mut self, writer: &'a Schema, branches: &'a [Schema], reader: &'a Schema, at: &str) -> Vec<Finding> {
+    fn union_branch(
+        &mut self,
+        writer: &'a Schema,
+        branches: &'a [Schema],
+        reader: &'a Schema,
+        at: &str,
+    ) -> Vec<Finding> {
         let mut meant = Vec::new();
         for branch in branches {
             let branch = follow(branch, &self.readers);
