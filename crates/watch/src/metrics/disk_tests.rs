@@ -313,3 +313,37 @@ fn late_values_and_many_metrics() {
     metrics.put(&key("more"), "Count", clock.now(), &Summary::of(1.0), Resolution::Second).unwrap();
     assert_eq!(metrics.list(&Scope::default(), |_| true), [key("more")]);
 }
+
+/// What a metric takes by itself: run with `--ignored --nocapture`; the module's documentation tells the figures.
+#[test]
+#[ignore = "it measures"]
+fn what_a_metric_takes() {
+    type Feed = fn(&Series, &SimDice);
+    let feeds: [(&str, Feed); 3] = [
+        ("one count a second", |series, _| series.count(1.0)),
+        ("a varying sum a second", |series, dice| series.count(dice.below(5000) as f64)),
+        ("fifty latencies a second", |series, dice| {
+            (0..50).for_each(|_| series.count(1.5f64.powf(dice.below(1000) as f64 / 100.0)));
+        }),
+    ];
+    for (name, feed) in feeds {
+        let (disk, clock, dice) = (SimDisk::new(8), SimClock::at(START), SimDice::new(8));
+        let metrics = open(&disk, &clock);
+        let series = metrics.series(&key("m"), "Count");
+        run(&metrics, &clock, 6 * 3600, |_| feed(&series, &dice));
+        let state = metrics.shared.state.lock();
+        let bytes = |resolution: Resolution| -> f64 {
+            let rows = state.blocks.iter().map(|block| &block.row).filter(|row| row.resolution() == resolution);
+            let hours = if resolution == Resolution::Second { 3.0 } else { 6.0 };
+            rows.map(|row| row.bytes as f64).sum::<f64>() / hours / 1000.0
+        };
+        let (seconds, minutes, hours) = (bytes(Resolution::Second), bytes(Resolution::Minute), bytes(Resolution::Hour));
+        println!(
+            "{name}: {seconds:.1} KB an hour of seconds, {minutes:.2} KB of minutes, {hours:.2} KB of hours: in all \
+             {:.0} KB, {:.0} KB and {:.0} KB",
+            seconds * 3.0,
+            minutes * 24.0 * 15.0,
+            hours * 24.0 * 455.0
+        );
+    }
+}

@@ -10,9 +10,17 @@
 //! restart) is added up when it is read or merged.
 //!
 //! # Space
-//! Seconds are kept for 3 hours, minutes for 15 days, hours for 455 days, as CloudWatch does. A counter that counts every second
-//! takes about 70 KB of seconds, 220 KB of minutes and 110 KB of hours; a latency with fifty different bins a second about 1.4 MB, 3 MB
-//! and 1.5 MB. All blocks together hold at most `bytes_max`: beyond it the oldest seconds go first, then minutes, then hours.
+//! Seconds are kept for 3 hours, minutes for 15 days, hours for 455 days, as CloudWatch does. One metric takes, fed every second
+//! (measured by the test `what_a_metric_takes`):
+//!
+//! | | seconds | minutes | hours |
+//! | --- | --- | --- | --- |
+//! | one count a second | 35 KB | 0.1 MB | 0.7 MB |
+//! | one varying sum a second | 45 KB | 1.8 MB | 3.7 MB |
+//! | fifty latencies a second between 1 and 58 ms | 1.4 MB | 4.8 MB | 4.1 MB |
+//!
+//! Merged blocks have coarser distributions: percentiles older than an hour or two are at most 6 % wrong, newer ones 0.8 %. All
+//! blocks together hold at most `bytes_max`: beyond it the oldest seconds go first, then minutes, then hours.
 //!
 //! # Crash behaviour
 //! A kill or a power cut loses at most the last [`FLUSH_MS`] and what was not folded. What the journal holds is read again at the
@@ -343,6 +351,7 @@ impl Store {
                     other => other?,
                 }
             }
+            points.values_mut().for_each(|values| values.sketch.coarsen());
             made.push(id, points.iter().map(|(moment, values)| (*moment, values)))?;
         }
         self.end(made)
