@@ -91,15 +91,17 @@ def refusal(call):
 def test_the_right_key_gets_in_and_no_other(locked, service, operation):
     getattr(locked.root.client(locked, service), operation)()
     query = service in ("iam", "sts", "sns")
+    # Their JSON tells the codes of their older query protocol, which clients take for theirs.
+    old_codes = query or service in ("sqs", "cloudwatch")
     rest = service == "lambda"
     wrong = Key(locked.root.id, "x" * 40).client(locked, service)
     code, message, status = refusal(getattr(wrong, operation))
-    assert code == ("SignatureDoesNotMatch" if query else "InvalidSignatureException")
+    assert code == ("SignatureDoesNotMatch" if old_codes else "InvalidSignatureException")
     assert message.startswith(MISMATCH) and "The Canonical String for this request should have been" in message
     assert status == (403 if query or rest else 400)
     for nobody in ("AKIAIOSFODNN7EXAMPLE", "000000000000", "AKIAMR000000000000AAAAAA"):
         code, message, _ = refusal(getattr(Key(nobody, "any").client(locked, service), operation))
-        assert code == ("InvalidClientTokenId" if query else "UnrecognizedClientException")
+        assert code == ("InvalidClientTokenId" if old_codes else "UnrecognizedClientException")
         assert message == "The security token included in the request is invalid."
 
 
@@ -111,7 +113,7 @@ def test_what_was_changed_on_its_way_is_refused(locked):
     status, answer = send(request)
     assert status == 400 and json.loads(answer)["__type"] == "InvalidSignatureException"
     request = signed(locked.root, locked.endpoint)
-    request.headers.replace_header("X-Amz-Target", "Kinesis_20131202.DescribeLimits")
+    request.headers["X-Amz-Target"] = "Kinesis_20131202.DescribeLimits"
     assert json.loads(send(request)[1])["__type"] == "InvalidSignatureException"
     request = signed(locked.root, locked.endpoint)
     request.url += "/?a=b"
@@ -139,7 +141,7 @@ def test_no_credentials_and_broken_ones(locked):
     assert status == 400
     assert json.loads(answer) == {"__type": "MissingAuthenticationTokenException", "message": "Missing Authentication Token"}
     request = signed(locked.root, locked.endpoint)
-    request.headers.replace_header("Authorization", request.headers["Authorization"].split(", Signature")[0])
+    request.headers["Authorization"] = request.headers["Authorization"].split(", Signature")[0]
     status, answer = send(request)
     assert (status, json.loads(answer)["__type"]) == (403, "IncompleteSignatureException")
     assert "Authorization header requires 'Signature' parameter." in json.loads(answer)["message"]
