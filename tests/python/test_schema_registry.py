@@ -8,10 +8,10 @@ import boto3
 import fastavro
 import pytest
 from aws_schema_registry import DataAndSchema, SchemaRegistryClient
-from aws_schema_registry.adapter.kafka import KafkaDeserializer, KafkaSerializer
 from aws_schema_registry.avro import AvroSchema
 from aws_schema_registry.codec import encode
 from aws_schema_registry.jsonschema import JsonSchema
+from aws_schema_registry.serde import KafkaDeserializer, KafkaSerializer
 from conftest import TEMPLATES, read_all
 
 ID = {"name": "id", "type": "long"}

@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 from aws_schema_registry import DataAndSchema, SchemaRegistryClient
-from aws_schema_registry.adapter.kafka import KafkaDeserializer, KafkaSerializer
 from aws_schema_registry.avro import AvroSchema
 from aws_schema_registry.jsonschema import JsonSchema
+from aws_schema_registry.serde import KafkaDeserializer, KafkaSerializer
 from conftest import read_all
 
 CLASSES = os.environ.get("MILLRACE_REGISTRY_JAVA")
