@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// The resource types that templates may use.
-const TYPES: [&str; 29] = [
+const TYPES: [&str; 30] = [
+    "AWS::CloudWatch::Dashboard",
     "AWS::Glue::Database",
     "AWS::Glue::Registry",
     "AWS::Glue::Schema",

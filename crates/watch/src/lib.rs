@@ -15,6 +15,6 @@ pub use logs::{
 };
 pub use metrics::{
     Bin, Bounds, MINUTE_MS, MetricKey, Metrics, MetricsError, MetricsParts, NotKept, Resolution, SERIES_MAX, Series,
-    Sketch, Stat, Statistics, Summary, UnknownStat, Within,
+    Sketch, Stat, Statistics, Summary, Total, UnknownStat, Within,
 };
 pub use pattern::{FilterPattern, FilterPatternError};
