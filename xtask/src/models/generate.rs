@@ -1,6 +1,6 @@
 //! One service's model → the text of one file.
 
-use super::names::{doc, field, in_rust, literal, screaming};
+use super::names::{doc, field, in_rust, literal, screaming, structure};
 use super::services::Service;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,7 +241,7 @@ impl<'a> Generator<'a> {
             if !said.is_empty() {
                 let _ = writeln!(text, "    /// {said}");
             }
-            let _ = writeln!(text, "    {name} {{");
+            let _ = writeln!(text, "    {} {{", structure(name));
             let members = shape["members"].as_object().ok_or(format!("{name} has no members"))?;
             for (wire, member) in members {
                 if self.left_out(member) {
@@ -317,7 +317,7 @@ impl<'a> Generator<'a> {
             "timestamp" => "Timestamp".to_owned(),
             "list" => format!("Vec<{}>", part("member")?),
             "map" => format!("BTreeMap<Text, {}>", part("value")?),
-            "structure" => name.to_owned(),
+            "structure" => structure(name),
             other => return Err(format!("{name} is of type {other}, which the generator does not know yet")),
         })
     }

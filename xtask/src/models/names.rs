@@ -81,6 +81,14 @@ pub fn literal(text: &str) -> String {
     if text.contains(['"', '\\']) { format!("r#\"{text}\"#") } else { format!("\"{text}\"") }
 }
 
+/// The name of a structure: AWS's, unless generated files use the word for something else.
+pub fn structure(name: &str) -> String {
+    match name {
+        "Model" | "Rule" | "Text" | "Timestamp" | "Unsupported" => format!("{name}Shape"),
+        name => name.to_owned(),
+    }
+}
+
 /// `StreamARN` → `stream_arn`.
 fn snake(name: &str) -> String {
     let name = name.replace("KiB", "Kib").replace("MiBps", "Mibps").replace("ARNs", "Arns").replace("MBs", "Mbs");

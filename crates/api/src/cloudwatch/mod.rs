@@ -1,9 +1,11 @@
-//! CloudWatch over [`Metrics`] and [`Dashboards`].
+//! CloudWatch over [`Metrics`], [`Alarms`] and [`Dashboards`].
 
+mod alarms;
 mod dashboards;
 mod get_metric_data;
 mod get_metric_statistics;
 mod list_metrics;
+pub mod prometheus;
 mod put_metric_data;
 mod tags;
 
@@ -12,6 +14,7 @@ use crate::models::cloudwatch::{Dimension, MODEL, faults};
 use crate::wire::{Fault, Model};
 use async_trait::async_trait;
 use millrace_base::{Clock, Millis};
+use millrace_watch::alarms::Alarms;
 use millrace_watch::{Dashboards, MetricKey, Metrics, Stat, UnknownStat, math};
 use std::sync::Arc;
 
@@ -19,14 +22,15 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct CloudWatch {
     metrics: Metrics,
+    alarms: Alarms,
     dashboards: Dashboards,
     clock: Arc<dyn Clock>,
 }
 
 impl CloudWatch {
-    /// The service over `metrics` and `dashboards`.
-    pub fn new(metrics: Metrics, dashboards: Dashboards, clock: Arc<dyn Clock>) -> Self {
-        Self { metrics, dashboards, clock }
+    /// The service over `metrics`, `alarms` and `dashboards`.
+    pub fn new(metrics: Metrics, alarms: Alarms, dashboards: Dashboards, clock: Arc<dyn Clock>) -> Self {
+        Self { metrics, alarms, dashboards, clock }
     }
 }
 
@@ -38,15 +42,28 @@ impl Service for CloudWatch {
 
     async fn call(&self, call: Call) -> Result<Reply, Fault> {
         match call.operation.as_str() {
+            "DeleteAlarmMuteRule" => blocking(self, call, alarms::delete_mute).await,
+            "DeleteAlarms" => blocking(self, call, alarms::delete).await,
             "DeleteDashboards" => blocking(self, call, dashboards::delete).await,
+            "DescribeAlarmHistory" => blocking(self, call, alarms::history).await,
+            "DescribeAlarms" => blocking(self, call, alarms::describe).await,
+            "DescribeAlarmsForMetric" => blocking(self, call, alarms::describe_for_metric).await,
+            "DisableAlarmActions" => blocking(self, call, alarms::disable_actions).await,
+            "EnableAlarmActions" => blocking(self, call, alarms::enable_actions).await,
+            "GetAlarmMuteRule" => blocking(self, call, alarms::get_mute).await,
             "GetDashboard" => blocking(self, call, dashboards::get).await,
             "GetMetricData" => blocking(self, call, get_metric_data::call).await,
             "GetMetricStatistics" => blocking(self, call, get_metric_statistics::call).await,
+            "ListAlarmMuteRules" => blocking(self, call, alarms::list_mutes).await,
             "ListDashboards" => blocking(self, call, dashboards::list).await,
             "ListMetrics" => blocking(self, call, list_metrics::call).await,
             "ListTagsForResource" => blocking(self, call, tags::list).await,
+            "PutAlarmMuteRule" => blocking(self, call, alarms::put_mute).await,
+            "PutCompositeAlarm" => blocking(self, call, alarms::put_composite_alarm).await,
             "PutDashboard" => blocking(self, call, dashboards::put).await,
+            "PutMetricAlarm" => blocking(self, call, alarms::put_metric_alarm).await,
             "PutMetricData" => blocking(self, call, put_metric_data::call).await,
+            "SetAlarmState" => blocking(self, call, alarms::set_state).await,
             "TagResource" => blocking(self, call, tags::tag).await,
             "UntagResource" => blocking(self, call, tags::untag).await,
             _ => Err(call.unsupported("cloudwatch")),

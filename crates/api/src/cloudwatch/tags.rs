@@ -1,4 +1,4 @@
-//! Tags of dashboards, by ARN: TagResource, UntagResource, ListTagsForResource.
+//! Tags of dashboards and alarms, by ARN: TagResource, UntagResource, ListTagsForResource.
 
 use super::CloudWatch;
 use super::dashboards::map;
@@ -9,26 +9,35 @@ use crate::models::cloudwatch::{
 };
 use crate::wire::Fault;
 use millrace_base::Arn;
+use std::collections::BTreeMap;
 
 /// AWS's ceiling for one resource.
 const TAGS_MAX: usize = 50;
 
+type Tags = BTreeMap<String, String>;
+
+/// What has tags.
+enum Tagged {
+    Dashboard(String),
+    Alarm(String),
+}
+
 pub fn tag(service: &CloudWatch, caller: &Caller, input: TagResourceInput) -> Result<TagResourceOutput, Fault> {
-    let name = dashboard(caller, &input.resource_arn)?;
-    let mut all = service.dashboards.get(&caller.scope, &name)?.tags;
+    let tagged = tagged(caller, &input.resource_arn)?;
+    let mut all = tags(service, caller, &tagged)?;
     all.extend(map(&input.tags));
     if all.len() > TAGS_MAX {
         return Err(faults::INVALID_PARAMETER_VALUE_EXCEPTION
             .because(format!("A resource can have no more than {TAGS_MAX} tags, not {}.", all.len())));
     }
-    service.dashboards.change_tags(&caller.scope, &name, |tags| tags.extend(map(&input.tags)))?;
+    change(service, caller, &tagged, |tags| tags.extend(map(&input.tags)))?;
     Ok(TagResourceOutput {})
 }
 
 pub fn untag(service: &CloudWatch, caller: &Caller, input: UntagResourceInput) -> Result<UntagResourceOutput, Fault> {
-    let name = dashboard(caller, &input.resource_arn)?;
+    let tagged = tagged(caller, &input.resource_arn)?;
     let is_gone = |key: &str| input.tag_keys.iter().any(|gone| **gone == *key);
-    service.dashboards.change_tags(&caller.scope, &name, |tags| tags.retain(|key, _| !is_gone(key)))?;
+    change(service, caller, &tagged, |tags| tags.retain(|key, _| !is_gone(key)))?;
     Ok(UntagResourceOutput {})
 }
 
@@ -37,14 +46,28 @@ pub fn list(
     caller: &Caller,
     input: ListTagsForResourceInput,
 ) -> Result<ListTagsForResourceOutput, Fault> {
-    let name = dashboard(caller, &input.resource_arn)?;
-    let tags = service.dashboards.get(&caller.scope, &name)?.tags;
+    let tags = tags(service, caller, &tagged(caller, &input.resource_arn)?)?;
     let tags = tags.into_iter().map(|(key, value)| Tag { key: key.into(), value: value.into() });
     Ok(ListTagsForResourceOutput { tags: Some(tags.collect()) })
 }
 
-/// The dashboard that an ARN names.
-fn dashboard(caller: &Caller, text: &str) -> Result<String, Fault> {
+fn tags(service: &CloudWatch, caller: &Caller, tagged: &Tagged) -> Result<Tags, Fault> {
+    Ok(match tagged {
+        Tagged::Dashboard(name) => service.dashboards.get(&caller.scope, name)?.tags,
+        Tagged::Alarm(name) => service.alarms.get(&caller.scope, name)?.tags,
+    })
+}
+
+fn change(service: &CloudWatch, caller: &Caller, tagged: &Tagged, change: impl FnOnce(&mut Tags)) -> Result<(), Fault> {
+    match tagged {
+        Tagged::Dashboard(name) => service.dashboards.change_tags(&caller.scope, name, change)?,
+        Tagged::Alarm(name) => service.alarms.change(&caller.scope, name, |alarm| change(&mut alarm.tags))?,
+    }
+    Ok(())
+}
+
+/// What an ARN names.
+fn tagged(caller: &Caller, text: &str) -> Result<Tagged, Fault> {
     let absent = || {
         let fault = faults::RESOURCE_NOT_FOUND_EXCEPTION.because(format!("There is no resource '{text}'."));
         fault.with("ResourceType", "dashboard").with("ResourceId", text)
@@ -53,6 +76,12 @@ fn dashboard(caller: &Caller, text: &str) -> Result<String, Fault> {
         faults::INVALID_PARAMETER_VALUE_EXCEPTION
             .because(format!("'{text}' is not the ARN of a dashboard or an alarm."))
     })?;
-    let is_own = *arn.service == *"cloudwatch" && arn.scope.account == caller.scope.account;
-    arn.resource.strip_prefix("dashboard/").filter(|_| is_own).map(str::to_owned).ok_or_else(absent)
+    if *arn.service != *"cloudwatch" || arn.scope.account != caller.scope.account {
+        return Err(absent());
+    }
+    match arn.resource.split_once([':', '/']) {
+        Some(("dashboard", name)) => Ok(Tagged::Dashboard(name.to_owned())),
+        Some(("alarm", name)) if arn.scope == caller.scope => Ok(Tagged::Alarm(name.to_owned())),
+        _ => Err(absent()),
+    }
 }

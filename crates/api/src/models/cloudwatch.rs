@@ -78,18 +78,55 @@ pub static MODEL: Model = Model {
 };
 
 static ANY: Rule = Rule::new();
+static ACTION_PREFIX: Rule = Rule::new().min(1).max(1024);
+static ALARM_ARN: Rule = Rule::new().min(1).max(1600);
+static ALARM_DESCRIPTION: Rule = Rule::new().min(0).max(1024);
+static ALARM_MUTE_RULE_STATUS: Rule = Rule::new().values(&["SCHEDULED", "ACTIVE", "EXPIRED"]);
+static ALARM_MUTE_RULE_STATUSES: Rule = Rule::new().member(&ALARM_MUTE_RULE_STATUS);
+static ALARM_NAME: Rule = Rule::new().min(1).max(255);
+static ALARM_NAME_PREFIX: Rule = Rule::new().min(1).max(255);
+static ALARM_NAMES: Rule = Rule::new().max(100).member(&ALARM_NAME);
+static ALARM_RULE: Rule = Rule::new().min(1).max(10240);
+static ALARM_TYPE: Rule = Rule::new().values(&["CompositeAlarm", "MetricAlarm", "LogAlarm"]);
+static ALARM_TYPES: Rule = Rule::new().member(&ALARM_TYPE);
 static AMAZON_RESOURCE_NAME: Rule = Rule::new().min(1).max(1024);
+static COMPARISON_OPERATOR: Rule = Rule::new().values(&[
+    "GreaterThanOrEqualToThreshold",
+    "GreaterThanThreshold",
+    "LessThanThreshold",
+    "LessThanOrEqualToThreshold",
+    "LessThanLowerOrGreaterThanUpperThreshold",
+    "LessThanLowerThreshold",
+    "GreaterThanUpperThreshold",
+]);
+static DATAPOINTS_TO_ALARM: Rule = Rule::new().min(1);
 static DIMENSION_FILTERS: Rule = Rule::new().max(10);
 static DIMENSION_NAME: Rule = Rule::new().min(1).max(255);
 static DIMENSION_VALUE: Rule = Rule::new().min(1).max(1024);
 static DIMENSIONS: Rule = Rule::new().max(30);
+static DURATION: Rule = Rule::new().min(1).max(50);
+static EVALUATE_LOW_SAMPLE_COUNT_PERCENTILE: Rule = Rule::new().min(1).max(255);
+static EVALUATION_PERIODS: Rule = Rule::new().min(1);
+static EXPRESSION: Rule = Rule::new().min(1).max(256);
 static EXTENDED_STATISTICS: Rule = Rule::new().min(1).max(10);
+static HISTORY_ITEM_TYPE: Rule = Rule::new().values(&[
+    "ConfigurationUpdate",
+    "StateUpdate",
+    "Action",
+    "AlarmContributorStateUpdate",
+    "AlarmContributorAction",
+]);
+static MAX_RECORDS: Rule = Rule::new().min(1).max(100);
 static METRIC_EXPRESSION: Rule = Rule::new().min(1).max(2048);
 static METRIC_ID: Rule = Rule::new().min(1).max(255);
 static METRIC_NAME: Rule = Rule::new().min(1).max(255);
+static MUTE_TARGET_ALARM_NAME_LIST: Rule = Rule::new().max(100).member(&NAME);
+static NAME: Rule = Rule::new().min(1).max(255);
 static NAMESPACE: Rule = Rule::new().min(1).max(255).pattern("[^:].*", "[^:].*");
 static PERIOD: Rule = Rule::new().min(1);
 static RECENTLY_ACTIVE: Rule = Rule::new().values(&["PT3H"]);
+static RESOURCE_LIST: Rule = Rule::new().max(5).member(&RESOURCE_NAME);
+static RESOURCE_NAME: Rule = Rule::new().min(1).max(1024);
 static SCAN_BY: Rule = Rule::new().values(&["TimestampDescending", "TimestampAscending"]);
 static STANDARD_UNIT: Rule = Rule::new().values(&[
     "Seconds",
@@ -120,12 +157,17 @@ static STANDARD_UNIT: Rule = Rule::new().values(&[
     "Count/Second",
     "None",
 ]);
+static STATE_REASON: Rule = Rule::new().min(0).max(1023);
+static STATE_REASON_DATA: Rule = Rule::new().min(0).max(4000);
+static STATE_VALUE: Rule = Rule::new().values(&["OK", "ALARM", "INSUFFICIENT_DATA"]);
 static STATISTIC: Rule = Rule::new().values(&["SampleCount", "Average", "Sum", "Minimum", "Maximum"]);
 static STATISTICS: Rule = Rule::new().min(1).max(5).member(&STATISTIC);
 static STORAGE_RESOLUTION: Rule = Rule::new().min(1);
 static TAG_KEY: Rule = Rule::new().min(1).max(128);
 static TAG_KEY_LIST: Rule = Rule::new().member(&TAG_KEY);
 static TAG_VALUE: Rule = Rule::new().min(0).max(256);
+static TIMEZONE: Rule = Rule::new().min(1).max(50);
+static TREAT_MISSING_DATA: Rule = Rule::new().min(1).max(255);
 
 /// Every rule with a pattern: a test compiles them all.
 #[cfg(test)]
@@ -148,6 +190,8 @@ pub mod faults {
     /// Request processing has failed due to some unknown error, exception, or failure.
     pub const INTERNAL_SERVICE_FAULT: FaultKind =
         FaultKind::new("InternalServiceFault", 500).query("InternalServiceError").capital();
+    /// Data was not syntactically valid JSON.
+    pub const INVALID_FORMAT_FAULT: FaultKind = FaultKind::new("InvalidFormatFault", 400).query("InvalidFormat");
     /// The next token specified is invalid.
     pub const INVALID_NEXT_TOKEN: FaultKind = FaultKind::new("InvalidNextToken", 400);
     /// Parameters were used together that cannot be used together.
@@ -156,17 +200,105 @@ pub mod faults {
     /// The value of an input parameter is bad or out-of-range.
     pub const INVALID_PARAMETER_VALUE_EXCEPTION: FaultKind =
         FaultKind::new("InvalidParameterValueException", 400).query("InvalidParameterValue");
+    /// The quota for alarms for this customer has already been reached.
+    pub const LIMIT_EXCEEDED_FAULT: FaultKind = FaultKind::new("LimitExceededFault", 400).query("LimitExceeded");
     /// An input parameter that is required is missing.
     pub const MISSING_REQUIRED_PARAMETER_EXCEPTION: FaultKind =
         FaultKind::new("MissingRequiredParameterException", 400).query("MissingParameter");
+    /// The operation could not be completed because the request conflicts with the current state of the alarm or its…
+    pub const RESOURCE_CONFLICT: FaultKind = FaultKind::new("ResourceConflict", 409);
+    /// The named resource does not exist.
+    pub const RESOURCE_NOT_FOUND: FaultKind = FaultKind::new("ResourceNotFound", 404);
     /// The named resource does not exist.
     pub const RESOURCE_NOT_FOUND_EXCEPTION: FaultKind = FaultKind::new("ResourceNotFoundException", 404);
 }
 
 structures! {
+    DeleteAlarmMuteRuleInput {
+        /// The name of the alarm mute rule to delete.
+        required alarm_mute_rule_name "AlarmMuteRuleName" Text, NAME;
+    }
+    DeleteAlarmsInput {
+        /// The alarms to be deleted.
+        required alarm_names "AlarmNames" Vec<Text>, ALARM_NAMES;
+    }
     DeleteDashboardsInput {
         /// The dashboards to be deleted.
         required dashboard_names "DashboardNames" Vec<Text>, ANY;
+    }
+    DescribeAlarmHistoryInput {
+        /// The name of the alarm.
+        optional alarm_name "AlarmName" Text, ALARM_NAME;
+        optional alarm_contributor_id "AlarmContributorId" Unsupported, ANY;
+        /// Use this parameter to specify whether you want the operation to return metric alarms, composite alarms, or log…
+        optional alarm_types "AlarmTypes" Vec<Text>, ALARM_TYPES;
+        /// The type of alarm histories to retrieve.
+        optional history_item_type "HistoryItemType" Text, HISTORY_ITEM_TYPE;
+        /// The starting date to retrieve alarm history.
+        optional start_date "StartDate" Timestamp, ANY;
+        /// The ending date to retrieve alarm history.
+        optional end_date "EndDate" Timestamp, ANY;
+        /// The maximum number of alarm history records to retrieve.
+        optional max_records "MaxRecords" i32, MAX_RECORDS;
+        /// The token returned by a previous call to indicate that there is more data available.
+        optional next_token "NextToken" Text, ANY;
+        /// Specified whether to return the newest or oldest alarm history first.
+        optional scan_by "ScanBy" Text, SCAN_BY;
+    }
+    DescribeAlarmsInput {
+        /// The names of the alarms to retrieve information about.
+        optional alarm_names "AlarmNames" Vec<Text>, ALARM_NAMES;
+        /// An alarm name prefix.
+        optional alarm_name_prefix "AlarmNamePrefix" Text, ALARM_NAME_PREFIX;
+        /// Use this parameter to specify whether you want the operation to return metric alarms, composite alarms, or log…
+        optional alarm_types "AlarmTypes" Vec<Text>, ALARM_TYPES;
+        /// If you use this parameter and specify the name of a composite alarm, the operation returns information about…
+        optional children_of_alarm_name "ChildrenOfAlarmName" Text, ALARM_NAME;
+        /// If you use this parameter and specify the name of a metric or composite alarm, the operation returns…
+        optional parents_of_alarm_name "ParentsOfAlarmName" Text, ALARM_NAME;
+        /// Specify this parameter to receive information only about alarms that are currently in the state that you…
+        optional state_value "StateValue" Text, STATE_VALUE;
+        /// Use this parameter to filter the results of the operation to only those alarms that use a certain alarm…
+        optional action_prefix "ActionPrefix" Text, ACTION_PREFIX;
+        /// The maximum number of alarm descriptions to retrieve.
+        optional max_records "MaxRecords" i32, MAX_RECORDS;
+        /// The token returned by a previous call to indicate that there is more data available.
+        optional next_token "NextToken" Text, ANY;
+    }
+    DescribeAlarmsForMetricInput {
+        /// The name of the metric.
+        required metric_name "MetricName" Text, METRIC_NAME;
+        /// The namespace of the metric.
+        required namespace "Namespace" Text, NAMESPACE;
+        /// The statistic for the metric, other than percentiles.
+        optional statistic "Statistic" Text, STATISTIC;
+        /// The percentile statistic for the metric.
+        optional extended_statistic "ExtendedStatistic" Text, ANY;
+        /// The dimensions associated with the metric.
+        optional dimensions "Dimensions" Vec<Dimension>, DIMENSIONS;
+        /// The period, in seconds, over which the statistic is applied.
+        optional period "Period" i32, PERIOD;
+        /// The unit for the metric.
+        optional unit "Unit" Text, STANDARD_UNIT;
+    }
+    /// A dimension is a name/value pair that is part of the identity of a metric.
+    Dimension {
+        /// The name of the dimension.
+        required name "Name" Text, DIMENSION_NAME;
+        /// The value of the dimension.
+        required value "Value" Text, DIMENSION_VALUE;
+    }
+    DisableAlarmActionsInput {
+        /// The names of the alarms.
+        required alarm_names "AlarmNames" Vec<Text>, ALARM_NAMES;
+    }
+    EnableAlarmActionsInput {
+        /// The names of the alarms.
+        required alarm_names "AlarmNames" Vec<Text>, ALARM_NAMES;
+    }
+    GetAlarmMuteRuleInput {
+        /// The name of the alarm mute rule to retrieve.
+        required alarm_mute_rule_name "AlarmMuteRuleName" Text, NAME;
     }
     GetDashboardInput {
         /// The name of the dashboard to be described.
@@ -224,13 +356,6 @@ structures! {
         /// The dimensions for the metric.
         optional dimensions "Dimensions" Vec<Dimension>, DIMENSIONS;
     }
-    /// A dimension is a name/value pair that is part of the identity of a metric.
-    Dimension {
-        /// The name of the dimension.
-        required name "Name" Text, DIMENSION_NAME;
-        /// The value of the dimension.
-        required value "Value" Text, DIMENSION_VALUE;
-    }
     /// This structure includes the `Timezone` parameter, which you can use to specify your time zone so that the…
     LabelOptions {
         /// The time zone to use for metric data return in this operation.
@@ -255,6 +380,16 @@ structures! {
         optional extended_statistics "ExtendedStatistics" Vec<Text>, EXTENDED_STATISTICS;
         /// The unit for a given metric.
         optional unit "Unit" Text, STANDARD_UNIT;
+    }
+    ListAlarmMuteRulesInput {
+        /// Filter results to show only mute rules that target the specified alarm name.
+        optional alarm_name "AlarmName" Text, NAME;
+        /// Filter results to show only mute rules with the specified statuses.
+        optional statuses "Statuses" Vec<Text>, ALARM_MUTE_RULE_STATUSES;
+        /// The maximum number of mute rules to return in one call.
+        optional max_records "MaxRecords" i32, MAX_RECORDS;
+        /// The token returned from a previous call to indicate where to continue retrieving results.
+        optional next_token "NextToken" Text, ANY;
     }
     ListDashboardsInput {
         /// If you specify this parameter, only the dashboards with names starting with the specified string are listed.
@@ -287,6 +422,73 @@ structures! {
         /// The ARN of the CloudWatch resource that you want to view tags for.
         required resource_arn "ResourceARN" Text, AMAZON_RESOURCE_NAME;
     }
+    PutAlarmMuteRuleInput {
+        /// The name of the alarm mute rule.
+        required name "Name" Text, NAME;
+        /// A description of the alarm mute rule that helps you identify its purpose.
+        optional description "Description" Text, ALARM_DESCRIPTION;
+        /// The configuration that defines when and how long alarms should be muted.
+        required rule "Rule" RuleShape, ANY;
+        /// Specifies which alarms this rule applies to.
+        optional mute_targets "MuteTargets" MuteTargets, ANY;
+        /// A list of key-value pairs to associate with the alarm mute rule.
+        optional tags "Tags" Vec<Tag>, ANY;
+        /// The date and time after which the mute rule takes effect, specified as a timestamp in ISO 8601 format (for…
+        optional start_date "StartDate" Timestamp, ANY;
+        /// The date and time when the mute rule expires and is no longer evaluated, specified as a timestamp in ISO 8601…
+        optional expire_date "ExpireDate" Timestamp, ANY;
+    }
+    /// Defines the schedule configuration for an alarm mute rule.
+    RuleShape {
+        /// The schedule configuration that defines when the mute rule activates and how long it remains active.
+        required schedule "Schedule" Schedule, ANY;
+    }
+    /// Specifies when and how long an alarm mute rule is active.
+    Schedule {
+        /// The schedule expression that defines when the mute rule activates.
+        required expression "Expression" Text, EXPRESSION;
+        /// The length of time that alarms remain muted when the schedule activates.
+        required duration "Duration" Text, DURATION;
+        /// The time zone to use when evaluating the schedule expression.
+        optional timezone "Timezone" Text, TIMEZONE;
+    }
+    /// Specifies which alarms an alarm mute rule applies to.
+    MuteTargets {
+        /// The list of alarm names that this mute rule targets.
+        required alarm_names "AlarmNames" Vec<Text>, MUTE_TARGET_ALARM_NAME_LIST;
+    }
+    /// A key-value pair associated with a CloudWatch resource.
+    Tag {
+        /// A string that you can use to assign a value.
+        required key "Key" Text, TAG_KEY;
+        /// The value for the specified tag key.
+        required value "Value" Text, TAG_VALUE;
+    }
+    PutCompositeAlarmInput {
+        /// Indicates whether actions should be executed during any changes to the alarm state of the composite alarm.
+        optional actions_enabled "ActionsEnabled" bool, ANY;
+        /// The actions to execute when this alarm transitions to the `ALARM` state from any other state.
+        optional alarm_actions "AlarmActions" Vec<Text>, RESOURCE_LIST;
+        /// The description for the composite alarm.
+        optional alarm_description "AlarmDescription" Text, ALARM_DESCRIPTION;
+        /// The name for the composite alarm.
+        required alarm_name "AlarmName" Text, ALARM_NAME;
+        /// An expression that specifies which other alarms are to be evaluated to determine this composite alarm's state.
+        required alarm_rule "AlarmRule" Text, ALARM_RULE;
+        /// The actions to execute when this alarm transitions to the `INSUFFICIENT_DATA` state from any other state.
+        optional insufficient_data_actions "InsufficientDataActions" Vec<Text>, RESOURCE_LIST;
+        /// The actions to execute when this alarm transitions to an `OK` state from any other state.
+        optional ok_actions "OKActions" Vec<Text>, RESOURCE_LIST;
+        /// A list of key-value pairs to associate with the alarm.
+        optional tags "Tags" Vec<Tag>, ANY;
+        /// Actions will be suppressed if the suppressor alarm is in the `ALARM` state.
+        optional actions_suppressor "ActionsSuppressor" Text, ALARM_ARN;
+        /// The maximum time in seconds that the composite alarm waits for the suppressor alarm to go into the `ALARM`…
+        optional actions_suppressor_wait_period "ActionsSuppressorWaitPeriod" i32, ANY;
+        /// The maximum time in seconds that the composite alarm waits after suppressor alarm goes out of the `ALARM`…
+        optional actions_suppressor_extension_period "ActionsSuppressorExtensionPeriod" i32, ANY;
+        optional action_configuration "ActionConfiguration" Unsupported, ANY;
+    }
     PutDashboardInput {
         /// The name of the dashboard.
         required dashboard_name "DashboardName" Text, ANY;
@@ -295,12 +497,55 @@ structures! {
         /// A list of key-value pairs to associate with the dashboard.
         optional tags "Tags" Vec<Tag>, ANY;
     }
-    /// A key-value pair associated with a CloudWatch resource.
-    Tag {
-        /// A string that you can use to assign a value.
-        required key "Key" Text, TAG_KEY;
-        /// The value for the specified tag key.
-        required value "Value" Text, TAG_VALUE;
+    PutMetricAlarmInput {
+        /// The name for the alarm.
+        required alarm_name "AlarmName" Text, ALARM_NAME;
+        /// The description for the alarm.
+        optional alarm_description "AlarmDescription" Text, ALARM_DESCRIPTION;
+        /// Indicates whether actions should be executed during any changes to the alarm state.
+        optional actions_enabled "ActionsEnabled" bool, ANY;
+        /// The actions to execute when this alarm transitions to an `OK` state from any other state.
+        optional ok_actions "OKActions" Vec<Text>, RESOURCE_LIST;
+        /// The actions to execute when this alarm transitions to the `ALARM` state from any other state.
+        optional alarm_actions "AlarmActions" Vec<Text>, RESOURCE_LIST;
+        /// The actions to execute when this alarm transitions to the `INSUFFICIENT_DATA` state from any other state.
+        optional insufficient_data_actions "InsufficientDataActions" Vec<Text>, RESOURCE_LIST;
+        /// The name for the metric associated with the alarm.
+        optional metric_name "MetricName" Text, METRIC_NAME;
+        /// The namespace for the metric associated specified in `MetricName`.
+        optional namespace "Namespace" Text, NAMESPACE;
+        /// The statistic for the metric specified in `MetricName`, other than percentile.
+        optional statistic "Statistic" Text, STATISTIC;
+        /// The extended statistic for the metric specified in `MetricName`.
+        optional extended_statistic "ExtendedStatistic" Text, ANY;
+        /// The dimensions for the metric specified in `MetricName`.
+        optional dimensions "Dimensions" Vec<Dimension>, DIMENSIONS;
+        /// The length, in seconds, used each time the metric specified in `MetricName` is evaluated.
+        optional period "Period" i32, PERIOD;
+        /// The unit of measure for the statistic.
+        optional unit "Unit" Text, STANDARD_UNIT;
+        /// The number of periods over which data is compared to the specified threshold.
+        optional evaluation_periods "EvaluationPeriods" i32, EVALUATION_PERIODS;
+        /// The number of data points that must be breaching to trigger the alarm.
+        optional datapoints_to_alarm "DatapointsToAlarm" i32, DATAPOINTS_TO_ALARM;
+        /// The value against which the specified statistic is compared.
+        optional threshold "Threshold" f64, ANY;
+        /// The arithmetic operation to use when comparing the specified statistic and threshold.
+        optional comparison_operator "ComparisonOperator" Text, COMPARISON_OPERATOR;
+        /// Sets how this alarm is to handle missing data points.
+        optional treat_missing_data "TreatMissingData" Text, TREAT_MISSING_DATA;
+        /// Used only for alarms based on percentiles.
+        optional evaluate_low_sample_count_percentile "EvaluateLowSampleCountPercentile" Text, EVALUATE_LOW_SAMPLE_COUNT_PERCENTILE;
+        /// An array of `MetricDataQuery` structures that enable you to create an alarm based on the result of a metric…
+        optional metrics "Metrics" Vec<MetricDataQuery>, ANY;
+        /// A list of key-value pairs to associate with the alarm.
+        optional tags "Tags" Vec<Tag>, ANY;
+        optional threshold_metric_id "ThresholdMetricId" Unsupported, ANY;
+        optional evaluation_window "EvaluationWindow" Unsupported, ANY;
+        optional warm_up_configuration "WarmUpConfiguration" Unsupported, ANY;
+        optional evaluation_criteria "EvaluationCriteria" Unsupported, ANY;
+        optional evaluation_interval "EvaluationInterval" Unsupported, ANY;
+        optional action_configuration "ActionConfiguration" Unsupported, ANY;
     }
     PutMetricDataInput {
         /// The namespace for the metric data.
@@ -342,6 +587,16 @@ structures! {
         /// The maximum value of the sample set.
         required maximum "Maximum" f64, ANY;
     }
+    SetAlarmStateInput {
+        /// The name of the alarm.
+        required alarm_name "AlarmName" Text, ALARM_NAME;
+        /// The value of the state.
+        required state_value "StateValue" Text, STATE_VALUE;
+        /// The reason that this alarm is set to this specific state, in text format.
+        required state_reason "StateReason" Text, STATE_REASON;
+        /// The reason that this alarm is set to this specific state, in JSON format.
+        optional state_reason_data "StateReasonData" Text, STATE_REASON_DATA;
+    }
     TagResourceInput {
         /// The ARN of the CloudWatch resource that you're adding tags to.
         required resource_arn "ResourceARN" Text, AMAZON_RESOURCE_NAME;
@@ -355,6 +610,159 @@ structures! {
         required tag_keys "TagKeys" Vec<Text>, TAG_KEY_LIST;
     }
     DeleteDashboardsOutput {
+    }
+    DescribeAlarmHistoryOutput {
+        /// The alarm histories, in JSON format.
+        optional alarm_history_items "AlarmHistoryItems" Vec<AlarmHistoryItem>, ANY;
+        /// The token that marks the start of the next batch of returned results.
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// Represents the history of a specific alarm.
+    AlarmHistoryItem {
+        /// The descriptive name for the alarm.
+        optional alarm_name "AlarmName" Text, ANY;
+        /// The type of alarm, either metric alarm or composite alarm.
+        optional alarm_type "AlarmType" Text, ANY;
+        /// The time stamp for the alarm history item.
+        optional timestamp "Timestamp" Timestamp, ANY;
+        /// The type of alarm history item.
+        optional history_item_type "HistoryItemType" Text, ANY;
+        /// A summary of the alarm history, in text format.
+        optional history_summary "HistorySummary" Text, ANY;
+        /// Data about the alarm, in JSON format.
+        optional history_data "HistoryData" Text, ANY;
+    }
+    DescribeAlarmsOutput {
+        /// The information about any composite alarms returned by the operation.
+        optional composite_alarms "CompositeAlarms" Vec<CompositeAlarm>, ANY;
+        /// The information about any metric alarms returned by the operation.
+        optional metric_alarms "MetricAlarms" Vec<MetricAlarm>, ANY;
+        /// The token that marks the start of the next batch of returned results.
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// The details about a composite alarm.
+    CompositeAlarm {
+        /// Indicates whether actions should be executed during any changes to the alarm state.
+        optional actions_enabled "ActionsEnabled" bool, ANY;
+        /// The actions to execute when this alarm transitions to the ALARM state from any other state.
+        optional alarm_actions "AlarmActions" Vec<Text>, ANY;
+        /// The Amazon Resource Name (ARN) of the alarm.
+        optional alarm_arn "AlarmArn" Text, ANY;
+        /// The time stamp of the last update to the alarm configuration.
+        optional alarm_configuration_updated_timestamp "AlarmConfigurationUpdatedTimestamp" Timestamp, ANY;
+        /// The description of the alarm.
+        optional alarm_description "AlarmDescription" Text, ANY;
+        /// The name of the alarm.
+        optional alarm_name "AlarmName" Text, ANY;
+        /// The rule that this alarm uses to evaluate its alarm state.
+        optional alarm_rule "AlarmRule" Text, ANY;
+        /// The actions to execute when this alarm transitions to the INSUFFICIENT_DATA state from any other state.
+        optional insufficient_data_actions "InsufficientDataActions" Vec<Text>, ANY;
+        /// The actions to execute when this alarm transitions to the OK state from any other state.
+        optional ok_actions "OKActions" Vec<Text>, ANY;
+        /// An explanation for the alarm state, in text format.
+        optional state_reason "StateReason" Text, ANY;
+        /// An explanation for the alarm state, in JSON format.
+        optional state_reason_data "StateReasonData" Text, ANY;
+        /// Tracks the timestamp of any state update, even if `StateValue` doesn't change.
+        optional state_updated_timestamp "StateUpdatedTimestamp" Timestamp, ANY;
+        /// The state value for the alarm.
+        optional state_value "StateValue" Text, ANY;
+        /// The timestamp of the last change to the alarm's `StateValue`.
+        optional state_transitioned_timestamp "StateTransitionedTimestamp" Timestamp, ANY;
+        /// When the value is `ALARM`, it means that the actions are suppressed because the suppressor alarm is in `ALARM`…
+        optional actions_suppressed_by "ActionsSuppressedBy" Text, ANY;
+        /// Captures the reason for action suppression.
+        optional actions_suppressed_reason "ActionsSuppressedReason" Text, ANY;
+        /// Actions will be suppressed if the suppressor alarm is in the `ALARM` state.
+        optional actions_suppressor "ActionsSuppressor" Text, ANY;
+        /// The maximum time in seconds that the composite alarm waits for the suppressor alarm to go into the `ALARM`…
+        optional actions_suppressor_wait_period "ActionsSuppressorWaitPeriod" i32, ANY;
+        /// The maximum time in seconds that the composite alarm waits after suppressor alarm goes out of the `ALARM`…
+        optional actions_suppressor_extension_period "ActionsSuppressorExtensionPeriod" i32, ANY;
+    }
+    /// The details about a metric alarm.
+    MetricAlarm {
+        /// The name of the alarm.
+        optional alarm_name "AlarmName" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the alarm.
+        optional alarm_arn "AlarmArn" Text, ANY;
+        /// The description of the alarm.
+        optional alarm_description "AlarmDescription" Text, ANY;
+        /// The time stamp of the last update to the alarm configuration.
+        optional alarm_configuration_updated_timestamp "AlarmConfigurationUpdatedTimestamp" Timestamp, ANY;
+        /// Indicates whether actions should be executed during any changes to the alarm state.
+        optional actions_enabled "ActionsEnabled" bool, ANY;
+        /// The actions to execute when this alarm transitions to the `OK` state from any other state.
+        optional ok_actions "OKActions" Vec<Text>, ANY;
+        /// The actions to execute when this alarm transitions to the `ALARM` state from any other state.
+        optional alarm_actions "AlarmActions" Vec<Text>, ANY;
+        /// The actions to execute when this alarm transitions to the `INSUFFICIENT_DATA` state from any other state.
+        optional insufficient_data_actions "InsufficientDataActions" Vec<Text>, ANY;
+        /// The state value for the alarm.
+        optional state_value "StateValue" Text, ANY;
+        /// An explanation for the alarm state, in text format.
+        optional state_reason "StateReason" Text, ANY;
+        /// An explanation for the alarm state, in JSON format.
+        optional state_reason_data "StateReasonData" Text, ANY;
+        /// The time stamp of the last update to the value of either the `StateValue` or `EvaluationState` parameters.
+        optional state_updated_timestamp "StateUpdatedTimestamp" Timestamp, ANY;
+        /// The name of the metric associated with the alarm, if this is an alarm based on a single metric.
+        optional metric_name "MetricName" Text, ANY;
+        /// The namespace of the metric associated with the alarm.
+        optional namespace "Namespace" Text, ANY;
+        /// The statistic for the metric associated with the alarm, other than percentile.
+        optional statistic "Statistic" Text, ANY;
+        /// The percentile statistic for the metric associated with the alarm.
+        optional extended_statistic "ExtendedStatistic" Text, ANY;
+        /// The dimensions for the metric associated with the alarm.
+        optional dimensions "Dimensions" Vec<Dimension>, ANY;
+        /// The period, in seconds, over which the statistic is applied.
+        optional period "Period" i32, ANY;
+        /// The unit of the metric associated with the alarm.
+        optional unit "Unit" Text, ANY;
+        /// The number of periods over which data is compared to the specified threshold.
+        optional evaluation_periods "EvaluationPeriods" i32, ANY;
+        /// The number of data points that must be breaching to trigger the alarm.
+        optional datapoints_to_alarm "DatapointsToAlarm" i32, ANY;
+        /// The value to compare with the specified statistic.
+        optional threshold "Threshold" f64, ANY;
+        /// The arithmetic operation to use when comparing the specified statistic and threshold.
+        optional comparison_operator "ComparisonOperator" Text, ANY;
+        /// Sets how this alarm is to handle missing data points.
+        optional treat_missing_data "TreatMissingData" Text, ANY;
+        /// Used only for alarms based on percentiles.
+        optional evaluate_low_sample_count_percentile "EvaluateLowSampleCountPercentile" Text, ANY;
+        /// An array of MetricDataQuery structures, used in an alarm based on a metric math expression.
+        optional metrics "Metrics" Vec<MetricDataQuery>, ANY;
+        /// The date and time that the alarm's `StateValue` most recently changed.
+        optional state_transitioned_timestamp "StateTransitionedTimestamp" Timestamp, ANY;
+    }
+    DescribeAlarmsForMetricOutput {
+        /// The information for each alarm with the specified metric.
+        optional metric_alarms "MetricAlarms" Vec<MetricAlarm>, ANY;
+    }
+    GetAlarmMuteRuleOutput {
+        /// The name of the alarm mute rule.
+        optional name "Name" Text, ANY;
+        /// The Amazon Resource Name (ARN) of the alarm mute rule.
+        optional alarm_mute_rule_arn "AlarmMuteRuleArn" Text, ANY;
+        /// The description of the alarm mute rule.
+        optional description "Description" Text, ANY;
+        /// The configuration that defines when and how long alarms are muted.
+        optional rule "Rule" RuleShape, ANY;
+        /// Specifies which alarms this rule applies to.
+        optional mute_targets "MuteTargets" MuteTargets, ANY;
+        /// The date and time when the mute rule becomes active.
+        optional start_date "StartDate" Timestamp, ANY;
+        /// The date and time when the mute rule expires and is no longer evaluated.
+        optional expire_date "ExpireDate" Timestamp, ANY;
+        /// The current status of the alarm mute rule.
+        optional status "Status" Text, ANY;
+        /// The date and time when the mute rule was last updated.
+        optional last_updated_timestamp "LastUpdatedTimestamp" Timestamp, ANY;
+        /// Indicates whether the mute rule is one-time or recurring.
+        optional mute_type "MuteType" Text, ANY;
     }
     GetDashboardOutput {
         /// The Amazon Resource Name (ARN) of the dashboard.
@@ -418,6 +826,25 @@ structures! {
         optional unit "Unit" Text, ANY;
         /// The percentile statistic for the data point.
         optional extended_statistics "ExtendedStatistics" BTreeMap<Text, f64>, ANY;
+    }
+    ListAlarmMuteRulesOutput {
+        /// A list of alarm mute rule summaries.
+        optional alarm_mute_rule_summaries "AlarmMuteRuleSummaries" Vec<AlarmMuteRuleSummary>, ANY;
+        /// The token to use when requesting the next set of results.
+        optional next_token "NextToken" Text, ANY;
+    }
+    /// Summary information about an alarm mute rule, including its name, status, and configuration details.
+    AlarmMuteRuleSummary {
+        /// The Amazon Resource Name (ARN) of the alarm mute rule.
+        optional alarm_mute_rule_arn "AlarmMuteRuleArn" Text, ANY;
+        /// The date and time when the mute rule expires and is no longer evaluated.
+        optional expire_date "ExpireDate" Timestamp, ANY;
+        /// The current status of the alarm mute rule.
+        optional status "Status" Text, ANY;
+        /// Indicates whether the mute rule is one-time or recurring.
+        optional mute_type "MuteType" Text, ANY;
+        /// The date and time when the mute rule was last updated.
+        optional last_updated_timestamp "LastUpdatedTimestamp" Timestamp, ANY;
     }
     ListDashboardsOutput {
         /// The list of matching dashboards.
