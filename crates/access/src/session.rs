@@ -10,7 +10,7 @@
 //! A session that has ended is refused; its entry goes at the next new one.
 
 use crate::identities::key;
-use crate::{Identities, IdentityError, Secret, Tags};
+use crate::{Identities, IdentityError, Role, Secret, Tags};
 use millrace_base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,19 @@ impl Identities {
     /// Credentials of a session of a role, for whoever in this process acts in the role. Nobody's permission is asked, and
     /// each call writes to the disk: keep what it gives until shortly before it ends.
     pub fn session_for_role(&self, asked: SessionRequest<'_>) -> Result<Credentials, IdentityError> {
+        self.session_within(asked, |role| role.session_seconds_max)
+    }
+
+    /// The same for a service, whose sessions a role's own maximum does not bound.
+    pub fn session_for_service(&self, asked: SessionRequest<'_>) -> Result<Credentials, IdentityError> {
+        self.session_within(asked, |_| u32::MAX)
+    }
+
+    fn session_within(
+        &self,
+        asked: SessionRequest<'_>,
+        seconds_max: impl FnOnce(&Role) -> u32,
+    ) -> Result<Credentials, IdentityError> {
         let SessionRequest { role_arn, name, seconds, policies, tags } = asked;
         let missing = || IdentityError::NoSuchEntity(format!("The role {role_arn} cannot be found."));
         let rest = role_arn.strip_prefix("arn:aws:iam::").ok_or_else(missing)?;
@@ -125,7 +138,7 @@ impl Identities {
             return Err(missing());
         }
         let seconds = seconds.unwrap_or(crate::SESSION_SECONDS_DEFAULT);
-        if seconds > role.session_seconds_max {
+        if seconds > seconds_max(&role) {
             let message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned();
             return Err(IdentityError::InvalidInput(message));
         }

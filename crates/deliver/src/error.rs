@@ -29,6 +29,9 @@ pub enum DeliverError {
         /// What to do instead.
         cure: String,
     },
+    /// A role may not do what its delivery stream is to do.
+    #[error("{0}")]
+    Denied(String),
     /// The store of objects failed.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -52,7 +55,7 @@ impl DeliverError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Store(_) | Self::Catalog(_) => Remedy::Retry,
+            Self::Store(_) | Self::Catalog(_) | Self::Denied(_) => Remedy::Retry,
             Self::Log(error) => error.remedy(),
             _ => Remedy::FixRequest,
         }

@@ -12,6 +12,7 @@ mod error;
 
 mod extract;
 mod javatime;
+mod permits;
 mod prefix;
 mod run;
 mod stage;
@@ -29,6 +30,7 @@ pub use index::{BulkError, BulkIndex, DocumentOutcome, IndexDocument};
 pub use observer::{
     Converted, Delivered, DeliveryName, DeliveryObserver, DestinationKind, Processed, Ranges, Taken, Unobserved,
 };
+pub use permits::{Edge, Permits, Unlimited};
 pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};
 pub use stage::Stager;
 pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, S3Settings, S3Store, StoreError};

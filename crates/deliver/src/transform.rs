@@ -12,6 +12,9 @@ pub enum TransformError {
     /// All its concurrent executions are busy.
     #[error("The Lambda concurrent execution limit is exceeded. Increase the concurrent execution limit. ({0})")]
     Throttled(String),
+    /// The role may not call it.
+    #[error("Access was denied. Ensure that the access policy allows access to the Lambda function. ({0})")]
+    Denied(String),
     /// It did not answer in time.
     #[error("The Lambda function invocation timed out. Increase the Timeout setting in the Lambda function. ({0})")]
     TimedOut(String),
@@ -29,6 +32,7 @@ impl TransformError {
         match self {
             Self::NotFound(_) => "Lambda.ResourceNotFound",
             Self::Throttled(_) => "Lambda.InvokeLimitExceeded",
+            Self::Denied(_) => "Lambda.InvokeAccessDenied",
             Self::TimedOut(_) => "Lambda.FunctionTimedOut",
             Self::Function(_) | Self::NotInvoked(_) => "Lambda.FunctionError",
         }

@@ -1,6 +1,7 @@
 //! Lambda: functions, their runtimes and their event source mappings.
 
 mod cache;
+mod credentials;
 mod definition;
 mod events;
 mod invoke;
@@ -13,6 +14,7 @@ mod sandbox;
 mod version;
 
 pub use cache::runtimes_cache;
+pub use credentials::{Credentials, NoCredentials, PROCESS_AGE_MAX, RoleCredentials};
 pub use definition::{
     ACCOUNT_CONCURRENCY, ARCHITECTURE, AddPermission, AliasInput, CodeObjects, CodeSource, ConfigurationInput,
     CreateFunction, DeadLetterInput, DestinationInput, DestinationsInput, EnvironmentInput, EphemeralStorageInput,
@@ -23,9 +25,9 @@ pub use definition::{
 pub use events::{ASYNC_EVENT_BYTES_MAX, EventObserver, Events, EventsParts, UnobservedEvents};
 pub use invoke::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};
 pub use mapping::{
-    BatchEvent, BatchOutcome, DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder,
-    MappingError, MappingPage, MappingParts, Mappings, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault,
-    QueueMessage, RecordText, StreamConsumers, user_records,
+    BatchEvent, BatchOutcome, DestinationError, Destinations, Edge, FailureRecord, FunctionFacts, FunctionFinder,
+    MappingError, MappingPage, MappingParts, Mappings, MessageAttribute, MessageQueues, Meter, Permits, QueueFacts,
+    QueueFault, QueueMessage, RecordText, StreamConsumers, Unlimited, user_records,
 };
 pub use package::{PackageError, UNZIPPED_BYTES_MAX, measure};
 pub use pool::ACCOUNT_EXECUTIONS_MAX;

@@ -125,6 +125,7 @@ impl Pool {
         let key = (sandbox.version.key.clone(), sandbox.version.version.clone());
         if let Some(warm) = self.versions.lock().get_mut(&key)
             && warm.revision == sandbox.version.revision
+            && !sandbox.is_old()
         {
             warm.idle.push((Instant::now(), sandbox));
         }
@@ -147,7 +148,7 @@ impl Pool {
         for warm in self.versions.lock().values_mut() {
             let idle = std::mem::take(&mut warm.idle);
             for (since, mut sandbox) in idle {
-                if short || now.duration_since(since) > IDLE_MAX || sandbox.has_ended() {
+                if short || now.duration_since(since) > IDLE_MAX || sandbox.is_old() || sandbox.has_ended() {
                     ended.push(sandbox);
                 } else {
                     warm.idle.push((since, sandbox));

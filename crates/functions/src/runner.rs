@@ -8,8 +8,8 @@ use crate::pool::{Admission, Execution, Pool, is_memory_short, no_room};
 use crate::runtimes::{Launch, PrepareError, Preparer, Runtime};
 use crate::sandbox::{Ended, Failure, Floor, Groups, LogSink, RuntimeHost, Sandbox, Work, leftovers, log_stream};
 use crate::{
-    FunctionKey, FunctionResponse, FunctionSource, FunctionVersion, Invocation, Invoke, InvokeError, Prepare,
-    Unprepared,
+    Credentials, FunctionKey, FunctionResponse, FunctionSource, FunctionVersion, Invocation, Invoke, InvokeError,
+    Prepare, Unprepared,
 };
 use async_trait::async_trait;
 use millrace_base::{Clock, Dice};
@@ -45,6 +45,8 @@ pub struct RunnerParts {
     pub host: Arc<dyn RuntimeHost>,
     /// Where logs go.
     pub logs: Arc<dyn LogSink>,
+    /// What processes call other services with.
+    pub credentials: Arc<dyn Credentials>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Names of log streams and traces.
@@ -89,6 +91,7 @@ impl Runner {
         let floor = Floor {
             host: parts.host,
             sink: parts.logs,
+            credentials: parts.credentials,
             clock: parts.clock,
             dice: parts.dice,
             groups: Groups::default(),

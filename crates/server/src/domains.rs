@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-const TABLE: &str = "domain";
+/// The catalog's table; keys are `account/region/name`.
+pub const TABLE: &str = "domain";
 
 /// A domain as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,13 @@ impl Domains {
     pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, address: SocketAddr) -> Self {
         Self { catalog, clock, address }
     }
+}
+
+/// The names of the domains of a scope.
+pub fn domain_names(catalog: &Catalog, scope: &Scope) -> Vec<String> {
+    let prefix = format!("{scope}/");
+    let found = catalog.list::<serde::de::IgnoredAny>(TABLE, &prefix).unwrap_or_default();
+    found.into_iter().filter_map(|(key, _)| key.strip_prefix(&prefix).map(str::to_owned)).collect()
 }
 
 fn key(scope: &Scope, name: &str) -> String {

@@ -1,13 +1,14 @@
 //! The room of functions, wired: definitions, the runner, asynchronous events, event source mappings, where their logs and
 //! counts go, and the doors to all of it.
 
-use crate::meter::{MappingMeter, Metered};
+use crate::meters::{Metered, Meters};
+use crate::permissions::{FunctionRoles, Roles};
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
 use millrace_api::Service;
-use millrace_api::cloudwatch::CloudWatch;
-use millrace_api::lambda::{self, Lambda};
+use millrace_api::cloudwatch::{CloudWatch, prometheus};
+use millrace_api::lambda::{self, Addresses, Lambda};
 use millrace_api::logs::CloudWatchLogs;
 use millrace_api::runtime::RuntimeApi;
 use millrace_base::{Clock, Dice, Disk};
@@ -15,10 +16,12 @@ use millrace_catalog::Catalog;
 use millrace_deliver::{ObjectStore, StoreError};
 use millrace_functions::{
     CodeObjects, Destinations, Events, EventsParts, FunctionKey, Functions, FunctionsParts, Invoke, LogLine, LogSink,
-    MappingParts, Mappings, MessageQueues, ObjectError, Runner, RunnerParts, StreamConsumers, runtimes_cache,
+    MappingParts, Mappings, MessageQueues, ObjectError, RecordText, Runner, RunnerParts, StreamConsumers,
+    runtimes_cache,
 };
 use millrace_log::Log;
-use millrace_watch::{GroupKey, LogEvent, Logs, LogsParts, Metrics};
+use millrace_watch::alarms::{Alarms, AlarmsParts};
+use millrace_watch::{Dashboards, GroupKey, LogEvent, Logs, LogsParts, Metrics};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -49,6 +52,12 @@ pub struct Ground<'a> {
     pub destinations: Arc<dyn Destinations>,
     /// Where packages can be read from.
     pub store: Arc<dyn ObjectStore>,
+    /// What is counted with.
+    pub meters: &'a Meters,
+    /// What roles may do.
+    pub roles: &'a Roles,
+    /// Reads records of the schema registry.
+    pub text: Arc<dyn RecordText>,
 }
 
 /// The room. Cheap to clone.
@@ -65,9 +74,14 @@ pub struct FunctionRoom {
     /// What functions log.
     pub logs: Logs,
     metrics: Metrics,
+    /// CloudWatch's dashboards.
+    pub dashboards: Dashboards,
+    /// CloudWatch's alarms.
+    pub alarms: Alarms,
     runner: Runner,
     /// Where packages are read from.
     pub objects: Arc<dyn CodeObjects>,
+    addresses: Addresses,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
 }
@@ -76,7 +90,7 @@ impl FunctionRoom {
     /// Opens the room. Needs a tokio runtime.
     pub fn open(ground: Ground<'_>) -> Result<Self, String> {
         let logs = open_logs(&ground)?;
-        let metrics = Metrics::new(ground.clock.clone());
+        let metrics = ground.meters.metrics.clone();
         let functions = Functions::open(FunctionsParts {
             catalog: ground.catalog.clone(),
             clock: ground.clock.clone(),
@@ -85,14 +99,33 @@ impl FunctionRoom {
             packages: ground.data.join("functions").join("packages"),
         })
         .map_err(text)?;
-        let runner = open_runner(&ground, &functions, &logs)?;
+        let roles = FunctionRoles::new(ground.roles.clone(), functions.clone(), ground.clock.clone());
+        let roles = Arc::new(roles);
+        let runner = open_runner(&ground, &functions, &logs, &roles)?;
         functions.start(Arc::new(runner.clone()), Handle::current());
-        let invoke: Arc<dyn Invoke> = Arc::new(Metered::new(runner.clone(), metrics.clone()));
-        let events = open_events(&ground, &functions, &invoke)?;
-        let mappings = open_mappings(&ground, &functions, &invoke, &metrics)?;
-        let objects = Arc::new(PackageObjects(ground.store));
+        let invoke: Arc<dyn Invoke> = Arc::new(Metered::new(runner.clone(), ground.meters.functions.clone()));
+        let events = open_events(&ground, &functions, &invoke, &roles)?;
+        let mappings = open_mappings(&ground, &functions, &invoke, &roles)?;
         let (clock, dice) = (ground.clock.clone(), ground.dice.clone());
-        Ok(Self { functions, invoke, events, mappings, logs, metrics, runner, objects, clock, dice })
+        let dashboards = Dashboards::new(ground.catalog.clone(), ground.clock.clone());
+        let alarms = open_alarms(&ground, &metrics)?;
+        let objects = Arc::new(PackageObjects(ground.store));
+        let addresses = Addresses::new(clock.clone(), &*dice);
+        Ok(Self {
+            functions,
+            invoke,
+            events,
+            mappings,
+            logs,
+            metrics,
+            dashboards,
+            alarms,
+            runner,
+            objects,
+            addresses,
+            clock,
+            dice,
+        })
     }
 
     /// The doors of Lambda, CloudWatch Logs and CloudWatch.
@@ -103,18 +136,24 @@ impl FunctionRoom {
             invoke: self.invoke.clone(),
             events: self.events.clone(),
             objects: self.objects.clone(),
+            addresses: self.addresses.clone(),
             dice: self.dice.clone(),
         };
         vec![
             Arc::new(lambda),
             Arc::new(CloudWatchLogs::new(self.logs.clone(), self.clock.clone())),
-            Arc::new(CloudWatch::new(self.metrics.clone(), self.clock.clone())),
+            Arc::new(self.cloud_watch()),
         ]
     }
 
-    /// The routes that packages are had from.
+    fn cloud_watch(&self) -> CloudWatch {
+        CloudWatch::new(self.metrics.clone(), self.alarms.clone(), self.dashboards.clone(), self.clock.clone())
+    }
+
+    /// The routes that packages are had from, and Prometheus's.
     pub fn router(&self) -> Router {
-        lambda::router(self.functions.clone())
+        let packages = lambda::router(self.functions.clone(), self.addresses.clone());
+        packages.merge(prometheus::router(self.metrics.clone(), self.clock.clone()))
     }
 
     /// Removes packages that nothing needs and logs that have outlived their retention. Blocking; to be called now and then.
@@ -151,11 +190,27 @@ fn open_logs(ground: &Ground<'_>) -> Result<Logs, String> {
     Ok(logs)
 }
 
-fn open_runner(ground: &Ground<'_>, functions: &Functions, logs: &Logs) -> Result<Runner, String> {
+fn open_alarms(ground: &Ground<'_>, metrics: &Metrics) -> Result<Alarms, String> {
+    let parts = AlarmsParts {
+        catalog: ground.catalog.clone(),
+        clock: ground.clock.clone(),
+        dice: ground.dice.clone(),
+        metrics: metrics.clone(),
+    };
+    Alarms::open(parts).map_err(text)
+}
+
+fn open_runner(
+    ground: &Ground<'_>,
+    functions: &Functions,
+    logs: &Logs,
+    roles: &Arc<FunctionRoles>,
+) -> Result<Runner, String> {
     let parts = RunnerParts {
         source: Arc::new(functions.clone()),
         host: Arc::new(RuntimeApi),
         logs: Arc::new(FunctionLogs(logs.clone())),
+        credentials: roles.clone(),
         clock: ground.clock.clone(),
         dice: ground.dice.clone(),
         // Functions run in folders of their own, where a relative path would lead elsewhere.
@@ -166,12 +221,19 @@ fn open_runner(ground: &Ground<'_>, functions: &Functions, logs: &Logs) -> Resul
     Runner::open(parts).map_err(text)
 }
 
-fn open_events(ground: &Ground<'_>, functions: &Functions, invoke: &Arc<dyn Invoke>) -> Result<Events, String> {
+fn open_events(
+    ground: &Ground<'_>,
+    functions: &Functions,
+    invoke: &Arc<dyn Invoke>,
+    roles: &Arc<FunctionRoles>,
+) -> Result<Events, String> {
     let parts = EventsParts {
         catalog: ground.catalog.clone(),
         invoke: invoke.clone(),
         source: Arc::new(functions.clone()),
+        permits: roles.clone(),
         destinations: ground.destinations.clone(),
+        observer: Arc::new(ground.meters.functions.clone()),
         clock: ground.clock.clone(),
         dice: ground.dice.clone(),
     };
@@ -182,7 +244,7 @@ fn open_mappings(
     ground: &Ground<'_>,
     functions: &Functions,
     invoke: &Arc<dyn Invoke>,
-    metrics: &Metrics,
+    roles: &Arc<FunctionRoles>,
 ) -> Result<Mappings, String> {
     let mappings = Mappings::open(MappingParts {
         catalog: ground.catalog.clone(),
@@ -191,10 +253,12 @@ fn open_mappings(
         functions: Arc::new(functions.clone()),
         consumers: ground.consumers.clone(),
         queues: ground.queues.clone(),
+        permits: roles.clone(),
         destinations: ground.destinations.clone(),
-        meter: Arc::new(MappingMeter(metrics.clone())),
+        meter: Arc::new(ground.meters.functions.clone()),
         clock: ground.clock.clone(),
         dice: ground.dice.clone(),
+        text: ground.text.clone(),
     });
     mappings.start(Handle::current()).map_err(text)?;
     Ok(mappings)

@@ -9,28 +9,38 @@ use crate::index::{DeliveredIndex, OpenSearchSink};
 use crate::jobs::Jobs;
 use crate::lake::LakeBuckets;
 use crate::mappings::{GivenUp, MappedQueues, RegisteredConsumers};
+use crate::meters::{MeteredLog, Meters};
+use crate::permissions::{Roles, RoomFacts};
+use crate::record_text::RegisteredText;
 use crate::resources::{Rooms, resource_types};
 use crate::scalar::ExternalFunctions;
 use crate::server::{StartError, room};
-use crate::settings::Settings;
+use crate::settings::{AuthSetting, Settings};
+use crate::telemetry;
 use crate::topics;
+use crate::trace::notes::Notes;
 use crate::transform::Transformation;
 use crate::uploads::{Packages, Uploads};
-use millrace_access::Identities;
+use crate::vault::Vault;
+use millrace_access::audit::{Audit, AuditError};
+use millrace_access::{Identities, KeyRing, StreamSeals};
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
 use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
-use millrace_log::{Consumers, LocalLog, Log, LogError, LogOptions, LogParts};
+use millrace_log::{Consumers, LocalLog, Log, LogError, LogOptions, LogParts, Monitoring, StreamKey, TagStore};
 use millrace_process::connect::Connectors;
 use millrace_queue::sns::{TopicError, Topics};
 use millrace_queue::{QueueError, QueueOptions, QueueParts, Queues};
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::Tables;
 use millrace_search::Engine;
 use millrace_stack::Deployer;
+use millrace_watch::journey::Journeys;
+use millrace_watch::{Metrics, MetricsError, MetricsParts};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 
 /// The rooms.
@@ -41,6 +51,16 @@ pub struct House {
     pub clock: Arc<dyn Clock>,
     /// Ids.
     pub dice: Arc<dyn Dice>,
+    /// Who is who.
+    pub identities: Identities,
+    /// Who did what.
+    pub audit: Audit,
+    /// What rooms say of their resources.
+    pub facts: Arc<RoomFacts>,
+    /// KMS's keys.
+    pub ring: KeyRing,
+    /// Streams that are sealed by keys of their own.
+    pub seals: StreamSeals,
     /// The streams.
     pub log: Arc<dyn Log>,
     /// SQS.
@@ -63,6 +83,14 @@ pub struct House {
     pub uploads: Uploads,
     /// Deploys templates.
     pub deployer: Arc<Deployer>,
+    /// What is counted with.
+    pub meters: Meters,
+    /// Records' journeys.
+    pub journeys: Journeys,
+    /// What whoever starts the server should know of encryption.
+    pub notice: Option<String>,
+    /// Streams that could not be opened, and why.
+    pub damaged: Vec<(StreamKey, String)>,
 }
 
 /// What every room is made of.
@@ -72,14 +100,23 @@ struct World {
     disk: Arc<dyn Disk>,
     catalog: Catalog,
     data: PathBuf,
+    vault: Vault,
 }
+
+/// Streams that could not be opened, and why.
+type Damaged = Vec<(StreamKey, String)>;
 
 impl House {
     /// Opens everything in the data folder. `address` and `search_address`: where the doors will be.
     pub fn open(settings: &Settings, address: SocketAddr, search_address: SocketAddr) -> Result<Self, StartError> {
         let world = World::open(settings)?;
-        let World { clock, dice, disk, catalog, data } = &world;
-        let log = world.log()?;
+        let World { clock, dice, disk, catalog, data, vault } = &world;
+        let journeys = telemetry::open(clock.clone(), disk.clone(), data.join("journey")).map_err(room("journeys"))?;
+        let notes = if settings.telemetry { Notes::new(journeys.clone(), clock.clone()) } else { Notes::default() };
+        let meters = world.meters(notes)?;
+        let seals = StreamSeals::open(catalog.clone(), vault.ring.clone(), vault.disk.clone(), data.join("log"));
+        let seals = seals.map_err(room::<CatalogError>("catalog"))?;
+        let (log, damaged) = world.log(&meters, settings)?;
         let queues = world.queues()?;
         let (topics, endpoint) = topics::open(catalog.clone(), queues.clone(), clock.clone(), dice.clone(), address)
             .map_err(room::<TopicError>("topics"))?;
@@ -87,19 +124,37 @@ impl House {
         let buckets = Buckets::new(catalog.clone());
         let store = settings.store.open(disk, &buckets).map_err(room("lake"))?;
         let tables = Tables::new(catalog.clone());
-        let functions = world.functions(&log, &queues, &topics, &store, address)?;
+        let audit = Audit::open(disk.clone(), &data.join("audit")).map_err(room::<AuditError>("audit"))?;
+        let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
+        let facts = Arc::new(RoomFacts {
+            catalog: catalog.clone(),
+            log: log.clone(),
+            queues: queues.clone(),
+            topics: topics.clone(),
+            functions: OnceLock::new(),
+        });
+        let asked = (settings.auth == AuthSetting::On).then(|| identities.clone());
+        let roles = Roles::new(asked, facts.clone(), clock.clone());
+        let functions = world.functions((&log, &queues, &topics), &store, (&meters, &roles), address)?;
+        // There is one room of functions, so the first is as good as any.
+        let _ = facts.functions.set(functions.functions.clone());
         endpoint.connect(functions.events.clone());
         let calling = Calling { functions: functions.invoke.clone(), dice: dice.clone() };
-        let deliveries = world.deliveries(&log, &tables, &store, &engine, &calling)?;
-        let jobs = jobs_over(&log, &engine, &calling, search_address, data.join("jobs"));
+        let deliveries = world.deliveries(&log, &tables, &store, &engine, (&calling, &meters, &roles))?;
+        let jobs =
+            jobs_over(&log, &engine, (&calling, &meters), &world.registry(), search_address, (disk, data.join("jobs")));
         let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
         applications.resume().map_err(room("applications"))?;
         let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
-            identities: Identities::new(catalog.clone(), clock.clone(), dice.clone()),
+            ring: vault.ring.clone(),
+            seals: seals.clone(),
+            identities: identities.clone(),
             clock: clock.clone(),
             log: log.clone(),
+            tags: TagStore::new(catalog.clone()),
             tables,
+            registry: world.registry(),
             buckets: Arc::new(LakeBuckets { buckets, store: store.clone(), clock: clock.clone() }),
             deliveries: Arc::new(Deployed(deliveries.clone())),
             domains: Arc::new(Domains::new(catalog.clone(), clock.clone(), search_address)),
@@ -112,11 +167,19 @@ impl House {
             base_url: topics::base_url(address),
         };
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
-        let World { clock, dice, catalog, .. } = world;
+        vault.remember()?;
+        let notice = vault.notice(&settings.encryption.root, data);
+        let World { clock, dice, catalog, vault, .. } = world;
         Ok(Self {
+            ring: vault.ring,
+            seals,
+            notice,
             catalog,
             clock,
             dice,
+            identities,
+            facts,
+            audit,
             log,
             queues,
             topics,
@@ -128,6 +191,9 @@ impl House {
             applications,
             uploads,
             deployer,
+            meters,
+            journeys,
+            damaged,
         })
     }
 
@@ -143,18 +209,48 @@ impl House {
         if let Ok(Err(error)) = closed {
             eprintln!("the index did not close cleanly, it repairs itself at the next start: {error}");
         }
+        let metrics = self.meters.metrics;
+        let closed = tokio::task::spawn_blocking(move || metrics.close()).await;
+        if let Ok(Err(error)) = closed {
+            eprintln!("the last seconds of metrics are lost: {error}");
+        }
     }
 }
 
 impl World {
     fn open(settings: &Settings) -> Result<Self, StartError> {
-        let (clock, dice, disk) = (Arc::new(SystemClock), Arc::new(SystemDice), Arc::new(SystemDisk));
-        let catalog = Catalog::open(&*disk, &settings.data.join("catalog.redb"));
+        let (clock, dice): (Arc<dyn Clock>, Arc<dyn Dice>) = (Arc::new(SystemClock), Arc::new(SystemDice));
+        let vault = Vault::open(&settings.encryption, &settings.data, clock.clone(), dice.clone())?;
+        // The catalog lies on the bare disk: its values are sealed one by one.
+        let path = settings.data.join("catalog.redb");
+        let catalog = Catalog::open_sealed(&SystemDisk, &path, vault.values.clone());
         let catalog = catalog.map_err(room::<CatalogError>("catalog"))?;
-        Ok(Self { clock, dice, disk, catalog, data: settings.data.clone() })
+        let disk = Arc::new(vault.disk.clone());
+        Ok(Self { clock, dice, disk, catalog, data: settings.data.clone(), vault })
     }
 
-    fn log(&self) -> Result<Arc<dyn Log>, StartError> {
+    fn meters(&self, notes: Notes) -> Result<Meters, StartError> {
+        let monitoring = Monitoring::open(self.catalog.clone()).map_err(room::<CatalogError>("catalog"))?;
+        let metrics = self.metrics().map_err(room::<MetricsError>("metrics"))?;
+        Ok(Meters::new(&metrics, &self.clock, monitoring, notes))
+    }
+
+    /// Metrics, written by a thread of their own.
+    fn metrics(&self) -> Result<Metrics, MetricsError> {
+        let dir = self.data.join("metrics");
+        let parts = MetricsParts {
+            clock: self.clock.clone(),
+            disk: self.disk.clone(),
+            dir: dir.clone(),
+            bytes_max: Metrics::BYTES_MAX,
+        };
+        let metrics = Metrics::open(parts)?;
+        let started = metrics.start(|error| eprintln!("metrics: {error}"));
+        started.map_err(|source| MetricsError::Disk { path: dir, source })?;
+        Ok(metrics)
+    }
+
+    fn log(&self, meters: &Meters, settings: &Settings) -> Result<(Arc<dyn Log>, Damaged), StartError> {
         let parts = LogParts {
             clock: self.clock.clone(),
             disk: self.disk.clone(),
@@ -162,10 +258,17 @@ impl World {
             dir: self.data.join("log"),
         };
         let log = LocalLog::open(parts, LogOptions::default()).map_err(room::<LogError>("log"))?;
-        for (stream, error) in log.damaged() {
+        let damaged: Damaged = log.damaged().into_iter().map(|(key, error)| (key, error.to_string())).collect();
+        for (stream, error) in &damaged {
             eprintln!("stream {stream} cannot be used, the others can: {error}");
         }
-        Ok(log)
+        if self.vault.has_changed() {
+            log.begin_segments().map_err(room::<LogError>("log"))?;
+        }
+        if !settings.telemetry {
+            return Ok((log, damaged));
+        }
+        Ok((Arc::new(MeteredLog::new(log, meters.streams.clone(), self.clock.clone(), meters.notes.clone())), damaged))
     }
 
     fn queues(&self) -> Result<Queues, StartError> {
@@ -193,10 +296,9 @@ impl World {
 
     fn functions(
         &self,
-        log: &Arc<dyn Log>,
-        queues: &Queues,
-        topics: &Topics,
+        (log, queues, topics): (&Arc<dyn Log>, &Queues, &Topics),
         store: &Arc<dyn ObjectStore>,
+        (meters, roles): (&Meters, &Roles),
         address: SocketAddr,
     ) -> Result<FunctionRoom, StartError> {
         let consumers = Consumers::new(self.catalog.clone());
@@ -212,8 +314,16 @@ impl World {
             queues: Arc::new(MappedQueues(queues.clone())),
             destinations: Arc::new(GivenUp { queues: queues.clone(), topics: topics.clone(), store: store.clone() }),
             store: store.clone(),
+            meters,
+            roles,
+            text: Arc::new(RegisteredText::new(self.registry())),
         })
         .map_err(room("functions"))
+    }
+
+    /// The schema registry.
+    fn registry(&self) -> Registry {
+        Registry::new(self.catalog.clone(), self.clock.clone(), self.dice.clone())
     }
 
     fn deliveries(
@@ -222,16 +332,19 @@ impl World {
         tables: &Tables,
         store: &Arc<dyn ObjectStore>,
         engine: &Arc<Engine>,
-        calling: &Calling,
+        (calling, meters, roles): (&Calling, &Meters, &Roles),
     ) -> Result<Deliveries, StartError> {
         let deliveries = Deliveries::open(millrace_deliver::Parts {
             catalog: self.catalog.clone(),
             log: log.clone(),
             tables: tables.clone(),
+            registry: self.registry(),
             store: store.clone(),
             index: Arc::new(DeliveredIndex(engine.clone())),
             transform: Arc::new(Transformation(calling.clone())),
             clock: self.clock.clone(),
+            permits: Arc::new(roles.clone()),
+            observer: Arc::new(meters.deliveries.clone()),
         });
         deliveries.start(Handle::current()).map_err(room::<DeliverError>("delivery"))?;
         Ok(deliveries)
@@ -241,13 +354,15 @@ impl World {
 fn jobs_over(
     log: &Arc<dyn Log>,
     engine: &Arc<Engine>,
-    calling: &Calling,
+    (calling, meters): (&Calling, &Meters),
+    registry: &Registry,
     address: SocketAddr,
-    dir: PathBuf,
+    (disk, dir): (&Arc<dyn Disk>, PathBuf),
 ) -> Arc<Jobs> {
     let mut connectors = Connectors::default();
+    connectors.set_registry(registry);
     let (calling, runtime) = (calling.clone(), Handle::current());
     connectors.set_functions(Arc::new(ExternalFunctions { calling, runtime }));
     connectors.add_sink("opensearch", Arc::new(OpenSearchSink { engine: engine.clone(), address }));
-    Arc::new(Jobs::new(log.clone(), connectors, dir))
+    Arc::new(Jobs::new(log.clone(), connectors, dir, meters.applications.clone()).on(disk.clone()))
 }

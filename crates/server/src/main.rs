@@ -3,9 +3,11 @@
 //! Settings become components ([`server`]), components are supervised and shut down in order; every command is one file of
 //! [`cli`]. Adapters between rooms live here and nowhere else.
 
+mod alarms;
 mod applications;
 mod calling;
 mod cli;
+mod credentials;
 mod deliveries;
 mod dlq;
 mod domains;
@@ -16,16 +18,23 @@ mod index;
 mod jobs;
 mod lake;
 mod lock;
+mod logging;
 mod mappings;
-mod meter;
+mod meters;
+mod permissions;
+mod protection;
+mod record_text;
 mod resources;
 mod scalar;
 mod script;
 mod server;
 mod settings;
+mod telemetry;
 mod topics;
+mod trace;
 mod transform;
 mod uploads;
+mod vault;
 
 use clap::{Parser, Subcommand};
 use cli::client::CliError;
@@ -60,10 +69,16 @@ enum Command {
     Put(cli::put::PutArgs),
     /// Show a stream's records as they arrive
     Tail(cli::tail::TailArgs),
+    /// Say what is wrong with a running server, why, and what to do
+    Doctor(cli::doctor::DoctorArgs),
     /// Look at what failed, and bring it back
     Dlq(cli::dlq::DlqArgs),
+    /// What the operator does with the root key of encryption at rest
+    Keys(cli::keys::KeysArgs),
     /// Tell in CI whether a schema's next version is safe
     Schema(cli::schema::SchemaArgs),
+    /// Show one record's journey: who put it where, and what each stage made of it
+    Trace(cli::trace::TraceArgs),
     /// Show the whole pipeline at work on real flights
     Demo(cli::demo::DemoArgs),
 }
@@ -98,8 +113,11 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Sql(args) => cli::sql::run(args).await,
         Command::Put(args) => cli::put::run(args).await,
         Command::Tail(args) => cli::tail::run(args).await,
+        Command::Doctor(args) => cli::doctor::run(args).await,
         Command::Dlq(args) => cli::dlq::run(args).await,
+        Command::Keys(args) => cli::keys::run(&args),
         Command::Schema(args) => cli::schema::run(args).await,
+        Command::Trace(args) => cli::trace::run(args).await,
         Command::Demo(args) => cli::demo::run(args).await,
     }
 }

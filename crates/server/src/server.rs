@@ -1,13 +1,21 @@
 //! The server: opens the house, opens the doors to it, and shuts both in the opposite order.
 
+use crate::alarms::{self, Actors};
 use crate::dlq::{self, DeadLetters};
 use crate::door;
 use crate::functions::FunctionRoom;
 use crate::house::House;
 use crate::lock::{self, DataLock, LockError};
+use crate::meters::vitals::{self, Examination};
+use crate::meters::{self, Lookout, Rooms};
+use crate::protection::Protection;
 use crate::settings::Settings;
+use crate::telemetry;
+use crate::trace::{self, Tracing};
 use crate::uploads::Uploads;
 use millrace_api::firehose::Firehose;
+use millrace_api::kinesis::{KinesisObserver, KinesisOptions, Unobserved};
+use millrace_api::kms::Kms;
 use millrace_api::sns::Sns;
 use millrace_api::sqs::Sqs;
 use millrace_api::{Doors, Service, serve};
@@ -69,6 +77,10 @@ pub struct Server {
     pub uploads: Uploads,
     /// The objects of the lake.
     pub store: Arc<dyn ObjectStore>,
+    /// What whoever starts it should know of encryption.
+    pub notice: Option<String>,
+    /// What protects the doors.
+    pub protection: Protection,
     house: House,
     stop: watch::Sender<()>,
     doors: Vec<JoinHandle<io::Result<()>>>,
@@ -104,12 +116,30 @@ impl Server {
         let address = listener.local_addr().map_err(room("network"))?;
         let search_address = search_listener.local_addr().map_err(room("network"))?;
         let house = House::open(settings, address, search_address)?;
+        let protection = Protection::open(settings, &house.identities, house.facts.clone(), &house.clock)?;
         lock::shut_to_others(&settings.data).map_err(room("data folder"))?;
 
         let (stop, stopped) = watch::channel(());
-        let search = millrace_api::opensearch::serve(search_listener, house.engine.clone(), stopping(stopped.clone()));
-        let doors =
-            vec![tokio::spawn(serve(listener, doors(&house)?, stopping(stopped.clone()))), tokio::spawn(search)];
+        protection.watch(stopping(stopped.clone()));
+        let (gate, tls) = (protection.gate.clone(), protection.tls.clone());
+        let search_stopped = stopping(stopped.clone());
+        let search = millrace_api::opensearch::serve(search_listener, house.engine.clone(), gate, tls, search_stopped);
+        let lookout = lookout(&house, settings);
+        let aws = serve(listener, doors(&house, &protection, settings, lookout.as_ref())?, stopping(stopped.clone()));
+        let doors = vec![tokio::spawn(aws), tokio::spawn(search)];
+        if let Some(lookout) = lookout {
+            tokio::spawn(meters::run(lookout, stopped.clone()));
+        }
+        let actors = Actors {
+            topics: house.topics.clone(),
+            queues: house.queues.clone(),
+            events: house.functions.events.clone(),
+            dice: house.dice.clone(),
+            clock: house.clock.clone(),
+        };
+        let journeys = telemetry::run(house.journeys.clone(), settings.otlp_endpoint.clone(), stopped.clone());
+        tokio::spawn(journeys);
+        tokio::spawn(alarms::run(house.functions.alarms.clone(), actors, stopped.clone()));
         tokio::spawn(trim(house.log.clone(), house.functions.clone(), stopped));
         Ok(Self {
             address,
@@ -117,6 +147,8 @@ impl Server {
             deployer: house.deployer.clone(),
             uploads: house.uploads.clone(),
             store: house.store.clone(),
+            notice: house.notice.clone(),
+            protection,
             house,
             stop,
             doors,
@@ -136,9 +168,15 @@ impl Server {
 }
 
 /// What the port of the AWS APIs opens to.
-fn doors(house: &House) -> Result<Doors, StartError> {
+fn doors(
+    house: &House,
+    protection: &Protection,
+    settings: &Settings,
+    lookout: Option<&Arc<Lookout>>,
+) -> Result<Doors, StartError> {
     let mut services = house.functions.services();
-    services.extend::<[Arc<dyn Service>; 3]>([
+    services.extend::<[Arc<dyn Service>; 4]>([
+        Arc::new(Kms::new(house.ring.clone())),
         Arc::new(Firehose::new(house.deliveries.clone())),
         Arc::new(Sns::new(house.topics.clone())),
         Arc::new(Sqs::new(house.queues.clone())),
@@ -149,15 +187,62 @@ fn doors(house: &House) -> Result<Doors, StartError> {
         mappings: house.functions.mappings.clone(),
         functions: house.functions.functions.clone(),
     };
+    let (log, journeys, clock) = (house.log.clone(), house.journeys.clone(), house.clock.clone());
+    let tracing = Tracing { log, journeys, clock };
+    let examination = Examination {
+        lookout: lookout.cloned(),
+        mappings: house.functions.mappings.clone(),
+        functions: house.functions.functions.clone(),
+        damaged: Arc::new(house.damaged.clone()),
+        quotas: settings.kinesis_quotas,
+    };
     Ok(Doors {
         log: house.log.clone(),
         catalog: house.catalog.clone(),
         iterator_key: iterator_key(&house.catalog, &*house.dice).map_err(room::<CatalogError>("catalog"))?,
         clock: house.clock.clone(),
         dice: house.dice.clone(),
+        identities: house.identities.clone(),
+        gate: protection.gate.clone(),
+        audit: Some(house.audit.clone()),
+        tls: protection.tls.clone(),
         services,
-        router: door::router(own).merge(house.functions.router()).merge(dlq::router(dead_letters)),
+        kinesis: kinesis_options(house, settings),
+        router: vitals::router(examination)
+            .merge(door::router(own))
+            .merge(house.functions.router())
+            .merge(dlq::router(dead_letters))
+            .merge(trace::router(tracing)),
     })
+}
+
+fn kinesis_options(house: &House, settings: &Settings) -> KinesisOptions {
+    let streams = &house.meters.streams;
+    let observer: Arc<dyn KinesisObserver> = match settings.telemetry {
+        true => Arc::new(streams.clone()),
+        false => Arc::new(Unobserved),
+    };
+    KinesisOptions {
+        observer,
+        monitoring: streams.monitoring().clone(),
+        quotas: settings.kinesis_quotas,
+        seals: Some(house.seals.clone()),
+    }
+}
+
+/// Who looks at the rooms once a second, unless nothing is to be counted.
+fn lookout(house: &House, settings: &Settings) -> Option<Arc<Lookout>> {
+    let rooms = Rooms {
+        log: house.log.clone(),
+        queues: house.queues.clone(),
+        topics: house.topics.clone(),
+        engine: house.engine.clone(),
+        deliveries: house.deliveries.clone(),
+        catalog: house.catalog.clone(),
+        clock: house.clock.clone(),
+        data: settings.data.clone(),
+    };
+    settings.telemetry.then(|| Arc::new(Lookout::new(house.meters.clone(), rooms)))
 }
 
 /// The key that signs iterators: made once, so that iterators survive a restart.

@@ -30,5 +30,5 @@ pub use context::{Circumstances, Via};
 pub use guard::{Gate, Guard, NoFacts, ResourceFacts};
 pub use needs::Need;
 pub use refusal::prefix as service_prefix;
-pub use routes::{allow_own, allow_search};
 pub(crate) use refusal::prefix;
+pub use routes::{allow_own, allow_search};

@@ -16,8 +16,8 @@ pub fn needs(operation: &str, input: &Input<'_>) -> Needs {
         "GetQueueUrl" => named(input.text("QueueName").unwrap_or("*"), input.text("QueueOwnerAWSAccountId")),
         "ListMessageMoveTasks" => input.text("SourceArn").unwrap_or("*").to_owned(),
         "StartMessageMoveTask" => return move_task(action, input),
-        // The queue stands in the task's handle, which the operation can read.
-        "CancelMessageMoveTask" => return Needs::Later,
+        // The queue stands in the task's handle, which nobody here can read: it takes a grant on every queue.
+        "CancelMessageMoveTask" => "*".to_owned(),
         _ => match input.text("QueueUrl").map(queue) {
             Some(Some((account, name))) => named(name, Some(account)),
             // Not an address of a queue: the operation says so, to those who may ask about every queue.

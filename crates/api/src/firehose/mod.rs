@@ -63,6 +63,7 @@ impl From<DeliverError> for Fault {
     fn from(error: DeliverError) -> Self {
         let kind = match &error {
             DeliverError::InvalidArgument(_) | DeliverError::Table(_) => kinds::INVALID_ARGUMENT,
+            DeliverError::Denied(_) => kinds::ACCESS_DENIED,
             DeliverError::NotFound(_) => kinds::RESOURCE_NOT_FOUND,
             DeliverError::InUse(_) => kinds::RESOURCE_IN_USE,
             DeliverError::ConcurrentModification(_) => kinds::CONCURRENT_MODIFICATION,

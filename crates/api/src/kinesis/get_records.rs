@@ -3,7 +3,7 @@
 use super::iterator::ShardIterator;
 use super::observer::{Got, Stopwatch};
 use super::quota::rate_exceeded;
-use super::{Kinesis, describe, faults};
+use super::{Kinesis, allow, describe, faults};
 use crate::http::Caller;
 use crate::models::kinesis::{ChildShard, GetRecordsInput, GetRecordsOutput, Record};
 use crate::wire::{Fault, Text, Timestamp, kinds};
@@ -22,6 +22,7 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: GetRecordsInput) -> Resul
     {
         return Err(kinds::INVALID_ARGUMENT.because(format!("The ShardIterator is not one of StreamARN {arn}.")));
     }
+    allow(caller, "kinesis:GetRecords", &iterator.key)?;
     let stream = kinesis.log.stream(&iterator.key).map_err(faults::of_log)?;
     if stream.incarnation != iterator.incarnation {
         return Err(faults::no_stream(&iterator.key));

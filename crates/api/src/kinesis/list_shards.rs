@@ -3,7 +3,7 @@
 //! The token carries the stream and the filter, because a client that goes on names neither.
 
 use super::seal::Purpose;
-use super::{Kinesis, describe, faults};
+use super::{Kinesis, allow, describe, faults};
 use crate::http::Caller;
 use crate::models::kinesis::{ListShardsInput, ListShardsOutput, ShardFilter};
 use crate::wire::{Fault, Text, Timestamp, kinds};
@@ -48,7 +48,11 @@ struct Page {
 pub fn call(kinesis: &Kinesis, caller: &Caller, input: ListShardsInput) -> Result<ListShardsOutput, Fault> {
     let now = kinesis.clock.now();
     let (stream, filter, after) = match &input.next_token {
-        Some(token) => resume(kinesis, caller, &input, token, now)?,
+        Some(token) => {
+            let begun = resume(kinesis, caller, &input, token, now)?;
+            allow(caller, "kinesis:ListShards", &begun.0.key)?;
+            begun
+        }
         None => begin(kinesis, caller, &input)?,
     };
     let page = input.max_results.map_or(PAGE_SHARDS, |max| (max.unsigned_abs() as usize).min(PAGE_SHARDS));

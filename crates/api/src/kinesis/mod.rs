@@ -44,6 +44,7 @@ mod untag_resource;
 mod update_shard_count;
 mod update_stream_mode;
 
+use crate::authorize::Need;
 use crate::http::{Call, Caller, Reply, Service, blocking};
 use crate::models::kinesis::MODEL;
 use crate::wire::{Fault, Model, Text};
@@ -146,6 +147,12 @@ impl Kinesis {
         let found = stream.shards.iter().find(|shard| shard.id.to_string() == text);
         found.ok_or_else(|| faults::bad_shard_id(&stream.key, text))
     }
+}
+
+/// Asks whether a caller may do this to a stream that only the operation could find.
+fn allow(caller: &Caller, action: &str, stream: &StreamKey) -> Result<(), Fault> {
+    let arn = stream.scope.arn("kinesis", &format!("stream/{}", stream.name)).to_string();
+    caller.guard.allow(&caller.scope, &Need::on(action, arn))
 }
 
 #[async_trait]

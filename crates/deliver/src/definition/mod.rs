@@ -129,6 +129,25 @@ impl DeliveryStreamDefinition {
         Ok(definition)
     }
 
+    /// The role that objects are written with; `copy`: what is kept of the source.
+    pub(crate) fn object_role(&self, copy: bool) -> Result<&str, DeliverError> {
+        Ok(match self.destination()? {
+            Destination::S3(s3) => match &s3.s3_backup_configuration {
+                Some(backup) if copy => &backup.role_arn,
+                _ => &s3.role_arn,
+            },
+            Destination::Search(search) => &search.s3_configuration.role_arn,
+        })
+    }
+
+    /// The role that functions are called with.
+    pub(crate) fn lambda_role(&self) -> Result<&str, DeliverError> {
+        Ok(match self.destination()? {
+            Destination::S3(s3) => &s3.role_arn,
+            Destination::Search(search) => &search.role_arn,
+        })
+    }
+
     /// Where the records go.
     pub fn destination(&self) -> Result<Destination<'_>, DeliverError> {
         match (&self.extended_s3_destination_configuration, &self.amazonopensearchservice_destination_configuration) {

@@ -8,9 +8,11 @@ use super::readers::Readers;
 use super::shape::{Shape, Target};
 use super::stats::Stats;
 use crate::DeliverError;
+use crate::definition::Destination;
 use crate::deliveries::{current, reader_of, source_key};
 use crate::index::BulkIndex;
 use crate::observer::{Delivered, DeliveryName, DeliveryObserver, DestinationKind, Ranges, Taken};
+use crate::permits::{self, Permits};
 use crate::stage::{Failed, STAGING, StageProgress, Staged, create_staged_stream, staged_key};
 use crate::store::ObjectStore;
 use crate::transform::Transform;
@@ -55,6 +57,8 @@ pub struct Parts {
     pub transform: Arc<dyn Transform>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What roles may do.
+    pub permits: Arc<dyn Permits>,
     /// Is told what is done.
     pub observer: Arc<dyn DeliveryObserver>,
 }
@@ -243,6 +247,11 @@ impl Runner {
 
     /// Reads once from every shard; true when there was something.
     fn read(&mut self, now: Millis) -> Result<bool, DeliverError> {
+        if !self.progress.staged {
+            let definition = &self.progress.applied.stream.definition;
+            let source = definition.kinesis_stream_source_configuration.as_ref();
+            permits::may_read(&self.parts, (&self.scope, &definition.delivery_stream_name), source)?;
+        }
         let (shape, progress, lanes, stats) = (&self.shape, &self.progress, &mut self.lanes, &self.stats);
         let (mut ranges, mut count) = (Ranges::new(), (0, 0));
         let found = self.readers.read(|shard, record| {
@@ -263,7 +272,7 @@ impl Runner {
             let (records, bytes) = count;
             let definition = &self.progress.applied.stream.definition;
             let is_kinesis = definition.kinesis_stream_source_configuration.is_some();
-            let taken = Taken { stream: &stream, is_kinesis, ranges, records, bytes };
+            let taken = Taken { stream: &stream, is_kinesis, ranges, records, bytes, is_transformed: false };
             self.parts.observer.taken(&self.delivery_name(), &taken);
         }
         Ok(found.any())
@@ -317,10 +326,19 @@ impl Runner {
         match tasks.front_mut() {
             None => (work.lane, work.tasks) = (None, None),
             Some(Task::Put(put)) => {
+                let definition = &self.progress.applied.stream.definition;
+                let who = (&self.scope, definition.delivery_stream_name.as_str());
+                let role = definition.object_role(put.copy)?;
+                permits::may_put(&self.parts, who, role, (&put.bucket, &put.key))?;
                 put_object(&self.parts, &self.stats, &source, put, now).await?;
                 tasks.pop_front();
             }
             Some(Task::Bulk(bulk)) => {
+                let definition = &self.progress.applied.stream.definition;
+                let who = (&self.scope, definition.delivery_stream_name.as_str());
+                if let Destination::Search(search) = definition.destination()? {
+                    permits::may_index(&self.parts, who, &search.role_arn, (&search.domain_arn, &bulk.index))?;
+                }
                 let put = bulk_documents(&self.parts, &self.stats, &source, bulk, now).await?;
                 tasks.pop_front();
                 tasks.extend(put.map(Task::Put));
@@ -487,6 +505,7 @@ async fn put_object(
         kind: if is_backup { DestinationKind::Backup } else { DestinationKind::S3 },
         target: (&put.bucket, &put.key),
         ranges: source.ranges(),
+        is_transformed: source.shape.staged,
         records: if ok { put.records } else { 0 },
         bytes: if ok { put.content.len() } else { 0 },
         rejected: 0,
@@ -522,6 +541,7 @@ async fn bulk_documents(
         kind: DestinationKind::Search,
         target: (&documents.domain_arn, &bulk.index),
         ranges: source.ranges(),
+        is_transformed: source.shape.staged,
         records: indexed,
         bytes,
         rejected: bulk.rejected,

@@ -8,6 +8,7 @@ use crate::DeliverError;
 use crate::definition::{DeliveryStreamDefinition, LambdaProcessor};
 use crate::deliveries::{current, reader_of, source_key};
 use crate::observer::{DeliveryName, Processed, Ranges, Taken as TakenRecords};
+use crate::permits;
 use crate::run::{Parts, Positions, Progress, Readers, Stats, Step, catalog_key, uuid};
 use bytes::Bytes;
 use millrace_base::{Millis, Scope, ShardId};
@@ -197,6 +198,9 @@ impl Stager {
 
     /// Reads once from every shard; true when there was something.
     fn read(&mut self, now: Millis) -> Result<bool, DeliverError> {
+        let source = current(&self.parts.catalog, &self.scope, &self.name)?.definition;
+        let source = source.kinesis_stream_source_configuration.as_ref();
+        permits::may_read(&self.parts, (&self.scope, &self.name), source)?;
         let (waiting, stats, births) = (&mut self.waiting, &self.stats, self.readers.births.clone());
         let (mut ranges, mut count) = (Ranges::new(), (0, 0));
         let found = self.readers.read(|shard, record| {
@@ -217,7 +221,9 @@ impl Stager {
             waiting.push(taken, now);
         })?;
         if let (Some((stream, is_kinesis)), false) = (&self.source, ranges.is_empty()) {
-            let taken = TakenRecords { stream, is_kinesis: *is_kinesis, ranges, records: count.0, bytes: count.1 };
+            let (records, bytes) = count;
+            let is_kinesis = *is_kinesis;
+            let taken = TakenRecords { stream, is_kinesis, ranges, records, bytes, is_transformed: true };
             self.parts.observer.taken(&DeliveryName { scope: &self.scope, name: &self.name }, &taken);
         }
         Ok(found.any())
@@ -253,7 +259,14 @@ impl Stager {
                 Ok(Vec::new())
             } else {
                 let asked = self.parts.clock.now();
-                let answer = self.parts.transform.transform(&lambda.lambda_arn, event(&envelope, &batch.records)).await;
+                let who = (&self.scope, self.name.as_str());
+                let answer = match permits::may_call(&self.parts, who, definition.lambda_role()?, &lambda.lambda_arn) {
+                    Ok(()) => {
+                        let event = event(&envelope, &batch.records);
+                        self.parts.transform.transform(&lambda.lambda_arn, event).await
+                    }
+                    Err(denied) => Err(denied),
+                };
                 let answer = answer.map_err(Refusal::from).and_then(|answer| read(&answer, &batch.records));
                 let processed = Processed {
                     records: batch.records.len(),

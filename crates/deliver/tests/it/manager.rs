@@ -101,6 +101,7 @@ async fn direct_puts_arrive_and_a_deleted_stream_is_gone() {
         index: Arc::<crate::world::FakeIndex>::default(),
         transform: Arc::<crate::world::FakeFunction>::default(),
         clock,
+        permits: Arc::new(millrace_deliver::Unlimited),
         observer: Arc::new(millrace_deliver::Unobserved),
     };
     let deliveries = Deliveries::open(parts);

@@ -183,6 +183,7 @@ impl World {
             index: index.clone(),
             transform: function.clone(),
             clock: Arc::new(clock.clone()),
+            permits: Arc::new(millrace_deliver::Unlimited),
             observer: Arc::new(Unobserved),
         };
         Self { disk, clock, parts, index, function, store, scope: Scope::default() }

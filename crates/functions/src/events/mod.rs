@@ -11,8 +11,8 @@ mod event;
 mod lanes;
 mod store;
 
-use crate::mapping::Destinations;
-use crate::{EventConfig, FunctionKey, FunctionSource, Invocation, Invoke, InvokeError};
+use crate::mapping::{Destinations, sending};
+use crate::{Edge, EventConfig, FailureRecord, FunctionKey, FunctionSource, Invocation, Invoke, InvokeError, Permits};
 use bytes::Bytes;
 use event::{Delivery, Event, Next, Pace};
 use lanes::Lanes;
@@ -43,6 +43,8 @@ pub struct EventsParts {
     pub source: Arc<dyn FunctionSource>,
     /// Takes records of what ended and what was given up.
     pub destinations: Arc<dyn Destinations>,
+    /// What functions' roles may do.
+    pub permits: Arc<dyn Permits>,
     /// Is told what becomes of events.
     pub observer: Arc<dyn EventObserver>,
     /// The time.
@@ -264,11 +266,16 @@ impl Shared {
     async fn deliver(&self, event: Event, config: &EventConfig) -> Next {
         let delivery = &event.deliveries[0];
         let delivered = match delivery.destination.parse::<Arn>() {
-            Ok(arn) if &*arn.service == "lambda" => self.call(&arn, delivery).await.map_err(|error| error.to_string()),
-            Ok(arn) => {
-                let delivered = self.parts.destinations.deliver(&arn, &delivery.record()).await;
-                delivered.map_err(|error| error.to_string())
-            }
+            Ok(arn) => match self.may_send(&event, &arn, &delivery.record()) {
+                Err(reason) => Err(reason),
+                Ok(()) if &*arn.service == "lambda" => {
+                    self.call(&arn, delivery).await.map_err(|error| error.to_string())
+                }
+                Ok(()) => {
+                    let delivered = self.parts.destinations.deliver(&arn, &delivery.record()).await;
+                    delivered.map_err(|error| error.to_string())
+                }
+            },
             Err(error) => Err(error.to_string()),
         };
         if let Err(reason) = &delivered {
@@ -281,6 +288,13 @@ impl Shared {
 }
 
 impl Shared {
+    /// Whether the function's role lets it send its record there.
+    fn may_send(&self, event: &Event, destination: &Arn, record: &FailureRecord) -> Result<(), String> {
+        let (action, resource) = sending(destination, record);
+        let qualifier = event.qualifier.as_deref();
+        self.parts.permits.check(&Edge { function: &event.function, qualifier, action, resource: &resource })
+    }
+
     /// A function that is a destination gets the record as an event of its own.
     async fn call(&self, function: &Arn, delivery: &Delivery) -> Result<(), InvokeError> {
         let mut parts = function.resource.splitn(3, ':').skip(1);

@@ -91,6 +91,7 @@ fn open(world: &Arc<World>, dir: &Path, pace: Pace) -> Events {
         invoke: world.clone(),
         source: world.clone(),
         destinations: world.clone(),
+        permits: Arc::new(crate::Unlimited),
         observer: Arc::new(UnobservedEvents),
         clock: Arc::new(SystemClock),
         dice: Arc::new(SystemDice),

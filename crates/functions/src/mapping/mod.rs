@@ -13,6 +13,7 @@ mod filter;
 mod mappings;
 mod moment;
 mod pause;
+mod permits;
 mod ports;
 mod progress;
 mod queue;
@@ -26,6 +27,8 @@ mod workers;
 pub use aggregate::user_records;
 pub use error::MappingError;
 pub use mappings::{MappingPage, Mappings};
+pub(crate) use permits::sending;
+pub use permits::{Edge, Permits, Unlimited};
 pub use ports::{
     BatchEvent, BatchOutcome, DestinationError, Destinations, FailureRecord, FunctionFacts, FunctionFinder,
     MappingParts, MessageAttribute, MessageQueues, Meter, QueueFacts, QueueFault, QueueMessage, RecordText,

@@ -1,5 +1,6 @@
 //! What event source mappings need of other rooms: declared here, implemented where all rooms are in sight.
 
+use super::permits::Permits;
 use crate::{FunctionKey, Invoke};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +26,8 @@ pub struct MappingParts {
     pub queues: Arc<dyn MessageQueues>,
     /// Where goes what was given up.
     pub destinations: Arc<dyn Destinations>,
+    /// What functions' roles may do.
+    pub permits: Arc<dyn Permits>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
     /// Reads records of the schema registry.

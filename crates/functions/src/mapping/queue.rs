@@ -14,6 +14,7 @@ use super::answer::{self, Answer};
 use super::event::{PAYLOAD_BYTES_MAX, message_bytes, queue_event};
 use super::filter::Subject;
 use super::pause::Pause;
+use super::permits;
 use super::ports::{MappingParts, QueueFault, QueueMessage};
 use super::status::{CALL_FAILED, OK, Status};
 use super::stream::Applied;
@@ -64,6 +65,14 @@ impl QueueTask {
                 let _ = parts.queues.change_visibility(&queue, handles, 0).await;
                 QueueOutcome::Shown
             }
+        }
+    }
+
+    /// Does it, if the function's role may.
+    pub(crate) async fn run_as(self, parts: MappingParts, applied: Arc<Applied>, queue: Arn) -> QueueOutcome {
+        match self {
+            Self::Receive(max) => QueueOutcome::Received(permits::receive(&parts, &applied, &queue, max).await),
+            other => other.run(parts, queue).await,
         }
     }
 }
@@ -141,6 +150,11 @@ impl QueueReader {
     }
 
     /// Works by other settings from now on.
+    /// What it works by.
+    pub(crate) fn applied(&self) -> Arc<Applied> {
+        self.applied.clone()
+    }
+
     pub(crate) fn reconfigure(&mut self, applied: Arc<Applied>) {
         self.applied = applied;
     }

@@ -5,6 +5,7 @@
 
 use super::MappingError;
 use super::definition::{Mapping, SourceKind};
+use super::permits;
 use super::ports::MappingParts;
 use super::progress::{self, CheckpointWriter};
 use super::queue::{QueueReader, QueueTask};
@@ -265,6 +266,7 @@ impl One {
         if !is_registered(source, &self.parts) {
             return Err(format!("Consumer {source} not found"));
         }
+        permits::may_read(&self.parts, applied, source)?;
         flush(&self.writer).await?;
         let info = self.parts.log.stream(&stream::key(source)).map_err(|error| error.to_string())?;
         let checkpoints = progress::load(&self.parts.catalog, &applied.uuid).map_err(|error| error.to_string())?;
@@ -325,7 +327,7 @@ impl One {
             tell(|| reader.label(), &mut stuck, reader.trouble().as_deref());
             for task in step.tasks {
                 let is_receive = matches!(task, QueueTask::Receive(_));
-                let running = Box::pin(task.run(self.parts.clone(), queue.clone()));
+                let running = Box::pin(task.run_as(self.parts.clone(), reader.applied(), queue.clone()));
                 if is_receive { receive = Some(running) } else { tasks.push(running) }
             }
             if resting && reader.is_still() && tasks.is_empty() {
@@ -356,14 +358,15 @@ impl One {
                         Wanted::Rest => {
                             (resting, receive) = (true, None);
                             let show = reader.stop();
-                            tasks.extend(show.map(|task| Box::pin(task.run(self.parts.clone(), queue.clone()))));
+                            let applied = reader.applied();
+                            tasks.extend(show.map(|task| Box::pin(task.run_as(self.parts.clone(), applied, queue.clone()))));
                         }
                     }
                     None
                 }
             };
             let next = outcome.and_then(|outcome| reader.complete(outcome, self.parts.clock.now()));
-            tasks.extend(next.map(|task| Box::pin(task.run(self.parts.clone(), queue.clone()))));
+            tasks.extend(next.map(|task| Box::pin(task.run_as(self.parts.clone(), reader.applied(), queue.clone()))));
         }
     }
 }
@@ -388,7 +391,8 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
                 }
             }
         }
-        if end.is_none() && !is_registered(source, &parts) {
+        let may_read = permits::may_read(&parts, &shard.applied(), source).is_ok();
+        if end.is_none() && !(may_read && is_registered(source, &parts)) {
             // Nothing more is begun; the mapping finds the same when it looks for what is ready, and says so.
             shard.stop();
             end = Some(End::Rested);
@@ -401,7 +405,7 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
                 shard.label()
             );
         }
-        tasks.extend(new.into_iter().map(|task| task.run(parts.clone())));
+        tasks.extend(new.into_iter().map(|task| task.run_as(parts.clone(), shard.applied())));
         if done {
             return End::Done;
         }

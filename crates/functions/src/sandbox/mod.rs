@@ -21,9 +21,9 @@ pub(crate) use report::{Failure, date, iso};
 pub(crate) use usage::{Groups, available_kib};
 pub(crate) use user::User;
 
-use crate::FunctionVersion;
 use crate::package::size_of_tree;
 use crate::runtimes::Launch;
+use crate::{Credentials, FunctionVersion, PROCESS_AGE_MAX};
 use async_trait::async_trait;
 use bytes::Bytes;
 use exchange::{Client, Event};
@@ -67,6 +67,7 @@ pub struct RuntimeDoor {
 pub(crate) struct Floor {
     pub host: Arc<dyn RuntimeHost>,
     pub sink: Arc<dyn LogSink>,
+    pub credentials: Arc<dyn Credentials>,
     pub clock: Arc<dyn Clock>,
     pub dice: Arc<dyn Dice>,
     pub groups: Groups,
@@ -127,6 +128,7 @@ impl Sandbox {
         program: &Path,
         stream: String,
     ) -> io::Result<Self> {
+        let credentials = floor.credentials.of(version).await.map_err(io::Error::other)?;
         let (exchange, client) = Exchange::new();
         let door = floor.host.open(exchange.clone()).await?;
         let began = Instant::now();
@@ -136,6 +138,7 @@ impl Sandbox {
             tmp: floor.tmp.join(floor.dice.uuid()),
             run: &floor.run,
             ephemeral_mib: version.ephemeral_mib,
+            credentials: credentials.as_ref(),
         };
         let (process, pipes) = process::start(launch, program, place)?;
         let logs = Arc::new(Logs::new(floor.sink.clone(), floor.clock.clone(), version.clone(), stream, pipes));
@@ -159,6 +162,11 @@ impl Sandbox {
         lines.extend(launch.notice.iter().map(|notice| format!("{notice}\n")));
         sandbox.logs.say(lines);
         Ok(sandbox)
+    }
+
+    /// True for a process that takes nothing new.
+    pub fn is_old(&self) -> bool {
+        self.began.elapsed() > PROCESS_AGE_MAX
     }
 
     /// Waits until the client asks for work; gives how long that took since the start. `phase` is AWS's word for the log.

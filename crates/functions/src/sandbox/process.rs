@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver of processes and of what they leave in the file system")]
 
 use super::usage;
+use crate::RoleCredentials;
 use crate::runtimes::{Launch, TMP_PLACE};
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::fs;
@@ -44,6 +45,8 @@ pub(super) struct Place<'a> {
     pub run: &'a Path,
     /// What one file in `tmp` may hold.
     pub ephemeral_mib: u32,
+    /// What it calls other services with.
+    pub credentials: Option<&'a RoleCredentials>,
 }
 
 /// A running process group.
@@ -74,6 +77,11 @@ pub(super) fn start(launch: &Launch, program: &Path, place: Place<'_>) -> io::Re
     command.env("TMPDIR", &place.tmp).env("HOME", &place.tmp);
     if launch.framed {
         command.env("_LAMBDA_TELEMETRY_LOG_FD", "3");
+    }
+    if let Some(credentials) = place.credentials {
+        command.env("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
+        command.env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
+        command.env("AWS_SESSION_TOKEN", &credentials.session_token);
     }
     command.current_dir(&launch.folder).process_group(0);
     command.stdin(OwnedFd::from(telemetry)).stdout(writer.try_clone()?).stderr(writer);

@@ -86,6 +86,7 @@ impl World {
     fn over(dir: TempDir, functions: PathBuf) -> Self {
         let (source, sink) = (Arc::new(Source::default()), Arc::new(Sink::default()));
         let runner = Runner::open(RunnerParts {
+            credentials: Arc::new(millrace_functions::NoCredentials),
             source: source.clone(),
             host: Arc::new(RuntimeApi),
             logs: sink.clone(),

@@ -9,6 +9,7 @@ use super::tickets::Tickets;
 use crate::mapping::aggregate;
 use crate::mapping::event::{Item, PAYLOAD_BYTES_MAX, ShardFacts, Spot};
 use crate::mapping::filter::Subject;
+use crate::mapping::permits::may_send;
 use crate::mapping::ports::{DestinationError, FailureRecord, MappingParts};
 use crate::mapping::progress::{Checkpoint, CheckpointWriter, OpenWindow};
 use crate::mapping::status::Status;
@@ -53,6 +54,16 @@ impl Task {
                 Outcome::Delivered(lane, parts.destinations.deliver(&destination, &record).await)
             }
         }
+    }
+
+    /// Does it, if the function's role may.
+    pub(crate) async fn run_as(self, parts: MappingParts, applied: Arc<Applied>) -> Outcome {
+        if let Self::Deliver(lane, destination, record) = &self
+            && let Err(reason) = may_send(&parts, &applied, destination, record)
+        {
+            return Outcome::Delivered(*lane, Err(DestinationError { destination: destination.to_string(), reason }));
+        }
+        self.run(parts).await
     }
 }
 
@@ -108,6 +119,11 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// What it works by.
+    pub(crate) fn applied(&self) -> Arc<Applied> {
+        self.applied.clone()
+    }
+
     /// Opens a shard where its checkpoint stands.
     pub(crate) fn open(
         parts: MappingParts,

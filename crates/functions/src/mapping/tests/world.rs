@@ -207,6 +207,7 @@ impl World {
             consumers: around.clone(),
             queues: around.clone(),
             destinations: around.clone(),
+            permits: Arc::new(crate::Unlimited),
             meter: around.clone(),
             text: Arc::new(Marked),
             clock: Arc::new(clock.clone()),
