@@ -340,6 +340,55 @@ def test_tls_and_plaintext_share_the_port(locked):
     assert (locked.data / "tls" / "private").stat().st_mode & 0o777 == 0o700
 
 
+def own_address():
+    """An address of this machine that is not the loopback one, if it has any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return probe.getsockname()[0]
+        except OSError:
+            return None
+
+
+def test_other_machines_must_use_tls(start_server):
+    address = own_address()
+    if not address or address.startswith("127."):
+        pytest.skip("this machine has the loopback address only")
+    server = start_server(arguments=("--auth", "on", "--host", "0.0.0.0"))
+    assert f"https://0.0.0.0:{server.port}" in server.log_text()
+    health = b"GET /_millrace/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    def ask(source, tls=False):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5, source_address=(source, 0)) as plain:
+            context = ssl.create_default_context(cafile=server.data / "tls" / "ca.pem")
+            stream = context.wrap_socket(plain, server_hostname="localhost") if tls else plain
+            stream.sendall(health)
+            answer = b"".join(iter(lambda: stream.recv(65536), b""))
+            return answer.decode()
+
+    # Whoever comes from another address than the one they go to is taken for another machine.
+    assert ask("127.0.0.1").startswith("HTTP/1.1 200")
+    assert ask(address, tls=True).startswith("HTTP/1.1 200")
+    refused = ask(address)
+    assert refused.startswith("HTTP/1.1 400") and "use https://" in refused
+
+
+def test_the_aws_cli_needs_nothing_but_the_files(locked, unique):
+    name = unique("cli")
+    environment = locked.environment() | {
+        "AWS_ENDPOINT_URL": f"https://localhost:{locked.port}", "AWS_CA_BUNDLE": str(locked.data / "tls" / "ca.pem"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(locked.data / "credentials"),
+    }
+    del environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+    for words in (("kinesis", "create-stream", "--stream-name", name), ("kinesis", "list-streams"), ("sts", "get-caller-identity")):
+        done = subprocess.run(["aws", *words], env=environment, text=True, capture_output=True, timeout=60, cwd=locked.folder)
+        assert done.returncode == 0, done.stderr
+    locked.root.client(locked, "kinesis").get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    for words, stdin, said in ((["put", name], '{"n": 1}\n', ""), (["tail", name, "--from-start", "-n", "1"], "", '{"n": 1}')):
+        done = subprocess.run([BINARY, *words], env=environment, input=stdin, text=True, capture_output=True, timeout=60)
+        assert done.returncode == 0 and said in done.stdout, done.stderr
+
+
 def test_what_a_server_refuses_to_start_with(tmp_path):
     def up(*words):
         command = [BINARY, "up", "--port", str(free_port()), "--search-port", str(free_port()), "--data", str(tmp_path)]
