@@ -11,7 +11,8 @@
 //! # Limits
 //! A body unpacks to at most [`PAYLOAD_BYTES_MAX`]; more is refused, so that a small record cannot fill the memory.
 
-use flate2::read::{ZlibDecoder, ZlibEncoder};
+use flate2::read::ZlibEncoder;
+use flate2::{Decompress, FlushDecompress, Status};
 use std::borrow::Cow;
 use std::io::Read;
 use uuid::Uuid;
@@ -99,10 +100,25 @@ impl<'a> Frame<'a> {
     }
 
     fn unpack(&self, bytes_max: usize) -> Result<Vec<u8>, FrameError> {
-        let mut out = Vec::with_capacity(self.body.len().saturating_mul(3).min(bytes_max));
-        let mut reader = ZlibDecoder::new(self.body).take(bytes_max as u64 + 1);
-        reader.read_to_end(&mut out).map_err(|error| FrameError::Damaged(error.to_string()))?;
-        if out.len() > bytes_max { Err(FrameError::TooLarge) } else { Ok(out) }
+        let mut out = Vec::with_capacity(self.body.len().saturating_mul(3).clamp(64, bytes_max + 1));
+        let mut inflate = Decompress::new(true);
+        loop {
+            let rest = &self.body[inflate.total_in() as usize..];
+            let (left, len) = (rest.len(), out.len());
+            let status = inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
+            let status = status.map_err(|error| FrameError::Damaged(error.to_string()))?;
+            if out.len() > bytes_max {
+                return Err(FrameError::TooLarge);
+            }
+            if status == Status::StreamEnd {
+                return Ok(out);
+            }
+            if out.len() == out.capacity() {
+                out.reserve(out.capacity().min(bytes_max + 1 - out.len()));
+            } else if out.len() == len && self.body.len() - inflate.total_in() as usize == left {
+                return Err(FrameError::Damaged("it ends too early".to_owned()));
+            }
+        }
     }
 }
 
@@ -169,7 +185,11 @@ mod tests {
         let frame = Frame::parse(&out).unwrap();
         assert_eq!(frame.unpack(1 << 20).unwrap().len(), 1 << 20);
         assert_eq!(frame.unpack((1 << 20) - 1), Err(FrameError::TooLarge));
-        let cut = Frame::parse(&out[..40]).unwrap();
-        assert!(matches!(cut.payload(), Err(FrameError::Damaged(_))));
+        for cut in HEADER_BYTES..out.len() {
+            let cut = Frame::parse(&out[..cut]).unwrap();
+            assert!(matches!(cut.payload(), Err(FrameError::Damaged(_))), "{cut:?}");
+        }
+        out[HEADER_BYTES] ^= 1;
+        assert!(matches!(Frame::parse(&out).unwrap().payload(), Err(FrameError::Damaged(_))));
     }
 }
