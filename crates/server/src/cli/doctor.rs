@@ -11,10 +11,14 @@ use crate::meters::vitals::Vitals;
 use clap::Args;
 use rules::{Finding, Letters};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 /// Messages of a dead-letter queue that are read for their reasons.
 const LETTERS_MAX: usize = 50;
+
+/// Actions of alarms are looked at so far back.
+const ACTIONS_MS: i64 = 900_000;
 
 /// What `millrace doctor` takes.
 #[derive(Debug, Clone, Args)]
@@ -31,7 +35,8 @@ pub async fn run(args: DoctorArgs) -> Result<(), CliError> {
     let client = Client::new(&args.endpoint)?;
     let vitals: Vitals = client.get("/_millrace/vitals").await?;
     let letters = letters(&client, &vitals).await?;
-    let findings = rules::findings(&vitals, &letters);
+    let mut findings = rules::findings(&vitals, &letters);
+    findings.extend(alarm_actions(&client, &vitals).await);
     if args.json {
         let document = json!({ "healthy": findings.is_empty(), "findings": findings });
         println!("{document:#}");
@@ -52,6 +57,26 @@ async fn letters(client: &Client, vitals: &Vitals) -> Result<Vec<Letters>, CliEr
         all.push(Letters { queue, messages, grew });
     }
     Ok(all)
+}
+
+/// Actions of alarms that failed lately, each alarm once.
+async fn alarm_actions(client: &Client, vitals: &Vitals) -> Vec<Finding> {
+    let since = (vitals.now - ACTIONS_MS) as f64 / 1000.0;
+    let body = json!({ "HistoryItemType": "Action", "StartDate": since, "MaxRecords": 100 });
+    // Whoever may not see alarms sees the rest.
+    let Ok(history) = client.call("monitoring", "GraniteServiceVersion20100801.DescribeAlarmHistory", &body).await
+    else {
+        return Vec::new();
+    };
+    let mut failed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for item in history["AlarmHistoryItems"].as_array().into_iter().flatten() {
+        let text = |member: &str| item[member].as_str().unwrap_or_default().to_owned();
+        let summary = text("HistorySummary");
+        if summary.starts_with("Failed to execute action") {
+            failed.entry(text("AlarmName")).or_default().push(summary);
+        }
+    }
+    failed.into_iter().map(|(alarm, summaries)| rules::alarm_action(&alarm, &summaries)).collect()
 }
 
 fn show(vitals: &Vitals, findings: &[Finding]) {

@@ -1,6 +1,7 @@
 //! AWS/Firehose: what delivery streams take, transform, convert and deliver.
 
 use super::sheet::{Sheet, Shelf, measures};
+use crate::trace::notes::Notes;
 use millrace_base::{Millis, Scope};
 use millrace_deliver::definition::Destination;
 use millrace_deliver::{
@@ -16,14 +17,6 @@ measures! {
     DeliveryMeasure in "AWS/Firehose" {
         IncomingBytes "IncomingBytes" BYTES,
         IncomingRecords "IncomingRecords" COUNT,
-        PutRequests "IncomingPutRequests" COUNT,
-        PutRecordBytes "PutRecord.Bytes" BYTES,
-        PutRecordRequests "PutRecord.Requests" COUNT,
-        PutRecordLatency "PutRecord.Latency" MILLISECONDS,
-        PutRecordBatchBytes "PutRecordBatch.Bytes" BYTES,
-        PutRecordBatchRecords "PutRecordBatch.Records" COUNT,
-        PutRecordBatchRequests "PutRecordBatch.Requests" COUNT,
-        PutRecordBatchLatency "PutRecordBatch.Latency" MILLISECONDS,
         ThrottledRecords "ThrottledRecords" COUNT,
         SourceBytes "DataReadFromKinesisStream.Bytes" BYTES,
         SourceRecords "DataReadFromKinesisStream.Records" COUNT,
@@ -62,12 +55,13 @@ pub struct DeliveryMeter {
     sheets: Arc<Shelf<Key, DeliveryMeasure>>,
     /// Documents that an index refused with status 429 since the start, for the index's own metrics.
     rejected: Arc<Mutex<HashMap<Key, u64>>>,
+    notes: Notes,
 }
 
 impl DeliveryMeter {
     /// Counts into `metrics`.
-    pub fn new(metrics: &Metrics) -> Self {
-        Self { sheets: Arc::new(Shelf::new(metrics)), rejected: Arc::default() }
+    pub fn new(metrics: &Metrics, notes: Notes) -> Self {
+        Self { sheets: Arc::new(Shelf::new(metrics)), rejected: Arc::default(), notes }
     }
 
     /// A delivery stream's sheet.
@@ -102,10 +96,13 @@ impl DeliveryMeter {
 
 impl DeliveryObserver for DeliveryMeter {
     fn taken(&self, delivery: &DeliveryName<'_>, taken: &Taken<'_>) {
+        self.notes.taken(delivery, taken);
         use DeliveryMeasure as M;
         let sheet = self.sheet(delivery.scope, delivery.name);
         sheet.count(M::IncomingBytes, taken.bytes as f64);
         sheet.count(M::IncomingRecords, taken.records as f64);
+        // Direct puts have no quota here, so none was ever throttled.
+        sheet.count(M::ThrottledRecords, 0.0);
         if taken.is_kinesis {
             sheet.count(M::SourceBytes, taken.bytes as f64);
             sheet.count(M::SourceRecords, taken.records as f64);
@@ -113,6 +110,7 @@ impl DeliveryObserver for DeliveryMeter {
     }
 
     fn delivered(&self, delivery: &DeliveryName<'_>, delivered: &Delivered<'_>) {
+        self.notes.delivered(delivery, delivered);
         use DeliveryMeasure as M;
         let sheet = self.sheet(delivery.scope, delivery.name);
         let (bytes, records, success) = match delivered.kind {

@@ -489,6 +489,19 @@ fn dead_letters(letters: &Letters) -> Finding {
     }
 }
 
+/// An alarm whose actions failed; what each failure said, the newest first.
+pub fn alarm_action(alarm: &str, summaries: &[String]) -> Finding {
+    Finding {
+        symptom: "failing alarm action",
+        subject: format!("alarm {alarm}"),
+        seen: format!("{} actions failed in the last 15 min", summaries.len()),
+        cause: summaries.first().cloned().unwrap_or_default(),
+        remedy: "nobody hears this alarm: create the topic, queue or function that it names, or name another"
+            .to_owned(),
+        command: Some(format!("aws cloudwatch describe-alarms --alarm-names {alarm}")),
+    }
+}
+
 /// Why a message is where it is.
 fn reason(letter: &DeadLetter) -> String {
     let called = |called: &crate::dlq::failure::Called| {
