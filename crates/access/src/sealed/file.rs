@@ -16,6 +16,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Decrypted extents that a file keeps.
 const CACHED: usize = 8;
+/// What the system keeps in memory or not.
+const PAGE_BYTES: u64 = 4 << 10;
 /// The piece in which a file is written.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -466,7 +468,8 @@ impl DiskFile for SealedFile {
         {
             let end = state.index.sealed_end;
             drop(state);
-            self.inner.forget(position, end - position);
+            // The last page is about to be extended: forgotten, it would have to be read first.
+            self.inner.forget(position, (end - position).saturating_sub(PAGE_BYTES));
         }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> io::Result<Beginning> {
         return Ok(Beginning::Plain);
     }
     let end = bytes.get(HEADER_BYTES - END.len()..).unwrap_or_default();
-    if end.iter().all(|byte| *byte == 0) || (end.len() < END.len() && END.starts_with(end)) {
+    let written = end.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if END.starts_with(&end[..written]) && written < END.len() {
         return Ok(Beginning::Torn);
     }
     let damaged = |what: String| {

@@ -133,7 +133,12 @@ fn settle(world: &World, model: &mut Model, seed: u64, may_lose: bool) -> (Seale
 
 #[test]
 fn what_was_synced_is_there_after_every_crash() {
-    for seed in 0..400 {
+    let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match setting("MILLRACE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..setting("MILLRACE_SEEDS").unwrap_or(400),
+    };
+    for seed in seeds {
         let world = World::new(seed);
         let mut disk = world.process();
         let mut file = disk.open(Path::new(FILE), true).unwrap();
@@ -298,4 +303,36 @@ fn catalogs_seal_their_values_and_read_those_of_before() {
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("from before") && !holds("known secret"));
     assert!(Catalog::open(&world.disk, path).unwrap().get::<String>("t", "new").is_err());
+}
+
+/// Not a test of anything that fails: `cargo test -p millrace-access -- --ignored --nocapture what_sealing_costs`.
+#[test]
+#[ignore = "it measures"]
+#[allow(clippy::disallowed_methods, reason = "a measurement needs the real clock")]
+fn what_sealing_costs() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::new(11);
+    let bare = millrace_base::SystemDisk;
+    let disk = SealedDisk::new(Arc::new(bare), world.ring.clone(), Arc::new(millrace_base::SystemDice));
+    disk.seal_all(Some(world.ring.own_key().unwrap()));
+    // No frame of a log ends with a page.
+    for (size, count) in [(4_196, 1000), (65_636, 1000), (1_048_676, 300)] {
+        let bytes = world.bytes(size);
+        let mut took = [std::time::Duration::ZERO; 2];
+        // Turn by turn, so that the machine's moods hit both.
+        for round in 0..4 {
+            for (which, under) in [&bare as &dyn Disk, &disk].into_iter().enumerate() {
+                let file = under.open(&home.path().join(format!("{size}-{round}-{which}")), true).unwrap();
+                let began = std::time::Instant::now();
+                for number in 0..count / 4 {
+                    file.write_at(&bytes, number * size as u64).unwrap();
+                    file.sync().unwrap();
+                    file.forget(number * size as u64, size as u64);
+                }
+                took[which] += began.elapsed();
+            }
+        }
+        let rate = |time: std::time::Duration| (size as u64 * count) as f64 / time.as_secs_f64() / 1e6;
+        println!("{size:>8} bytes a sync: plain {:.1} MB/s, sealed {:.1} MB/s", rate(took[0]), rate(took[1]));
+    }
 }
