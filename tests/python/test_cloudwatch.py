@@ -137,7 +137,7 @@ def test_high_resolution_and_two_weeks_back(cloudwatch, namespace):
 
 
 @pytest.mark.parametrize("datum, code", [
-    ({"Value": float("nan")}, "InvalidParameterValue"),
+    ({"Value": float("nan")}, "MalformedInput"),
     ({"Value": 1e300}, "InvalidParameterValue"),
     ({}, "InvalidParameterCombination"),
     ({"Value": 1, "Values": [1]}, "InvalidParameterCombination"),
