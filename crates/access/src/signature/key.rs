@@ -4,7 +4,6 @@ use super::TERMINATOR;
 use crate::Secret;
 use ring::digest::{Context, SHA256};
 use ring::hmac;
-use std::fmt::Write;
 
 /// The signing key of a secret: four hashes deep, so it is worth keeping.
 pub fn signing_key(secret: &Secret, day: &str, region: &str, service: &str) -> hmac::Key {
@@ -22,16 +21,7 @@ pub fn sign(key: &hmac::Key, text: &str) -> String {
 
 /// Whether `signature`, 64 hexadecimal digits in lower case, is that of a text. Takes the same time wherever it differs.
 pub fn is_signed(key: &hmac::Key, text: &str, signature: &str) -> bool {
-    let mut bytes = [0; 32];
-    let digits = signature.as_bytes();
-    let is_lower = digits.len() == 64 && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    if !is_lower {
-        return false;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        // 64 digits were counted above, all of one byte.
-        *byte = u8::from_str_radix(&signature[at * 2..at * 2 + 2], 16).unwrap_or_default();
-    }
+    let Some(bytes) = unhex(signature.as_bytes()) else { return false };
     hmac::verify(key, text.as_bytes(), &bytes).is_ok()
 }
 
@@ -42,11 +32,28 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(context.finish().as_ref())
 }
 
+/// Every request is written in hexadecimal digits three times, so this is worth its lines.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// 32 bytes from 64 digits in lower case.
+fn unhex(digits: &[u8]) -> Option<[u8; 32]> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
