@@ -183,9 +183,9 @@ def test_metrics_of_ones_own(server, unique):
     assert {key: point[key] for key in ("Sum", "Minimum", "Maximum", "Average", "SampleCount", "Unit")} == {
         "Sum": 10, "Minimum": 1, "Maximum": 5, "Average": 2.5, "SampleCount": 4, "Unit": "Count"}
     query = {"Id": "m", "Expression": "1 + 1"}
-    refused("UnsupportedOperationException", watch.get_metric_data, MetricDataQueries=[query], StartTime=now - 60, EndTime=now)
+    refused("ValidationError", watch.get_metric_data, MetricDataQueries=[query], StartTime=now - 60, EndTime=now)
     refused("InvalidParameterValue", watch.get_metric_statistics, Namespace=namespace, MetricName="Depth",
-            StartTime=now - 60, EndTime=now, Period=30, Statistics=["Sum"])
+            StartTime=now - 60, EndTime=now, Period=45, Statistics=["Sum"])
 
 
 def test_the_cli_reads_logs(server, logs, group):
