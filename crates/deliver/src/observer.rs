@@ -41,6 +41,8 @@ pub struct Taken<'a> {
     pub records: u64,
     /// Their data.
     pub bytes: u64,
+    /// Whether a function transforms them before they are delivered.
+    pub is_transformed: bool,
 }
 
 /// Where records are delivered to.
@@ -63,6 +65,8 @@ pub struct Delivered<'a> {
     pub target: (&'a str, &'a str),
     /// The records that it was about, by shard: those of the log, or of what a function made of them.
     pub ranges: Ranges,
+    /// Whether a function made them: then the ranges are not of the source.
+    pub is_transformed: bool,
     /// How many were delivered.
     pub records: usize,
     /// Bytes of what was delivered.

@@ -1,5 +1,6 @@
 //! Jobs of this process: opened from graphs, run on threads, stopped in order, started again when they fail.
 
+use crate::meters::ApplicationMeter;
 use millrace_base::{Clock, Dice, Disk, Scope, SystemClock, SystemDice, SystemDisk};
 use millrace_log::Log;
 use millrace_process::connect::{Collect, Collected, Connectors, Environment};
@@ -26,6 +27,7 @@ pub struct Jobs {
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
     dir: PathBuf,
+    meter: Option<ApplicationMeter>,
 }
 
 /// A job on a thread of its own.
@@ -54,8 +56,13 @@ impl Stopper {
 
 impl Jobs {
     /// Jobs of a server, with checkpoints below `dir`.
-    pub fn new(log: Arc<dyn Log>, connectors: Connectors, dir: PathBuf) -> Self {
-        Self { log: Some(log), connectors, dir, ..Self::alone() }
+    pub fn new(log: Arc<dyn Log>, connectors: Connectors, dir: PathBuf, meter: ApplicationMeter) -> Self {
+        Self { log: Some(log), connectors, dir, meter: Some(meter), ..Self::alone() }
+    }
+
+    /// The same jobs, with their checkpoints and files on another disk.
+    pub fn on(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, ..self }
     }
 
     /// Jobs without a server: no streams, no checkpoints.
@@ -67,6 +74,7 @@ impl Jobs {
             clock: Arc::new(SystemClock),
             dice: Arc::new(SystemDice),
             dir: PathBuf::new(),
+            meter: None,
         }
     }
 
@@ -99,12 +107,16 @@ impl Jobs {
     /// Starts a job that goes on from its last checkpoint under `id`, and again each time that it fails.
     pub fn supervise(&self, scope: &Scope, id: &str, graph: JobGraph) -> RunningJob {
         let (parts, store) = (self.parts(scope, id), CheckpointStore::new(self.disk.clone(), self.dir.join(id)));
+        let watch = Watch { id: id.to_owned(), clock: self.clock.clone(), meter: self.meter.clone() };
         let id = id.to_owned();
         spawn(move |stop, state| {
             let mut pause = PAUSE;
+            let mut again = false;
             loop {
+                watch.began(std::mem::replace(&mut again, true));
                 let opened = Job::open(&graph, parts.clone(), Some(store.clone()));
-                let Err(error) = opened.and_then(|job| drive(job, stop, state)) else { return };
+                let Err(error) = opened.and_then(|job| drive(job, stop, state, Some(&watch))) else { return };
+                watch.failed(&error);
                 // Progress since the last failure means that it is another one.
                 let went_on = std::mem::take(&mut state.lock().counters.checkpoints) > 0;
                 pause = if went_on { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
@@ -127,7 +139,7 @@ impl Jobs {
 fn once(graph: &JobGraph, parts: Parts) -> Result<RunningJob, String> {
     let job = Job::open(graph, parts, None).map_err(|error| error.to_string())?;
     Ok(spawn(move |stop, state| {
-        if let Err(error) = drive(job, stop, state) {
+        if let Err(error) = drive(job, stop, state, None) {
             state.lock().failure = Some(error.to_string());
         }
     }))
@@ -141,8 +153,46 @@ fn spawn(work: impl FnOnce(&Stop, &Mutex<State>) + Send + 'static) -> RunningJob
     RunningJob { stop, state, thread }
 }
 
-fn drive(job: Job, stop: &Stop, state: &Mutex<State>) -> Result<(), JobError> {
+/// Tells the meter of a job that is supervised. Its end is told when it is dropped.
+struct Watch {
+    id: String,
+    clock: Arc<dyn Clock>,
+    meter: Option<ApplicationMeter>,
+}
+
+impl Watch {
+    fn began(&self, again: bool) {
+        if let Some(meter) = &self.meter {
+            meter.began(&self.id, self.clock.now(), again);
+        }
+    }
+
+    fn report(&self, counters: &Counters) {
+        if let Some(meter) = &self.meter {
+            meter.report(&self.id, counters, self.clock.now());
+        }
+    }
+
+    fn failed(&self, error: &JobError) {
+        if let Some(meter) = &self.meter {
+            meter.failed(&self.id, &error.to_string(), error.is_checkpoint(), self.clock.now());
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(meter) = &self.meter {
+            meter.ended(&self.id);
+        }
+    }
+}
+
+fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watch: Option<&Watch>) -> Result<(), JobError> {
     let mut report = |counters: &Counters| {
+        if let Some(watch) = watch {
+            watch.report(counters);
+        }
         let mut state = state.lock();
         state.counters = *counters;
         state.failure = None;

@@ -73,6 +73,8 @@ enum Command {
     Doctor(cli::doctor::DoctorArgs),
     /// Look at what failed, and bring it back
     Dlq(cli::dlq::DlqArgs),
+    /// Look whether the audit of who did what is whole
+    Audit(cli::audit::AuditArgs),
     /// What the operator does with the root key of encryption at rest
     Keys(cli::keys::KeysArgs),
     /// Tell in CI whether a schema's next version is safe
@@ -115,6 +117,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Tail(args) => cli::tail::run(args).await,
         Command::Doctor(args) => cli::doctor::run(args).await,
         Command::Dlq(args) => cli::dlq::run(args).await,
+        Command::Audit(args) => cli::audit::run(&args),
         Command::Keys(args) => cli::keys::run(&args),
         Command::Schema(args) => cli::schema::run(args).await,
         Command::Trace(args) => cli::trace::run(args).await,

@@ -1,6 +1,7 @@
 //! Settings of a server: what the command line says, checked and made whole.
 
 use crate::lake::StoreSettings;
+use crate::logging::LogArgs;
 use crate::vault::EncryptionArgs;
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
@@ -53,6 +54,11 @@ pub struct UpArgs {
     /// percent of the processor; metrics that users put are kept in any case
     #[arg(long, value_enum, default_value_t = OnOff::On, env = "MILLRACE_TELEMETRY", value_name = "on|off")]
     pub telemetry: OnOff,
+    /// Send the journeys of records whose producers trace to this OpenTelemetry collector (OTLP over HTTP, JSON), and metrics
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    #[command(flatten)]
+    pub log: LogArgs,
     #[command(flatten)]
     pub encryption: EncryptionArgs,
     #[command(flatten)]
@@ -151,6 +157,8 @@ pub struct Settings {
     pub kinesis_quotas: bool,
     /// Count what stages do.
     pub telemetry: bool,
+    /// The OpenTelemetry collector.
+    pub otlp_endpoint: Option<String>,
     /// What is sealed, and where the root key comes from.
     pub encryption: EncryptionArgs,
 }
@@ -203,6 +211,7 @@ impl Settings {
             data: args.data.clone(),
             kinesis_quotas: args.kinesis_quotas,
             telemetry: args.telemetry == OnOff::On,
+            otlp_endpoint: args.otlp_endpoint.clone(),
             encryption: args.encryption.clone(),
             auth: args.auth,
             tls,

@@ -3,6 +3,7 @@
 use super::audit::{Recorded, Recorder};
 use super::body::BODY_BYTES_MAX;
 use super::caller::Caller;
+use super::correlation::Correlation;
 use super::fault::respond;
 use super::lock::{Entered, Lock, check_service};
 use super::route::{self, Road, text_header};
@@ -237,6 +238,7 @@ impl Services {
             body,
             endpoint: route::endpoint(head),
             model,
+            correlation: Correlation::of(&head.headers, id),
             trail: trail.clone(),
         };
         let answer = service.call(call).await.map_err(|fault| service.reword(fault));

@@ -11,6 +11,7 @@
 mod audit;
 mod body;
 mod caller;
+mod correlation;
 mod door;
 mod fault;
 mod lock;
@@ -22,6 +23,7 @@ mod service;
 pub use audit::Trail;
 pub use body::{BODY_BYTES_MAX, read_body};
 pub use caller::Caller;
+pub use correlation::Correlation;
 pub use lock::{Lock, Refused, fault as signature_fault};
 pub use port::{Peer, Tls, serve_port};
 pub use serve::{Doors, serve};

@@ -10,6 +10,7 @@
 use super::audit::Trail;
 use super::body::BODY_BYTES_MAX;
 use super::caller::Caller;
+use super::correlation::Correlation;
 use crate::wire::{
     Fault, FormReader, Format, Malformed, Model, Parameters, RestReader, RestResponse, RestWriter, Route, Shape,
     XmlWriter, kinds, read_whole,
@@ -34,6 +35,8 @@ pub struct Call {
     pub endpoint: String,
     /// The service's model.
     pub model: &'static Model,
+    /// The trace that the request belongs to.
+    pub correlation: Correlation,
     /// What the audit wants to know.
     pub trail: Trail,
 }

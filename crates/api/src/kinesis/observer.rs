@@ -1,5 +1,6 @@
 //! What the door of Kinesis tells whoever counts or follows records: one event a request, after it was answered.
 
+use crate::http::Correlation;
 use millrace_base::{Millis, ShardId};
 use millrace_log::{Placed, StreamKey};
 use std::time::Instant;
@@ -41,6 +42,8 @@ pub struct Put<'a> {
     pub failed: usize,
     /// From the request to its answer.
     pub took_ms: f64,
+    /// The trace that the request belongs to.
+    pub correlation: Correlation,
 }
 
 /// An answered GetRecords.

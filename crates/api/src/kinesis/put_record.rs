@@ -32,6 +32,7 @@ pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Reply, Fault> {
         throttled: 0,
         failed: 0,
         took_ms: 0.0,
+        correlation: call.correlation,
     };
     let (mut records, unlike) = kinesis.conforming(&stream, vec![record]).await?;
     if let Some(refusal) = unlike.into_values().next() {

@@ -49,6 +49,7 @@ pub async fn call(kinesis: &Kinesis, call: Call) -> Result<Reply, Fault> {
         throttled: throttled.len(),
         failed: unlike.len(),
         took_ms: 0.0,
+        correlation: call.correlation,
     };
     let refused = contract::merged(unlike, throttled);
     // Appending nothing would still wait for a sync.

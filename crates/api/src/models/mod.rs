@@ -19,7 +19,8 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let first = [cloudwatch::PATTERNED, firehose::PATTERNED, glue::PATTERNED, iam::PATTERNED, kinesis::PATTERNED];
-        let second = [kms::PATTERNED, lambda::PATTERNED, logs::PATTERNED, sns::PATTERNED, sqs::PATTERNED, sts::PATTERNED];
+        let second =
+            [kms::PATTERNED, lambda::PATTERNED, logs::PATTERNED, sns::PATTERNED, sqs::PATTERNED, sts::PATTERNED];
         for rule in first.into_iter().chain(second).flatten() {
             assert!(rule.regex().is_some());
         }

@@ -68,6 +68,8 @@ pub mod kinds {
     pub const ENTITY_NOT_FOUND: FaultKind = FaultKind::new("EntityNotFoundException", 400).capital();
     /// A shard iterator is older than five minutes.
     pub const EXPIRED_ITERATOR: FaultKind = FaultKind::new("ExpiredIteratorException", 400);
+    /// The session of the request's key has ended.
+    pub const EXPIRED_TOKEN: FaultKind = FaultKind::new("ExpiredTokenException", 400).query("ExpiredToken");
     /// A page's token is older than five minutes.
     pub const EXPIRED_NEXT_TOKEN: FaultKind = FaultKind::new("ExpiredNextTokenException", 400);
     /// A signature's parts are missing.
@@ -79,15 +81,20 @@ pub mod kinds {
     pub const INVALID_ARGUMENT: FaultKind = FaultKind::new("InvalidArgumentException", 400);
     /// Glue's word for a parameter that breaks a rule.
     pub const INVALID_INPUT: FaultKind = FaultKind::new("InvalidInputException", 400).capital();
-    /// The request is signed in two ways at once.
-    pub const INVALID_SIGNATURE: FaultKind = FaultKind::new("InvalidSignatureException", 400);
+    /// Another signature follows from what arrived, or the signature's time or scope cannot be right.
+    pub const INVALID_SIGNATURE: FaultKind =
+        FaultKind::new("InvalidSignatureException", 400).query("SignatureDoesNotMatch");
     /// A quota is used up.
     pub const LIMIT_EXCEEDED: FaultKind = FaultKind::new("LimitExceededException", 400);
     /// The request names no access key.
     pub const MISSING_AUTHENTICATION: FaultKind =
         FaultKind::new("MissingAuthenticationTokenException", 400).query("MissingAuthenticationToken");
+    /// A shard has no room for more in this second.
+    pub const PROVISIONED_THROUGHPUT: FaultKind = FaultKind::new("ProvisionedThroughputExceededException", 400);
     /// The body is larger than the door takes.
     pub const REQUEST_TOO_LARGE: FaultKind = FaultKind::new("RequestEntityTooLargeException", 413);
+    /// A presigned request after its time.
+    pub const REQUEST_EXPIRED: FaultKind = FaultKind::new("RequestExpired", 400);
     /// The resource exists already, or is being changed.
     pub const RESOURCE_IN_USE: FaultKind = FaultKind::new("ResourceInUseException", 400);
     /// There is no such resource.
@@ -103,6 +110,9 @@ pub mod kinds {
     pub const UNKNOWN_OPERATION: FaultKind = FaultKind::new("UnknownOperationException", 400).query("InvalidAction");
     /// Nobody has this service, or the content type is none of ours.
     pub const UNKNOWN_SERVICE: FaultKind = FaultKind::new("UnknownOperationException", 404);
+    /// Nobody has the request's access key, or its token does not belong to it.
+    pub const UNRECOGNIZED_CLIENT: FaultKind =
+        FaultKind::new("UnrecognizedClientException", 400).query("InvalidClientTokenId");
     /// A parameter breaks a rule of the model.
     pub const VALIDATION: FaultKind = FaultKind::new("ValidationException", 400).query("ValidationError");
 }

@@ -17,4 +17,5 @@ mod words;
 
 pub use compat::{check, validate};
 pub use store::{Registry, RegistryError, Schema, SchemaKey, SchemaVersion, VersionNumber, VersionStatus};
+pub use uuid::Uuid;
 pub use words::{Compatibility, DataFormat, Direction, InvalidDefinition, Violation};

@@ -1,5 +1,6 @@
 //! The command line, one command a file.
 
+pub mod audit;
 pub mod client;
 mod credentials;
 pub mod demo;
@@ -11,4 +12,5 @@ pub mod put;
 pub mod schema;
 pub mod sql;
 pub mod tail;
+pub mod trace;
 pub mod up;

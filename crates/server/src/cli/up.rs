@@ -23,6 +23,7 @@ pub struct DeployArgs {
 
 /// Runs a server until Ctrl-C or SIGTERM.
 pub async fn run(args: UpArgs) -> Result<(), CliError> {
+    args.log.install().map_err(CliError::Input)?;
     let settings = Settings::derive(&args).map_err(|error| CliError::Input(error.to_string()))?;
     // Templates are read first: a mistyped path should not start anything.
     let requests = requests(&args.deploy)?;

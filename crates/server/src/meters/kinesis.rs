@@ -2,6 +2,7 @@
 
 use super::hot_keys::HotKeys;
 use super::sheet::{Sheet, Shelf, measures};
+use crate::trace::notes::Notes;
 use millrace_api::kinesis::{Got, KinesisObserver, Pushed, Put, Subscribed};
 use millrace_base::{Clock, Millis, Scope, ShardId};
 use millrace_log::{Monitoring, ShardMetric, StreamKey};
@@ -61,6 +62,14 @@ measures! {
     }
 }
 
+measures! {
+    /// What came of records that are not what their stream's schema says: AWS has no such check, and so no such metric.
+    SchemaMeasure in "Millrace/Kinesis" {
+        Refused "SchemaRefusedRecords" COUNT,
+        Warned "SchemaWarnedRecords" COUNT,
+    }
+}
+
 /// Counts what streams do. Cheap to clone.
 #[derive(Clone)]
 pub struct Streams {
@@ -73,8 +82,10 @@ struct Inner {
     streams: Shelf<StreamKey, StreamMeasure>,
     shards: Shelf<(StreamKey, ShardId), ShardMeasure>,
     consumers: Shelf<(StreamKey, String), ConsumerMeasure>,
+    schemas: Shelf<StreamKey, SchemaMeasure>,
     hot: HotKeys,
     throttles: Mutex<HashMap<(StreamKey, ShardId), Recent>>,
+    notes: Notes,
 }
 
 /// A count of the last one or two minutes.
@@ -99,15 +110,17 @@ impl Recent {
 
 impl Streams {
     /// Counts into `metrics`; `monitoring` says of which shards.
-    pub fn new(metrics: &Metrics, clock: Arc<dyn Clock>, monitoring: Monitoring) -> Self {
+    pub fn new(metrics: &Metrics, clock: Arc<dyn Clock>, monitoring: Monitoring, notes: Notes) -> Self {
         let inner = Inner {
             clock,
             monitoring,
             streams: Shelf::new(metrics),
             shards: Shelf::new(metrics),
             consumers: Shelf::new(metrics),
+            schemas: Shelf::new(metrics),
             hot: HotKeys::default(),
             throttles: Mutex::default(),
+            notes,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -185,6 +198,7 @@ pub fn is_internal(scope: &Scope) -> bool {
 impl KinesisObserver for Streams {
     fn put(&self, put: &Put<'_>) {
         use StreamMeasure as M;
+        self.inner.notes.put(put);
         let sheet = self.stream(put.stream);
         let ok = put.failed == 0;
         sheet.count(M::WriteThrottled, put.throttled as f64);
@@ -203,6 +217,12 @@ impl KinesisObserver for Streams {
             sheet.count(M::PutRecordLatency, put.took_ms);
             sheet.count(M::PutRecordSuccess, f64::from(u8::from(ok && put.throttled == 0)));
         }
+    }
+
+    fn unconforming(&self, stream: &StreamKey, records: usize, is_refused: bool) {
+        let describe = || (stream.scope.clone(), vec![("StreamName", stream.name.to_string())]);
+        let measure = if is_refused { SchemaMeasure::Refused } else { SchemaMeasure::Warned };
+        self.inner.schemas.of(stream, describe).count(measure, records as f64);
     }
 
     fn throttled(&self, stream: &StreamKey, shard: ShardId, partition_key: &[u8], bytes: usize) {

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver measures how long a call takes")]
 
 use super::sheet::{Sheet, Shelf, measures};
+use crate::trace::notes::Notes;
 use async_trait::async_trait;
 use millrace_base::{Arn, Clock, Millis, Scope};
 use millrace_functions::{
@@ -42,6 +43,7 @@ pub struct FunctionMeter {
     accounts: Arc<Shelf<Scope, FunctionMeasure>>,
     running: Arc<Mutex<HashMap<Scope, HashMap<FunctionKey, u64>>>>,
     stuck: Arc<Mutex<HashMap<(String, String), StuckBatch>>>,
+    notes: Notes,
 }
 
 /// A batch of a mapping that is tried again and again.
@@ -69,7 +71,7 @@ pub struct StuckBatch {
 
 impl FunctionMeter {
     /// Counts into `metrics`.
-    pub fn new(metrics: &Metrics, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(metrics: &Metrics, clock: Arc<dyn Clock>, notes: Notes) -> Self {
         Self {
             metrics: metrics.clone(),
             clock,
@@ -77,6 +79,7 @@ impl FunctionMeter {
             accounts: Arc::new(Shelf::new(metrics)),
             running: Arc::default(),
             stuck: Arc::default(),
+            notes,
         }
     }
 
@@ -191,6 +194,7 @@ impl Meter for FunctionMeter {
     }
 
     fn batch(&self, batch: &BatchEvent<'_>) {
+        self.notes.batch(batch);
         let mapping = batch.mapping.name();
         let key = (mapping.to_owned(), batch.shard.to_string());
         let mut stuck = self.stuck.lock();

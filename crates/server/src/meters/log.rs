@@ -2,6 +2,7 @@
 
 use super::hot_keys::SAMPLED;
 use super::kinesis::{StreamMeasure, Streams, is_internal};
+use crate::trace::notes::Notes;
 use bytes::Bytes;
 use millrace_base::{Clock, Millis, Scope, ShardId};
 use millrace_log::{
@@ -22,6 +23,7 @@ pub struct MeteredLog {
     readership: Readership,
     /// Records seen, so that every sixteenth is looked at, however small the appends are.
     seen: AtomicUsize,
+    notes: Notes,
 }
 
 /// What an append brings, noted before its records are handed on.
@@ -35,8 +37,10 @@ struct Incoming {
 
 impl MeteredLog {
     /// `inner`, counted by `streams`.
-    pub fn new(inner: Arc<dyn Log>, streams: Streams, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, streams, clock, readership: Readership::default(), seen: AtomicUsize::new(0) }
+    pub fn new(inner: Arc<dyn Log>, streams: Streams, clock: Arc<dyn Clock>, notes: Notes) -> Self {
+        let readership = Readership::default();
+        notes.watch(&readership);
+        Self { inner, streams, clock, readership, seen: AtomicUsize::new(0), notes }
     }
 
     fn note(&self, key: &StreamKey, records: &[NewRecord]) -> Incoming {
@@ -59,8 +63,8 @@ impl Incoming {
         sheet.count(StreamMeasure::IncomingBytes, self.bytes as f64);
         sheet.count(StreamMeasure::IncomingRecords, placed.len() as f64);
         if !self.samples.is_empty() {
-            let of = |(at, key, bytes)| Some((placed.get(at)?.shard, key, bytes));
-            let found = self.samples.iter().filter_map(|(at, key, bytes)| of((*at, key, *bytes)));
+            let of = |sample: &(usize, _, _)| placed.get(sample.0).map(|placed| placed.shard);
+            let found = self.samples.iter().filter_map(|sample| Some((of(sample)?, &sample.1, sample.2)));
             streams.hot_keys().add(key, found, now);
         }
         let Some(sizes) = &self.sizes else { return };
@@ -119,12 +123,16 @@ impl Log for MeteredLog {
         }
         let incoming = self.note(key, &records);
         let (streams, clock, stream) = (self.streams.clone(), self.clock.clone(), key.clone());
+        let notes = producer.clone().map(|producer| (self.notes.clone(), producer));
         let appended = self.inner.append(key, records, producer);
         Box::pin(async move {
             let placed = appended.await?;
             // A repeated append of a producer's is placed nowhere.
             if !placed.is_empty() {
                 incoming.count(&streams, &stream, &placed, clock.now());
+                if let Some((notes, producer)) = notes {
+                    notes.written(&producer, &stream, &placed);
+                }
             }
             Ok(placed)
         })

@@ -22,6 +22,7 @@ pub use kinesis::Streams;
 pub use lambda::{FunctionMeter, Metered};
 pub use log::MeteredLog;
 
+use crate::trace::notes::Notes;
 use ages::Ages;
 use millrace_base::{Clock, Scope};
 use millrace_catalog::Catalog;
@@ -56,17 +57,20 @@ pub struct Meters {
     pub functions: FunctionMeter,
     /// Applications.
     pub applications: ApplicationMeter,
+    /// Records' journeys.
+    pub notes: Notes,
 }
 
 impl Meters {
     /// Meters of a server. Without `telemetry` they count into metrics that nobody sees.
-    pub fn new(metrics: &Metrics, clock: &Arc<dyn Clock>, monitoring: Monitoring) -> Self {
+    pub fn new(metrics: &Metrics, clock: &Arc<dyn Clock>, monitoring: Monitoring, notes: Notes) -> Self {
         Self {
             metrics: metrics.clone(),
-            streams: Streams::new(metrics, clock.clone(), monitoring),
-            deliveries: DeliveryMeter::new(metrics),
-            functions: FunctionMeter::new(metrics, clock.clone()),
+            streams: Streams::new(metrics, clock.clone(), monitoring, notes.clone()),
+            deliveries: DeliveryMeter::new(metrics, notes.clone()),
+            functions: FunctionMeter::new(metrics, clock.clone(), notes.clone()),
             applications: ApplicationMeter::new(metrics),
+            notes,
         }
     }
 }
@@ -118,6 +122,7 @@ impl Lookout {
     /// Looks once. Blocking.
     fn look(&self) {
         let now = self.rooms.clock.now();
+        self.meters.notes.look();
         self.ages.sample(now);
         self.meters.deliveries.sample(&self.rooms.deliveries, now);
         self.meters.applications.sample(now);

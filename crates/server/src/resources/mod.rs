@@ -1,22 +1,26 @@
 //! What a template's resources are made of: one adapter for each CloudFormation type, over the rooms that do the work.
 //!
 //! An adapter names the properties that are honoured; every other property that AWS knows is refused with its line before
-//! anything is changed. `docs/compat/cloudformation.md` lists them for people. Tags are kept with the stack.
+//! anything is changed. `docs/compat/cloudformation.md` lists them for people. Tags of streams, registries and schemas are theirs,
+//! all others are kept with the stack.
 
 mod application;
 mod bucket;
 mod consumer;
+mod dashboard;
 mod database;
 mod delivery_stream;
 mod domain;
 mod function;
 mod function_parts;
 mod identity;
+mod keys;
 mod log_group;
 mod mapping;
 mod ports;
 mod queue;
 mod read;
+mod registry;
 mod stream;
 mod table;
 mod topic;
@@ -24,12 +28,13 @@ mod topic;
 pub use ports::{ApplicationDefinition, ApplicationPort, BucketPort, DeliveryPort, DomainPort, PortError};
 
 use crate::functions::FunctionRoom;
-use millrace_access::Identities;
+use millrace_access::{Identities, KeyRing, StreamSeals};
 use millrace_base::Clock;
 use millrace_functions::CodeObjects;
-use millrace_log::{Consumers, Log};
+use millrace_log::{Consumers, Log, TagStore};
 use millrace_queue::Queues;
 use millrace_queue::sns::Topics;
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::Tables;
 use millrace_stack::ResourceType;
 use std::sync::Arc;
@@ -43,8 +48,12 @@ pub struct Rooms {
     pub clock: Arc<dyn Clock>,
     /// Streams.
     pub log: Arc<dyn Log>,
+    /// Streams' tags.
+    pub tags: TagStore,
     /// Glue's databases and tables.
     pub tables: Tables,
+    /// Glue's schema registry.
+    pub registry: Registry,
     /// The lake's buckets.
     pub buckets: Arc<dyn BucketPort>,
     /// Delivery streams.
@@ -55,6 +64,10 @@ pub struct Rooms {
     pub applications: Arc<dyn ApplicationPort>,
     /// Streams' registered consumers.
     pub consumers: Consumers,
+    /// KMS's keys.
+    pub ring: KeyRing,
+    /// Streams that are encrypted by them.
+    pub seals: StreamSeals,
     /// Queues.
     pub queues: Queues,
     /// Topics.
@@ -69,13 +82,20 @@ pub struct Rooms {
 
 /// Every adapter under its type, for [`Deployer::new`](millrace_stack::Deployer::new).
 pub fn resource_types(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
-    [streaming(rooms), messaging(rooms), functions(rooms)].concat()
+    [streaming(rooms), schemas(rooms), messaging(rooms), functions(rooms)].concat()
 }
 
 fn streaming(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
     let (tables, clock) = (rooms.tables.clone(), Arc::clone(&rooms.clock));
     vec![
-        ("AWS::Kinesis::Stream", Arc::new(stream::Stream { log: Arc::clone(&rooms.log) })),
+        (
+            "AWS::Kinesis::Stream",
+            Arc::new(stream::Stream {
+                log: Arc::clone(&rooms.log),
+                tags: rooms.tags.clone(),
+                seals: rooms.seals.clone(),
+            }),
+        ),
         ("AWS::S3::Bucket", Arc::new(bucket::Bucket { buckets: Arc::clone(&rooms.buckets) })),
         ("AWS::Glue::Database", Arc::new(database::GlueDatabase { tables: tables.clone(), clock: Arc::clone(&clock) })),
         ("AWS::Glue::Table", Arc::new(table::GlueTable { tables, clock })),
@@ -96,8 +116,20 @@ fn streaming(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
                 clock: Arc::clone(&rooms.clock),
             }),
         ),
+        ("AWS::KMS::Key", Arc::new(keys::KmsKey { ring: rooms.ring.clone() })),
+        ("AWS::KMS::Alias", Arc::new(keys::KmsAlias { ring: rooms.ring.clone() })),
         ("AWS::IAM::Role", Arc::new(identity::Role { identities: rooms.identities.clone() })),
         ("AWS::IAM::Policy", Arc::new(identity::Policy { identities: rooms.identities.clone() })),
+    ]
+}
+
+fn schemas(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
+    let own = || rooms.registry.clone();
+    vec![
+        ("AWS::Glue::Registry", Arc::new(registry::GlueRegistry { registry: own() })),
+        ("AWS::Glue::Schema", Arc::new(registry::GlueSchema { registry: own() })),
+        ("AWS::Glue::SchemaVersion", Arc::new(registry::GlueSchemaVersion { registry: own() })),
+        ("AWS::Glue::SchemaVersionMetadata", Arc::new(registry::GlueSchemaVersionMetadata { registry: own() })),
     ]
 }
 
@@ -113,7 +145,7 @@ fn messaging(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
 }
 
 fn functions(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
-    let FunctionRoom { functions, mappings, logs, .. } = rooms.functions.clone();
+    let FunctionRoom { functions, mappings, logs, dashboards, .. } = rooms.functions.clone();
     let objects = || Arc::clone(&rooms.packages);
     let own = || functions.clone();
     vec![
@@ -125,5 +157,6 @@ fn functions(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
         ("AWS::Lambda::LayerVersion", Arc::new(function_parts::LayerVersion { functions: own(), objects: objects() })),
         ("AWS::Lambda::EventSourceMapping", Arc::new(mapping::EventSourceMapping { mappings })),
         ("AWS::Logs::LogGroup", Arc::new(log_group::LogGroup { logs })),
+        ("AWS::CloudWatch::Dashboard", Arc::new(dashboard::Dashboard { dashboards })),
     ]
 }

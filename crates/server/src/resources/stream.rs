@@ -2,7 +2,11 @@
 
 use super::read;
 use async_trait::async_trait;
-use millrace_log::{Log, LogError, StreamKey, StreamMode, StreamSpec};
+use millrace_access::{StreamSealError, StreamSeals};
+use millrace_api::kinesis::check_contract_tags;
+use millrace_catalog::CatalogError;
+use millrace_log::format::stream_dir_name;
+use millrace_log::{Log, LogError, StreamKey, StreamMode, StreamSpec, TagStore, Tags};
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
 use std::sync::Arc;
@@ -15,6 +19,8 @@ const RECORD_KIB_DEFAULT: u32 = 1024;
 /// Streams of the log.
 pub(super) struct Stream {
     pub(super) log: Arc<dyn Log>,
+    pub(super) tags: TagStore,
+    pub(super) seals: StreamSeals,
 }
 
 fn key(ctx: &Context, name: &str) -> StreamKey {
@@ -65,6 +71,43 @@ fn created(ctx: &Context, name: &str) -> Created {
 }
 
 impl Stream {
+    /// Lets the template's tags take the place of those that it had; tags that somebody added by hand stay.
+    fn retag(&self, key: &StreamKey, old: &Value, new: &Value) -> Result<(), ResourceError> {
+        let (before, after) = (read::tags(read::at(old, "Tags")), read::tags(read::at(new, "Tags")));
+        if before == after {
+            return Ok(());
+        }
+        let place = TagStore::of_stream(&*self.log.stream(key).map_err(failed)?);
+        let change = |tags: &mut Tags| {
+            tags.retain(|key, _| !before.contains_key(key));
+            tags.extend(after);
+            Ok::<_, CatalogError>(())
+        };
+        self.tags.change(&place, change).map_err(|error| ResourceError::Failed(error.to_string()))
+    }
+
+    /// Starts or stops the stream's encryption by a key of its own, as the template says.
+    fn encrypt(&self, key: &StreamKey, old: &Value, new: &Value) -> Result<(), ResourceError> {
+        let of = |properties| read::text(properties, "StreamEncryption.KeyId").map(str::to_owned);
+        let (before, after) = (of(old), of(new));
+        if before == after {
+            return Ok(());
+        }
+        let stream = self.log.stream(key).map_err(failed)?;
+        match after {
+            Some(key_id) => {
+                let folder = stream_dir_name(stream.incarnation, &key.name).into();
+                let started = self.seals.start(&key.scope, &key.name, stream.incarnation, folder, &key_id);
+                started.map_err(|error| match error {
+                    StreamSealError::Key(error) => ResourceError::property("StreamEncryption.KeyId", error.to_string()),
+                    other => ResourceError::Failed(other.to_string()),
+                })?;
+            }
+            None => self.seals.stop(&key.scope, &key.name).map_err(|error| ResourceError::Failed(error.to_string()))?,
+        }
+        self.log.begin_segment(key).map_err(failed)
+    }
+
     /// Splits and merges as `UpdateShardCount` does, within its limits: what is refused here would be refused on AWS.
     fn scale(&self, key: &StreamKey, count: u32) -> Result<(), ResourceError> {
         let open = self.log.stream(key).map_err(failed)?.spec.shard_count;
@@ -84,11 +127,23 @@ impl Stream {
 #[async_trait]
 impl ResourceType for Stream {
     fn properties(&self) -> &'static [&'static str] {
-        &["Name", "ShardCount", "StreamModeDetails.StreamMode", "RetentionPeriodHours", "MaxRecordSizeInKiB", "Tags"]
+        &[
+            "Name",
+            "ShardCount",
+            "StreamModeDetails.StreamMode",
+            "RetentionPeriodHours",
+            "MaxRecordSizeInKiB",
+            "StreamEncryption.EncryptionType",
+            "StreamEncryption.KeyId",
+            "Tags",
+        ]
     }
 
     fn check(&self, _ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
-        spec(properties).map(|_| ())
+        spec(properties)?;
+        let tags = read::tags(read::at(properties, "Tags").filter(|tags| !read::has_open(tags)));
+        let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        check_contract_tags(tags).map_err(|wrong| ResourceError::property("Tags", wrong))
     }
 
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
@@ -97,6 +152,8 @@ impl ResourceType for Stream {
             Err(LogError::StreamExists(_)) if ctx.resuming => {}
             other => drop(other.map_err(failed)?),
         }
+        self.retag(&key(ctx, &name), &Value::Null, properties)?;
+        self.encrypt(&key(ctx, &name), &Value::Null, properties)?;
         Ok(created(ctx, &name))
     }
 
@@ -125,14 +182,21 @@ impl ResourceType for Stream {
         if before.retention_hours != after.retention_hours {
             self.log.set_retention(&key, after.retention_hours).map_err(failed)?;
         }
+        self.retag(&key, old, new)?;
+        self.encrypt(&key, old, new)?;
         Ok(Updated::InPlace(created(ctx, physical_id)))
     }
 
     async fn delete(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<(), ResourceError> {
-        match self.log.delete_stream(&key(ctx, physical_id)) {
-            Err(LogError::NoStream(_)) => Ok(()),
-            other => other.map_err(failed),
+        let key = key(ctx, physical_id);
+        let place = self.log.stream(&key).map(|stream| TagStore::of_stream(&stream));
+        match self.log.delete_stream(&key) {
+            Err(LogError::NoStream(_)) => return Ok(()),
+            other => other.map_err(failed)?,
         }
+        self.seals.stop(&key.scope, &key.name).map_err(|error| ResourceError::Failed(error.to_string()))?;
+        let forgotten = place.map_or(Ok(()), |place| self.tags.forget(&place));
+        forgotten.map_err(|error| ResourceError::Failed(error.to_string()))
     }
 
     async fn exists(&self, ctx: &Context, physical_id: &str, _properties: &Value) -> Result<bool, ResourceError> {

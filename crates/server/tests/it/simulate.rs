@@ -3,10 +3,10 @@
 //!
 //! `MILLRACE_SEEDS=5000 cargo test -p millrace simulate` runs more seeds; `MILLRACE_SEED=7` runs one.
 
+use crate::sealed::{all_sealed, catalog, view};
 use bytes::Bytes;
 use futures::executor::block_on;
 use millrace_base::{Disk, Scope};
-use millrace_catalog::Catalog;
 use millrace_deliver::{
     Bucket, Buckets, BulkError, BulkIndex, Deliveries, DocumentOutcome, IndexDocument, LocalLake, ObjectStore, Runner,
     Transform, TransformError,
@@ -18,6 +18,7 @@ use millrace_log::{
 use millrace_process::connect::{Connectors, Environment};
 use millrace_process::graph::JobGraph;
 use millrace_process::{CheckpointStore, Job, Parts, Progress};
+use millrace_schema::registry::Registry;
 use millrace_schema::tables::Tables;
 use millrace_sql::{Outcome, Session, SessionOptions};
 use millrace_testkit::{Call, SimClock, SimDice, SimDisk};
@@ -67,6 +68,8 @@ impl Transform for NoFunction {
 /// One process.
 struct World {
     disk: SimDisk,
+    /// What this process sees of it.
+    shared: Arc<dyn Disk>,
     clock: SimClock,
     dice: Arc<SimDice>,
     log: Arc<LocalLog>,
@@ -132,8 +135,8 @@ impl World {
     }
 
     fn open(disk: SimDisk, clock: SimClock, dice: Arc<SimDice>, graph: Arc<JobGraph>, works: bool) -> Self {
-        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let catalog = Catalog::open(&*shared, Path::new("/data/catalog")).unwrap();
+        let shared = view(&disk);
+        let catalog = catalog(&disk, Path::new("/data/catalog")).unwrap();
         let options = LogOptions { commit: Commit::Inline, segment_bytes: 64 << 10, ..LogOptions::default() };
         let log_parts = LogParts {
             clock: Arc::new(clock.clone()),
@@ -143,9 +146,10 @@ impl World {
         };
         let log = LocalLog::open(log_parts, options).unwrap();
         let buckets = Buckets::new(catalog.clone());
-        let lake = Arc::new(LocalLake::open(shared, Path::new("/data/lake"), buckets).unwrap());
+        let lake = Arc::new(LocalLake::open(shared.clone(), Path::new("/data/lake"), buckets).unwrap());
         let parts = millrace_deliver::Parts {
             tables: Tables::new(catalog.clone()),
+            registry: Registry::new(catalog.clone(), Arc::new(clock.clone()), Arc::new(SimDice::new(11))),
             catalog,
             log: log.clone(),
             store: lake.clone(),
@@ -153,7 +157,7 @@ impl World {
             transform: Arc::new(NoFunction),
             clock: Arc::new(clock.clone()),
         };
-        let mut world = Self { disk, clock, dice, log, lake, graph, parts, job: None, runners: Vec::new() };
+        let mut world = Self { disk, shared, clock, dice, log, lake, graph, parts, job: None, runners: Vec::new() };
         if works {
             world.runners = ["orders", "totals"].map(|name| world.runner(name)).into();
             world.job = Some(world.open_job());
@@ -167,7 +171,7 @@ impl World {
     }
 
     fn open_job(&self) -> Job {
-        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        let disk = self.shared.clone();
         let environment = Environment {
             scope: Scope::default(),
             log: Some(self.log.clone()),
@@ -379,4 +383,14 @@ fn audit(seed: u64, world: &World, puts: &[Put]) {
         assert!(twice.is_none(), "seed {seed}: {row} was delivered twice");
     }
     assert_eq!(totals, expected, "seed {seed}: the windows differ from the log");
+}
+
+#[test]
+fn the_same_holds_when_everything_is_sealed() {
+    let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let graph = Arc::new(graph());
+    all_sealed(|| match setting("MILLRACE_SEED") {
+        Some(seed) => run(seed, &graph),
+        None => (0..setting("MILLRACE_SEEDS").unwrap_or(SEEDS / 4)).for_each(|seed| run(seed, &graph)),
+    });
 }

@@ -43,13 +43,15 @@ impl fmt::Display for TraceId {
 impl FromStr for TraceId {
     type Err = ();
 
-    /// Takes 32 hexadecimal digits, a whole `traceparent`, and AWS's form with or without `Root=`.
+    /// Takes 32 hexadecimal digits, a UUID, a whole `traceparent`, and AWS's form with or without `Root=`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let text = text.trim();
         if let Some(context) = TraceContext::of_traceparent(text).or_else(|| TraceContext::of_amzn(text)) {
             return Ok(context.trace);
         }
-        hex(text, 32).and_then(Self::new).or_else(|| root(text)).ok_or(())
+        // A request id is one, too: a UUID without its hyphens.
+        let plain = if text.len() == 36 { text.replace('-', "") } else { text.to_owned() };
+        hex(&plain, 32).and_then(Self::new).or_else(|| root(text)).ok_or(())
     }
 }
 
@@ -118,7 +120,13 @@ mod tests {
         assert_eq!(context.parent, Some(0x00f0_67aa_0ba9_02b7));
         assert_eq!(context.trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(context.trace.root(), "1-4bf92f35-77b34da6a3ce929d0e0e4736");
-        for text in [W3C, XRAY, "4bf92f3577b34da6a3ce929d0e0e4736", "1-4bf92f35-77b34da6a3ce929d0e0e4736"] {
+        for text in [
+            W3C,
+            XRAY,
+            "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+            "1-4bf92f35-77b34da6a3ce929d0e0e4736",
+        ] {
             assert_eq!(text.parse(), Ok(context.trace), "{text}");
         }
     }

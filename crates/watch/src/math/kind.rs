@@ -7,13 +7,12 @@ use super::value::Kind;
 use crate::metrics::Stat;
 
 /// Functions of CloudWatch's that need what Millrace does not have, and why.
-const NOT_YET: [(&str, &str); 6] = [
+const NOT_YET: [(&str, &str); 5] = [
     ("ANOMALY_DETECTION_BAND", "anomaly detection"),
     ("INSIGHT_RULE_METRIC", "Contributor Insights"),
     ("DB_PERF_INSIGHTS", "Database Insights"),
     ("SERVICE_QUOTA", "service quotas"),
     ("LAMBDA", "data sources of functions"),
-    ("PREDICT", "forecasts"),
 ];
 
 /// Functions that change every value or every series by itself.

@@ -230,3 +230,33 @@ fn pages_and_filters_of_the_list() {
     mappings.change_tags(&scope, uuid, |tags| drop(tags.insert("a".into(), "b".into()))).unwrap();
     assert_eq!(mappings.tags(&scope, uuid).unwrap()["a"], "b");
 }
+
+#[test]
+fn records_that_name_their_schema_are_json_for_a_mapping_whose_tag_asks_for_it() {
+    let runtime = runtime();
+    let world = World::new(5, 1);
+    runtime.block_on(async {
+        let (scope, mappings) = (Scope::default(), world.mappings());
+        mappings.start(Handle::current()).unwrap();
+        let wrong = mappings.create(&scope, body(json!({ "Tags": { "millrace:event-record-format": "XML" } })));
+        assert!(wrong.unwrap_err().to_string().contains("JSON or SOURCE"));
+        let filter = json!({ "Filters": [{ "Pattern": r#"{"data":{"n":[1]}}"# }] });
+        let more = json!({ "FilterCriteria": filter, "Tags": { "millrace:event-record-format": "JSON" } });
+        let uuid = mappings.create(&scope, body(more)).unwrap()["UUID"].as_str().unwrap().to_owned();
+        world.put(&[
+            ("k", b"\x03{\"n\":1}"),
+            ("k", b"\x03{\"n\":2}"),
+            ("k", b"{\"n\":1,\"plain\":true}"),
+            ("k", b"\x03!"),
+        ]);
+        // What cannot be read comes as it is, past the filters.
+        let expected = ["{\"n\":1}", "{\"n\":1,\"plain\":true}", "\u{3}!"];
+        until("three records are seen", || seen(&world) == expected).await;
+        mappings.change_tags(&scope, &uuid, |tags| drop(tags.remove("millrace:event-record-format"))).unwrap();
+        until("it is enabled", || state(&mappings, &uuid) == "Enabled").await;
+        world.put(&[("k", b"\x03{\"n\":1}"), ("k", b"{\"n\":1,\"last\":true}")]);
+        until("the frame does not match now", || seen(&world).len() == 4).await;
+        assert_eq!(seen(&world)[3], "{\"n\":1,\"last\":true}");
+        mappings.shutdown().await;
+    });
+}

@@ -8,8 +8,10 @@ mod summary;
 use super::client::{CliError, Client, EndpointArgs};
 use super::up;
 use crate::door::{DeployEvent, DeployRequest, carry_out};
+use crate::logging::LogArgs;
 use crate::server::{Server, StartError};
-use crate::settings::{Settings, TemplateArgs, UpArgs};
+use crate::settings::{AuthSetting, OnOff, Settings, TemplateArgs, UpArgs};
+use crate::vault::EncryptionArgs;
 use clap::Args;
 use flate2::read::GzDecoder;
 use millrace_base::Scope;
@@ -114,8 +116,19 @@ async fn start(args: &DemoArgs, data: PathBuf) -> Result<Server, CliError> {
         search_port: args.search_port,
         host: [127, 0, 0, 1].into(),
         data,
+        auth: AuthSetting::Off,
+        insecure_no_auth: false,
+        tls: None,
+        tls_cert: None,
+        tls_key: None,
+        tls_names: Vec::new(),
         s3_endpoint: None,
         deploy: TemplateArgs::default(),
+        encryption: EncryptionArgs::default(),
+        kinesis_quotas: false,
+        telemetry: OnOff::On,
+        otlp_endpoint: None,
+        log: LogArgs::default(),
     };
     loop {
         let settings = Settings::derive(&up).map_err(|error| CliError::Input(error.to_string()))?;

@@ -1,0 +1,166 @@
+//! Looks at alarms every second, and carries out what they are to do: topics, queues, functions and webhooks.
+
+use crate::calling::function;
+use bytes::Bytes;
+use millrace_base::{Arn, Clock, Dice, Millis};
+use millrace_functions::{Events, Invocation};
+use millrace_queue::sns::{NewNotification, TopicKey, Topics};
+use millrace_queue::{NewMessage, QueueKey, Queues};
+use millrace_watch::alarms::{Alarms, PendingAction};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often alarms are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The history is tidied after so many looks.
+const TIDY_EVERY: u64 = 3600;
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+/// An action that fails is tried again: at once, and after these pauses.
+const RETRY_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
+/// AWS's subject of a notification.
+const SUBJECT_LETTERS_MAX: usize = 100;
+/// An action that was left over for longer, because the server was down, is stale but still carried out; this is said.
+const LATE_MS: Millis = 60_000;
+
+/// Where actions go.
+#[derive(Clone)]
+pub struct Actors {
+    /// SNS.
+    pub topics: Topics,
+    /// SQS.
+    pub queues: Queues,
+    /// Lambda.
+    pub events: Events,
+    /// Request ids.
+    pub dice: Arc<dyn Dice>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Looks until `stopped`. An action that is under way then is carried out again at the next start.
+pub async fn run(alarms: Alarms, actors: Actors, mut stopped: watch::Receiver<()>) {
+    let http = reqwest::Client::builder().timeout(ANSWER_TIME_MAX).build().unwrap_or_default();
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut acting, mut busy, mut looks) = (JoinSet::new(), Vec::<String>::new(), 0u64);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stopped.changed() => return,
+            Some(done) = acting.join_next() => {
+                if let Ok(id) = done {
+                    busy.retain(|other| *other != id);
+                }
+                continue;
+            }
+        }
+        looks += 1;
+        for action in look(&alarms, looks.is_multiple_of(TIDY_EVERY)).await {
+            if !busy.contains(&action.id) {
+                busy.push(action.id.clone());
+                acting.spawn(carry_out(alarms.clone(), actors.clone(), http.clone(), action));
+            }
+        }
+    }
+}
+
+async fn look(alarms: &Alarms, tidies: bool) -> Vec<PendingAction> {
+    let alarms = alarms.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        alarms.step()?;
+        if tidies {
+            alarms.tidy()?;
+        }
+        alarms.pending()
+    });
+    match looked.await {
+        Ok(Ok(pending)) => pending,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "alarms could not be looked at, the next look is in a second");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+async fn carry_out(alarms: Alarms, actors: Actors, http: reqwest::Client, action: PendingAction) -> String {
+    let late = actors.clock.now() - action.since;
+    if late > LATE_MS {
+        tracing::info!(alarm = %action.alarm, seconds = late / 1000, "an action of an alarm is carried out late");
+    }
+    let mut outcome = actors.act(&http, &action).await;
+    for pause in RETRY_AFTER {
+        if outcome.is_ok() {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        outcome = actors.act(&http, &action).await;
+    }
+    if let Err(reason) = &outcome {
+        tracing::error!(alarm = %action.alarm, action = %action.action, %reason, "an action of an alarm failed");
+    }
+    let id = action.id.clone();
+    let noted = tokio::task::spawn_blocking(move || alarms.acted(&action, &outcome)).await;
+    if let Ok(Err(error)) = noted {
+        tracing::error!(%error, "an action of an alarm was carried out and will be again: that it was could not be written");
+    }
+    id
+}
+
+impl Actors {
+    async fn act(&self, http: &reqwest::Client, action: &PendingAction) -> Result<(), String> {
+        if action.action.starts_with("http://") || action.action.starts_with("https://") {
+            return webhook(http, action).await;
+        }
+        let arn: Arn = action.action.parse().map_err(|error| format!("{error}"))?;
+        match &*arn.service {
+            "sns" => self.publish(&arn, action).await,
+            "sqs" => self.send(&arn, action).await,
+            "lambda" => self.invoke(action).await,
+            other => Err(format!("actions go to sns, sqs, lambda and webhooks, not to {other}")),
+        }
+    }
+
+    async fn publish(&self, arn: &Arn, action: &PendingAction) -> Result<(), String> {
+        let key = TopicKey::of_arn(&arn.to_string()).ok_or("it is no topic's ARN")?;
+        let state = action.notification["NewStateValue"].as_str().unwrap_or_default();
+        let region = action.notification["Region"].as_str().unwrap_or_default();
+        let subject = format!("{state}: \"{}\" in {region}", action.alarm);
+        let new = NewNotification {
+            message: action.notification.to_string(),
+            subject: Some(subject.chars().take(SUBJECT_LETTERS_MAX).collect()),
+            ..NewNotification::default()
+        };
+        self.topics.publish(&key, new).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn send(&self, arn: &Arn, action: &PendingAction) -> Result<(), String> {
+        let key = QueueKey::of_arn(arn).ok_or("it is no queue's ARN")?;
+        let body = Bytes::from(action.notification.to_string());
+        let new = NewMessage { sender_id: key.scope.account.to_string(), ..NewMessage::of(body) };
+        self.queues.send(&key, vec![new]).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn invoke(&self, action: &PendingAction) -> Result<(), String> {
+        let (function, qualifier) = function(&action.action).map_err(|error| error.to_string())?;
+        let invocation = Invocation {
+            function,
+            qualifier,
+            request_id: self.dice.uuid().into(),
+            payload: Bytes::from(action.event.to_string()),
+            client_context: None,
+        };
+        self.events.submit(invocation).await.map_err(|error| error.to_string())
+    }
+}
+
+async fn webhook(http: &reqwest::Client, action: &PendingAction) -> Result<(), String> {
+    let answer = http.post(&action.action).json(&action.notification).send().await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status().is_success() {
+        true => Ok(()),
+        false => Err(format!("it answered {}", answer.status())),
+    }
+}
