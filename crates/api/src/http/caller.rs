@@ -1,7 +1,7 @@
 //! Who calls: the access key id and the region of a request's signature.
 //!
-//! The signature itself is not verified yet; any secret is accepted. What is missing is refused in AWS's words (source:
-//! kinesalite's recorded answers).
+//! With `--auth on` the [lock](super::lock) verifies the signature and makes the caller of its key's owner; what is read here
+//! is believed only with `--auth off`. What is missing is refused in AWS's words (source: kinesalite's recorded answers).
 
 use crate::authorize::Guard;
 use crate::wire::{Fault, kinds};
