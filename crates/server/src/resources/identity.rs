@@ -55,8 +55,18 @@ fn check(value: Option<&Value>, path: &str, kind: DocumentKind) -> Result<(), Re
     let open =
         |value: &Value| read::is_open(value) || value.as_array().is_some_and(|all| all.iter().any(read::is_open));
     match value.filter(|value| !read::is_open(value) && !statements.is_some_and(open)) {
-        Some(value) => check_document(&document(value), kind).map_err(|error| refused(path, error)),
+        Some(value) => check_document(&document(&closed(value)), kind).map_err(|error| refused(path, error)),
         None => Ok(()),
+    }
+}
+
+/// A document with a text that is good anywhere in place of what other resources will tell.
+fn closed(value: &Value) -> Value {
+    match value {
+        open if read::is_open(open) => Value::from("*"),
+        Value::Array(all) => all.iter().map(closed).collect(),
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), closed(member))).collect(),
+        plain => plain.clone(),
     }
 }
 
