@@ -6,6 +6,7 @@ import datetime
 import decimal
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from aws_schema_registry.jsonschema import JsonSchema
 from aws_schema_registry.serde import KafkaDeserializer, KafkaSerializer
 from conftest import ACCOUNT, BINARY, REGION, put_all, read_all, wait_for
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from test_schema_registry_java import Java
 
 REGISTRY = {"RegistryName": "default-registry"}
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
@@ -415,3 +417,26 @@ def test_functions_get_json_when_their_mapping_asks_for_it(shop):
         functions.tag_resource(Resource=mapping["EventSourceMappingArn"], Tags={"millrace:event-record-format": "XML"})
     assert "JSON or SOURCE" in str(refused.value)
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+@pytest.mark.skipif(not os.environ.get("MILLRACE_REGISTRY_JAVA"), reason="run by `cargo xtask compat registry`")
+@pytest.mark.parametrize("form", ["AVRO", "JSON", "PROTOBUF"])
+def test_sql_reads_what_javas_serializers_write_and_they_read_what_it_writes(shop, form):
+    java = Java(shop.server, "default-registry")
+    try:
+        kind, topic = f"{form.lower()}-glue", shop.unique("java")
+        written = [java.write(form, packed, topic, version, 10 + version, "näh" * 30)
+                   for version in (1, 2) for packed in ("NONE", "ZLIB")]
+        source, sink = shop.unique("java"), shop.unique("back")
+        shop.server.create_stream(source)
+        shop.server.create_stream(sink)
+        put_all(shop.kinesis, source, [(record, "one") for record in written])
+        columns = "id BIGINT NOT NULL, note STRING"
+        script = table("a", columns, source, kind, glue_options(kind, topic))
+        script += table("b", columns, sink, kind, glue_options(kind, sink, **{"schema.autoRegistration": "true"}))
+        with Running(shop.server, script + "INSERT INTO b SELECT id, COALESCE(note, 'none') FROM a;"):
+            records = read_all(shop.kinesis, sink, expected=4, seconds=30)
+        read = [java.read(form, sink, record["Data"]) for record in records]
+        assert read == ["11 none"] * 2 + ["12 " + "näh" * 30] * 2
+    finally:
+        java.stop()
