@@ -181,20 +181,34 @@ def sick(tmp_path_factory):
 
     queue = server.client("sqs").create_queue(QueueName="given-up")["QueueUrl"]
     assert queue
-    for name, code in (("slow", SLOW), ("poisoned", POISONED)):
+    for name, code in (("slow", SLOW), ("poisoned", POISONED), ("lost", POISONED)):
         server.create_stream(name)
         create_function(server, name, code)
     create_mapping(server, "slow", "slow", BatchSize=1)
     create_mapping(server, "poisoned", "poisoned", BatchSize=10)
-    create_mapping(server, "poisoned", "poisoned", BatchSize=10, MaximumRetryAttempts=0, DestinationConfig={
+    create_mapping(server, "lost", "lost", BatchSize=10, MaximumRetryAttempts=0, DestinationConfig={
         "OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:given-up"}})
     put(server, "slow", [("x", str(n)) for n in range(40)])
     put(server, "poisoned", [("x", "k")])
+    put(server, "lost", [("x", "k")])
     put(server, "blocked", [("x", "k")])
     put(server, "rows", [(json.dumps({"id": "a", "n": 1}), "k")])
     yield server
     server.stop()
     print(f"--- {server.log}\n{server.log_text()[-4000:]}")
+
+
+def test_a_bucket_that_cannot_be_written_makes_deliveries_stale_and_gets_all_in_the_end(sick):
+    caused(sick, "failing sink")
+    failed = Trouble("AWS/Firehose", "DeliveryToS3.Success", {"DeliveryStreamName": "blocked"}, "Minimum", 0, "", "")
+    assert statistic(sick, failed) == 0
+    bucket = sick.data / "lake" / "away"
+    bucket.unlink()
+    bucket.mkdir()
+    wait_for(lambda: sick.lake("away"), 40, "the delivery to go on")
+    wait_for(lambda: not diagnosed(sick, TROUBLES["failing sink"]), 10, "the doctor to see that it does")
+    delivered = Trouble("AWS/Firehose", "DeliveryToS3.Records", {"DeliveryStreamName": "blocked"}, "Sum", 1, "", "")
+    assert statistic(sick, delivered) == 1
 
 
 def test_a_slow_consumer_falls_behind(sick):
@@ -215,25 +229,12 @@ def test_a_poison_batch_is_tried_again_and_again(sick):
 
 def test_what_was_given_up_waits_in_its_queue(sick):
     found = caused(sick, "dead letters")
-    assert found["subject"] == "queue given-up" and "poisoned" in found["cause"]
+    assert found["subject"] == "queue given-up" and "lost" in found["cause"]
 
 
 def test_checkpoints_fail_at_a_sink_that_refuses(sick):
     found = caused(sick, "failing checkpoints")
     assert found["subject"] == "application refused" and "table 'strict'" in found["cause"]
-
-
-def test_a_bucket_that_cannot_be_written_makes_deliveries_stale_and_gets_all_in_the_end(sick):
-    caused(sick, "failing sink")
-    failed = Trouble("AWS/Firehose", "DeliveryToS3.Success", {"DeliveryStreamName": "blocked"}, "Minimum", 0, "", "")
-    assert statistic(sick, failed) == 0
-    bucket = sick.data / "lake" / "away"
-    bucket.unlink()
-    bucket.mkdir()
-    wait_for(lambda: sick.lake("away"), 40, "the delivery to go on")
-    wait_for(lambda: not diagnosed(sick, TROUBLES["failing sink"]), 10, "the doctor to see that it does")
-    delivered = Trouble("AWS/Firehose", "DeliveryToS3.Records", {"DeliveryStreamName": "blocked"}, "Sum", 1, "", "")
-    assert statistic(sick, delivered) == 1
 
 
 def test_a_hot_key_throttles_its_shard_and_no_other(start_server):

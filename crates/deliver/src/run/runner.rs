@@ -147,7 +147,7 @@ impl Runner {
             self.stats.staged_read.store(self.readers.read.get(&0).copied().unwrap_or(0), Ordering::Relaxed);
         }
         self.stats.partitions.store(self.lanes.by_lane.len() as u64, Ordering::Relaxed);
-        self.stats.oldest_pending.store(self.lanes.oldest().unwrap_or(0), Ordering::Relaxed);
+        self.stats.oldest_pending.store(self.oldest().unwrap_or(0), Ordering::Relaxed);
         match step {
             Ok(step) => {
                 if step.worked && self.attempts > 0 {
@@ -165,6 +165,12 @@ impl Runner {
                 Step { worked: false, wake_at: Some(self.retry_at), reads: false }
             }
         }
+    }
+
+    /// When the oldest record arrived that waits in a lane, or is on its way to its destination.
+    fn oldest(&self) -> Option<Millis> {
+        let under_way = self.work.iter().filter_map(|work| work.lane.as_ref()).flat_map(|(_, records)| records);
+        under_way.map(|held| held.arrival).chain(self.lanes.oldest()).min()
     }
 
     /// Waits until a shard has something to read or ends. Cancel-safe.

@@ -88,6 +88,11 @@ fn time(ms: Millis) -> String {
     }
 }
 
+/// A number of things.
+fn many(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 fn size(bytes: u64) -> String {
     match bytes {
         ..1_048_576 => format!("{} KiB", bytes >> 10),
@@ -148,7 +153,7 @@ fn failed_puts(vitals: &Vitals, stream: &str, count: u64) -> Finding {
     Finding {
         symptom: "failing puts",
         subject: format!("stream {stream}"),
-        seen: format!("{count} records were refused in the last {}", time(LATELY_MS)),
+        seen: format!("{} refused in the last {}", many(count, "record"), time(LATELY_MS)),
         cause: cause.to_owned(),
         remedy: remedy.to_owned(),
         command: Some(format!("df -h {}", vitals.data)),
@@ -188,7 +193,9 @@ fn job(job: &JobVitals) -> Option<Finding> {
         symptom,
         subject: format!("application {}", job.application),
         seen: format!(
-            "{failed_checkpoints} checkpoints failed and the job began {restarts} times anew since the start"
+            "{} failed and the job began anew {} since the start",
+            many(*failed_checkpoints, "checkpoint"),
+            many(*restarts, "time")
         ),
         cause,
         remedy: remedy.to_owned(),
@@ -235,7 +242,8 @@ fn poison(vitals: &Vitals, stuck: &StuckVitals) -> Finding {
         symptom: "poison batch",
         subject: format!("event source mapping {} ({function})", stuck.mapping),
         seen: format!(
-            "{records} records from position {first} of {shard} were tried {tries} times in {}",
+            "{} from position {first} of {shard} tried {tries} times in {}",
+            many(*records as u64, "record"),
             time(stuck.for_ms)
         ),
         cause,
@@ -295,7 +303,11 @@ fn late(vitals: &Vitals, reader: &ReaderVitals) -> Option<Finding> {
     Some(Finding {
         symptom: "climbing iterator age",
         subject: format!("{kind} {name} reading stream {stream}"),
-        seen: format!("{records} records of {shard} wait, the oldest for {}; {moves}", time(reader.age_ms)),
+        seen: format!(
+            "{} of {shard} waiting, the oldest for {}; {moves}",
+            many(*records, "record"),
+            time(reader.age_ms)
+        ),
         cause,
         remedy,
         command,
@@ -482,7 +494,7 @@ fn dead_letters(letters: &Letters) -> Finding {
     Finding {
         symptom: "dead letters",
         subject: format!("queue {}", queue.name),
-        seen: format!("{} messages wait{}{grows}", queue.messages, age.unwrap_or_default()),
+        seen: format!("{} waiting{}{grows}", many(queue.messages as u64, "message"), age.unwrap_or_default()),
         cause: told.join("; "),
         remedy: "look at them, mend what they failed on, and bring them back".to_owned(),
         command: Some(format!("millrace dlq show {0} && millrace dlq redrive {0}", queue.name)),

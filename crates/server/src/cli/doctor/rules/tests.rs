@@ -135,7 +135,7 @@ fn dead_letters_tell_their_reasons() {
     let found = findings(&well(), &[Letters { queue, messages, grew: 2 }]);
     assert_eq!(found[0].cause, "2 × score: RetriesExhausted: no such user; 1 × received too often from orders");
     assert!(
-        found[0].seen.contains("3 messages wait, the oldest for 61.0 s, 2 more than 5 min ago"),
+        found[0].seen.contains("3 messages waiting, the oldest for 61.0 s, 2 more than 5 min ago"),
         "{}",
         found[0].seen
     );
