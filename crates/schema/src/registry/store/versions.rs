@@ -316,8 +316,7 @@ fn refusal(schema: &Schema, number: u32, old: &[SchemaVersion], violations: &[Vi
     );
     for violation in violations.iter().take(VIOLATIONS_SHOWN) {
         let with = old.get(violation.old_index).map_or(0, |version| version.number);
-        // The remedy is a sentence without its full stop.
-        let _ = write!(text, " With version {with}: {violation}. {}.", violation.remedy);
+        let _ = write!(text, " With version {with}: {violation}. To mend it, {}.", violation.remedy);
     }
     if violations.len() > VIOLATIONS_SHOWN {
         let _ = write!(text, " And {} more.", violations.len() - VIOLATIONS_SHOWN);
