@@ -1,3 +1,5 @@
+//! The rules over figures that were made up.
+
 use super::*;
 use crate::meters::Space;
 
