@@ -1,5 +1,6 @@
 """Glue's schema registry: the API as boto3 and the CLI call it, AWS's Python serializers, templates, and contracts on streams."""
 
+import hashlib
 import io
 import json
 import uuid
@@ -354,3 +355,25 @@ def test_the_registry_survives_a_kill(start_server, unique):
     server.restart()
     found = glue.get_schema_version(SchemaVersionId=second["SchemaVersionId"])
     assert (found["VersionNumber"], found["SchemaDefinition"]) == (2, order(NOTE))
+
+
+def aggregate(*payloads):
+    """The records as the Kinesis Producer Library packs them: one key, and fields 1 (keys) and 3 (records) of its Protobuf message."""
+    def field(number, data):
+        assert len(data) < 128
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    message = field(1, b"k") + b"".join(field(3, b"\x08\x00" + field(3, payload)) for payload in payloads)
+    return b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message).digest()
+
+
+def test_the_records_of_an_aggregate_are_judged_one_by_one(server, glue, kinesis, registry, unique):
+    stream = server.create_stream(unique("aggregates"))
+    glue.create_schema(
+        RegistryId={"RegistryName": registry}, SchemaName="person", DataFormat="JSON", SchemaDefinition=json.dumps(PERSON)
+    )
+    tag(kinesis, stream, schema=f"{registry}/person")
+    good, bad = b'{"name": "Ana"}', b'{"name": 7}'
+    answer = put(kinesis, stream, aggregate(good, good), aggregate(good, bad))
+    assert [bool(record.get("ErrorCode")) for record in answer["Records"]] == [False, True]
+    assert "user record 1 of the aggregate" in answer["Records"][1]["ErrorMessage"]
