@@ -144,9 +144,9 @@ def test_a_bad_put_says_why(kinesis, stream, change, message):
 
 def test_what_is_not_there_yet_says_so(kinesis, stream):
     with pytest.raises(botocore.exceptions.ClientError) as refused:
-        kinesis.start_stream_encryption(StreamName=stream, EncryptionType="KMS", KeyId="alias/aws/kinesis")
+        kinesis.describe_account_settings()
     assert refused.value.response["Error"]["Code"] == "UnsupportedOperationException"
-    assert "StartStreamEncryption" in refused.value.response["Error"]["Message"]
+    assert "DescribeAccountSettings" in refused.value.response["Error"]["Message"]
 
 
 def test_cbor_reads_what_json_wrote(server, kinesis, stream):

@@ -13,7 +13,36 @@ from test_signatures import Key, refusal, root_key
 
 # boto3 comes from the tests' own environment: the function's process has none.
 SITE = boto3.__file__.rsplit("/boto3/", 1)[0]
-TEMPLATE = "Resources:\n  Lake:\n    Type: AWS::S3::Bucket\n    Properties: {BucketName: guarded}\n"
+TEMPLATE = """
+Resources:
+  Lake:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: guarded}
+  In:
+    Type: AWS::Kinesis::Stream
+    Properties: {Name: app-in, ShardCount: 1}
+  Out:
+    Type: AWS::Kinesis::Stream
+    Properties: {Name: app-out, ShardCount: 1}
+  Copy:
+    Type: AWS::KinesisAnalyticsV2::Application
+    Properties:
+      ApplicationName: guarded-copy
+      RuntimeEnvironment: ZEPPELIN-FLINK-3_0
+      ApplicationMode: INTERACTIVE
+      ServiceExecutionRole: !Sub arn:aws:iam::${AWS::AccountId}:role/copier
+      ApplicationConfiguration:
+        ApplicationCodeConfiguration:
+          CodeContentType: PLAINTEXT
+          CodeContent:
+            TextContent: !Sub |
+              SET 'execution.checkpointing.interval' = '1s';
+              CREATE TABLE a (id BIGINT) WITH ('connector' = 'kinesis', 'stream.arn' = '${In.Arn}',
+                'aws.region' = '${AWS::Region}', 'source.init.position' = 'TRIM_HORIZON', 'format' = 'json');
+              CREATE TABLE b (id BIGINT) WITH ('connector' = 'kinesis', 'stream.arn' = '${Out.Arn}',
+                'aws.region' = '${AWS::Region}', 'format' = 'json');
+              INSERT INTO b SELECT id FROM a;
+"""
 CODE = """
 import os, sys
 sys.path.append(os.environ["SITE"])
@@ -239,6 +268,26 @@ def test_a_delivery_stream_writes_when_its_role_may(locked, admin):
     assert not list(locked.lake("guarded"))
     iam.put_role_policy(RoleName="fh", PolicyName="w", PolicyDocument=policy(allow("s3:PutObject", "arn:aws:s3:::guarded/in/*")))
     wait_for(lambda: list(locked.lake("guarded")), what="it delivers when its role is mended")
+
+
+def test_an_application_starts_when_its_role_may(locked, admin):
+    iam, kinesis = admin("iam"), admin("kinesis")
+    kinesis.put_record(StreamName="app-in", Data=b'{"id": 7}', PartitionKey="k")
+    wait_for(lambda: "sts:AssumeRole" in locked.log_text() and "role/copier" in locked.log_text(), what="there is no role")
+    iam.create_role(RoleName="copier", AssumeRolePolicyDocument=trust("kinesisanalytics.amazonaws.com"))
+    reads = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:DescribeStream", "kinesis:ListShards"]
+    iam.put_role_policy(RoleName="copier", PolicyName="r", PolicyDocument=policy(allow(reads, arn("kinesis", "stream/app-in"))))
+    lacking = "assumed-role/copier/guarded-copy is not authorized to perform: kinesis:PutRecords"
+    wait_for(lambda: lacking in locked.log_text(), what="the role may read, not write")
+    iam.put_role_policy(RoleName="copier", PolicyName="w",
+                        PolicyDocument=policy(allow("kinesis:PutRecords", arn("kinesis", "stream/app-out"))))
+    shard = kinesis.list_shards(StreamName="app-out")["Shards"][0]["ShardId"]
+
+    def copied():
+        given = kinesis.get_shard_iterator(StreamName="app-out", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        return [json.loads(r["Data"]) for r in kinesis.get_records(ShardIterator=given["ShardIterator"])["Records"]]
+
+    wait_for(lambda: copied() == [{"id": 7}], what="it runs when its role is mended")
 
 
 def test_who_did_what_is_on_record_and_cannot_be_changed(locked, admin):

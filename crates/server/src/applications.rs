@@ -4,7 +4,8 @@
 //! there. Each `INSERT` or statement set is one job with its own checkpoints in `DATA/jobs/ACCOUNT/REGION/NAME/GENERATION/N`. A job that
 //! fails starts again from its last checkpoint after a pause, as on AWS.
 
-use crate::jobs::{Jobs, RunningJob};
+use crate::jobs::{Jobs, Permit, RunningJob};
+use crate::permissions::Roles;
 use crate::resources::{ApplicationDefinition, ApplicationPort, PortError};
 use async_trait::async_trait;
 use millrace_base::{Clock, Millis, Scope};
@@ -40,6 +41,7 @@ pub struct Applications {
     clock: Arc<dyn Clock>,
     jobs: Arc<Jobs>,
     running: Mutex<HashMap<String, Vec<RunningJob>>>,
+    roles: Roles,
 }
 
 fn key(scope: &Scope, name: &str) -> String {
@@ -48,8 +50,8 @@ fn key(scope: &Scope, name: &str) -> String {
 
 impl Applications {
     /// Over the catalog; nothing runs until [`Applications::resume`].
-    pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, jobs: Arc<Jobs>) -> Self {
-        Self { catalog, clock, jobs, running: Mutex::default() }
+    pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, jobs: Arc<Jobs>, roles: Roles) -> Self {
+        Self { catalog, clock, jobs, running: Mutex::default(), roles }
     }
 
     /// Starts every application that the catalog holds, each from its last checkpoint.
@@ -58,9 +60,9 @@ impl Applications {
             let mut parts = key.splitn(3, '/');
             let scope = Scope::new(parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             match plan(&application.definition) {
-                Ok(graphs) => self.start(&scope, &key, application.generation, graphs),
+                Ok(graphs) => self.start(&scope, &key, (&application.definition, application.generation), graphs),
                 // The others run all the same.
-                Err(error) => eprintln!("application {key} does not run: {error}"),
+                Err(error) => tracing::warn!("application {key} does not run: {error}"),
             }
         }
         Ok(())
@@ -77,9 +79,21 @@ impl Applications {
         running.into_values().flatten().for_each(RunningJob::stop);
     }
 
-    fn start(&self, scope: &Scope, key: &str, generation: Millis, graphs: Vec<JobGraph>) {
+    fn start(
+        &self,
+        scope: &Scope,
+        key: &str,
+        (definition, generation): (&ApplicationDefinition, Millis),
+        graphs: Vec<JobGraph>,
+    ) {
         let jobs = graphs.into_iter().enumerate();
-        let jobs = jobs.map(|(n, graph)| self.jobs.supervise(scope, &format!("{key}/{generation}/{n}"), graph));
+        let permit = || -> Permit {
+            let (roles, scope) = (self.roles.clone(), scope.clone());
+            let (name, role) = (definition.name.clone(), definition.service_execution_role.clone());
+            Box::new(move |graph| roles.check_job((&scope, &name), &role, graph))
+        };
+        let start = |(n, graph)| self.jobs.supervise(scope, &format!("{key}/{generation}/{n}"), graph, permit());
+        let jobs = jobs.map(start);
         let jobs = jobs.collect();
         self.running.lock().insert(key.to_owned(), jobs);
     }
@@ -120,7 +134,7 @@ impl ApplicationPort for Applications {
             }
             Ok(transaction.put(TABLE, &key, &application)?)
         })?;
-        self.start(scope, &key, now, graphs);
+        self.start(scope, &key, (&application.definition, now), graphs);
         Ok(())
     }
 
@@ -138,7 +152,7 @@ impl ApplicationPort for Applications {
         if !goes_on {
             self.forget(&format!("{key}/{}", old.generation))?;
         }
-        self.start(scope, &key, generation, graphs);
+        self.start(scope, &key, (&new.definition, generation), graphs);
         Ok(())
     }
 

@@ -126,15 +126,7 @@ impl House {
         let tables = Tables::new(catalog.clone());
         let audit = Audit::open(disk.clone(), &data.join("audit")).map_err(room::<AuditError>("audit"))?;
         let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
-        let facts = Arc::new(RoomFacts {
-            catalog: catalog.clone(),
-            log: log.clone(),
-            queues: queues.clone(),
-            topics: topics.clone(),
-            functions: OnceLock::new(),
-        });
-        let asked = (settings.auth == AuthSetting::On).then(|| identities.clone());
-        let roles = Roles::new(asked, facts.clone(), clock.clone());
+        let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics));
         let functions = world.functions((&log, &queues, &topics), &store, (&meters, &roles), address)?;
         // There is one room of functions, so the first is as good as any.
         let _ = facts.functions.set(functions.functions.clone());
@@ -143,7 +135,7 @@ impl House {
         let deliveries = world.deliveries(&log, &tables, &store, &engine, (&calling, &meters, &roles))?;
         let jobs =
             jobs_over(&log, &engine, (&calling, &meters), &world.registry(), search_address, (disk, data.join("jobs")));
-        let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone()));
+        let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone(), roles.clone()));
         applications.resume().map_err(room("applications"))?;
         let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
@@ -207,17 +199,36 @@ impl House {
         let engine = self.engine;
         let closed = tokio::task::spawn_blocking(move || engine.close()).await;
         if let Ok(Err(error)) = closed {
-            eprintln!("the index did not close cleanly, it repairs itself at the next start: {error}");
+            tracing::warn!("the index did not close cleanly, it repairs itself at the next start: {error}");
         }
         let metrics = self.meters.metrics;
         let closed = tokio::task::spawn_blocking(move || metrics.close()).await;
         if let Ok(Err(error)) = closed {
-            eprintln!("the last seconds of metrics are lost: {error}");
+            tracing::warn!("the last seconds of metrics are lost: {error}");
         }
     }
 }
 
 impl World {
+    /// What rooms say of their resources, and what roles may do with them.
+    fn roles(
+        &self,
+        settings: &Settings,
+        identities: &Identities,
+        (log, queues, topics): (&Arc<dyn Log>, &Queues, &Topics),
+    ) -> (Arc<RoomFacts>, Roles) {
+        let facts = Arc::new(RoomFacts {
+            catalog: self.catalog.clone(),
+            log: log.clone(),
+            queues: queues.clone(),
+            topics: topics.clone(),
+            functions: OnceLock::new(),
+        });
+        let asked = (settings.auth == AuthSetting::On).then(|| identities.clone());
+        let roles = Roles::new(asked, facts.clone(), self.clock.clone());
+        (facts, roles)
+    }
+
     fn open(settings: &Settings) -> Result<Self, StartError> {
         let (clock, dice): (Arc<dyn Clock>, Arc<dyn Dice>) = (Arc::new(SystemClock), Arc::new(SystemDice));
         let vault = Vault::open(&settings.encryption, &settings.data, clock.clone(), dice.clone())?;
@@ -245,7 +256,7 @@ impl World {
             bytes_max: Metrics::BYTES_MAX,
         };
         let metrics = Metrics::open(parts)?;
-        let started = metrics.start(|error| eprintln!("metrics: {error}"));
+        let started = metrics.start(|error| tracing::warn!("metrics: {error}"));
         started.map_err(|source| MetricsError::Disk { path: dir, source })?;
         Ok(metrics)
     }
@@ -260,7 +271,7 @@ impl World {
         let log = LocalLog::open(parts, LogOptions::default()).map_err(room::<LogError>("log"))?;
         let damaged: Damaged = log.damaged().into_iter().map(|(key, error)| (key, error.to_string())).collect();
         for (stream, error) in &damaged {
-            eprintln!("stream {stream} cannot be used, the others can: {error}");
+            tracing::warn!("stream {stream} cannot be used, the others can: {error}");
         }
         if self.vault.has_changed() {
             log.begin_segments().map_err(room::<LogError>("log"))?;

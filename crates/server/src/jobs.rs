@@ -16,8 +16,13 @@ use std::time::Duration;
 /// Pauses between a failure and the next try: this, doubled each time, up to the maximum.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The longest pause of a job whose role may not do what it is to do.
+const DENIED_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often a pause looks whether the job was stopped meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether a job may do what its graph says; why not otherwise.
+pub type Permit = Box<dyn Fn(&JobGraph) -> Result<(), String> + Send>;
 
 /// Runs jobs.
 pub struct Jobs {
@@ -105,7 +110,8 @@ impl Jobs {
     }
 
     /// Starts a job that goes on from its last checkpoint under `id`, and again each time that it fails.
-    pub fn supervise(&self, scope: &Scope, id: &str, graph: JobGraph) -> RunningJob {
+    /// Each time, `permit` is asked first whether it may.
+    pub fn supervise(&self, scope: &Scope, id: &str, graph: JobGraph, permit: Permit) -> RunningJob {
         let (parts, store) = (self.parts(scope, id), CheckpointStore::new(self.disk.clone(), self.dir.join(id)));
         let watch = Watch { id: id.to_owned(), clock: self.clock.clone(), meter: self.meter.clone() };
         let id = id.to_owned();
@@ -114,13 +120,16 @@ impl Jobs {
             let mut again = false;
             loop {
                 watch.began(std::mem::replace(&mut again, true));
-                let opened = Job::open(&graph, parts.clone(), Some(store.clone()));
+                let permitted = permit(&graph).map_err(JobError::Graph);
+                // A role is mended in a moment, and asking costs nothing.
+                let pause_max = if permitted.is_ok() { PAUSE_MAX } else { DENIED_PAUSE_MAX };
+                let opened = permitted.and_then(|()| Job::open(&graph, parts.clone(), Some(store.clone())));
                 let Err(error) = opened.and_then(|job| drive(job, stop, state, Some(&watch))) else { return };
                 watch.failed(&error);
                 // Progress since the last failure means that it is another one.
                 let went_on = std::mem::take(&mut state.lock().counters.checkpoints) > 0;
-                pause = if went_on { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
-                eprintln!("job {id} failed and starts again in {} ms: {error}", pause.as_millis());
+                pause = if went_on { PAUSE } else { (pause * 2).min(pause_max) };
+                tracing::warn!("job {id} failed and starts again in {} ms: {error}", pause.as_millis());
                 state.lock().failure = Some(error.to_string());
                 if !slept(pause, stop) {
                     return;

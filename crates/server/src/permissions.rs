@@ -1,4 +1,4 @@
-//! Least privilege inside the process: what delivery streams and functions may do is what their roles may, and what resources
+//! Least privilege inside the process: what delivery streams, applications and functions may do is what their roles may, and what resources
 //! say of themselves is found in their rooms.
 //!
 //! With `--auth off` nobody has verified who made a role, so nothing is asked.
@@ -11,6 +11,7 @@ use millrace_base::{Arn, Clock, Millis, Scope};
 use millrace_catalog::Catalog;
 use millrace_functions::{Credentials, FunctionFinder, FunctionKey, FunctionVersion, Functions, RoleCredentials};
 use millrace_log::{Log, StreamKey, TagStore};
+use millrace_process::graph::{ConnectorSpec, JobGraph, Operator};
 use millrace_queue::sns::{TopicKey, Topics};
 use millrace_queue::{QueueKey, Queues};
 use parking_lot::Mutex;
@@ -24,6 +25,12 @@ const LEFT_MS_MIN: Millis = 6 * 3600 * 1000;
 
 const FIREHOSE: &str = "firehose.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
+const APPLICATIONS: &str = "kinesisanalytics.amazonaws.com";
+
+/// What a stream is read and written with.
+const READS: [&str; 4] =
+    ["kinesis:DescribeStream", "kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"];
+const WRITES: [&str; 1] = ["kinesis:PutRecords"];
 
 /// What rooms know of their resources.
 pub struct RoomFacts {
@@ -109,6 +116,45 @@ impl Roles {
         let guard = Guard::new(gate.clone(), principal, via());
         guard.allow(scope, &Need::on(action, resource)).map_err(said)
     }
+}
+
+impl Roles {
+    /// Whether an application may read and write the streams of one of its jobs, and call its functions. Asked whenever the
+    /// job is started or started again.
+    pub fn check_job(&self, (scope, name): (&Scope, &str), role: &str, graph: &JobGraph) -> Result<(), String> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        let source = scope.arn("kinesisanalytics", &format!("application/{name}"));
+        let check = |action: &str, resource: &str| self.check((APPLICATIONS, &source), role, action, resource);
+        for node in &graph.nodes {
+            match &node.operator {
+                Operator::Source(table) => stream(scope, table)
+                    .map_or(Ok(()), |stream| READS.iter().try_for_each(|action| check(action, &stream)))?,
+                Operator::Sink(table) => stream(scope, table)
+                    .map_or(Ok(()), |stream| WRITES.iter().try_for_each(|action| check(action, &stream)))?,
+                Operator::ExternalCalls(calls) => {
+                    calls.iter().try_for_each(|call| check("lambda:InvokeFunction", &call.function.lambda))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The ARN of the stream that a table stands for.
+fn stream(scope: &Scope, table: &ConnectorSpec) -> Option<String> {
+    let options = &table.options;
+    if table.connector != "kinesis" {
+        return None;
+    }
+    let named = || {
+        let region = options.get("aws.region").map_or(&*scope.region, String::as_str);
+        let scope = Scope::new(&scope.account, region);
+        Some(scope.arn("kinesis", &format!("stream/{}", options.get("stream")?)).to_string())
+    };
+    options.get("stream.arn").cloned().or_else(named)
 }
 
 /// What a service calls its sessions after: the name of what it acts for.
