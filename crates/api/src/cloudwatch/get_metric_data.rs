@@ -1,6 +1,6 @@
 //! GetMetricData: metrics and metric math, in pages of datapoints.
 
-use super::{CloudWatch, metric, place};
+use super::{CloudWatch, metric, moment, place};
 use crate::http::Caller;
 use crate::models::cloudwatch::{
     GetMetricDataInput, GetMetricDataOutput, LabelOptions, MetricDataQuery, MetricDataResult, faults,
@@ -14,7 +14,7 @@ use millrace_watch::{Stat, UnknownStat};
 const DATAPOINTS_MAX: usize = 100_800;
 
 pub fn call(service: &CloudWatch, caller: &Caller, input: GetMetricDataInput) -> Result<GetMetricDataOutput, Fault> {
-    let (start, end) = (input.start_time.0, input.end_time.0);
+    let (start, end) = (moment(input.start_time), moment(input.end_time));
     if start >= end {
         return Err(kinds::VALIDATION.because("The parameter StartTime must be less than the parameter EndTime."));
     }

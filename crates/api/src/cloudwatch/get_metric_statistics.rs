@@ -1,6 +1,6 @@
 //! GetMetricStatistics: one metric. Values in several units are told apart, as AWS does.
 
-use super::{CloudWatch, metric, period, statistic};
+use super::{CloudWatch, metric, moment, period, statistic};
 use crate::http::Caller;
 use crate::models::cloudwatch::{Datapoint, GetMetricStatisticsInput, GetMetricStatisticsOutput, faults};
 use crate::wire::{Fault, Text, Timestamp};
@@ -23,7 +23,7 @@ pub fn call(
 ) -> Result<GetMetricStatisticsOutput, Fault> {
     let asked = asked(&input)?;
     let period = period(input.period)?;
-    let (start, end) = (input.start_time.0, input.end_time.0);
+    let (start, end) = (moment(input.start_time), moment(input.end_time));
     if start >= end {
         return Err(faults::INVALID_PARAMETER_COMBINATION_EXCEPTION
             .because("The parameter StartTime must be less than the parameter EndTime."));

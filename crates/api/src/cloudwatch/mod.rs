@@ -11,12 +11,15 @@ mod tags;
 
 use crate::http::{Call, Caller, Reply, Service, blocking};
 use crate::models::cloudwatch::{Dimension, MODEL, faults};
-use crate::wire::{Fault, Model};
+use crate::wire::{Fault, Model, Timestamp};
 use async_trait::async_trait;
 use millrace_base::{Clock, Millis};
 use millrace_watch::alarms::Alarms;
 use millrace_watch::{Dashboards, MetricKey, Metrics, Stat, UnknownStat, math};
 use std::sync::Arc;
+
+/// A hundred million days, in milliseconds.
+const MOMENT_MAX: Millis = 8_640_000_000_000_000;
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
@@ -95,6 +98,11 @@ fn statistic(name: &str) -> Result<Stat, Fault> {
         faults::INVALID_PARAMETER_VALUE_EXCEPTION
             .because(format!("The value {name} for parameter Stat is not supported: {unknown}."))
     })
+}
+
+/// A time of a request; one that no calendar has is the last that one has.
+fn moment(time: Timestamp) -> Millis {
+    time.0.clamp(-MOMENT_MAX, MOMENT_MAX)
 }
 
 /// The place of a page by its token.

@@ -87,16 +87,11 @@ impl Scene<'_> {
             "RATE" => series.with(steps().map(|(moment, diff, seconds)| (moment, diff / seconds)).collect()),
             "RUNNING_SUM" => {
                 let mut sum = 0.0;
-                series.map(|value| Some(value)).with(
-                    series
-                        .points
-                        .iter()
-                        .map(|(moment, value)| {
-                            sum += value;
-                            (*moment, sum)
-                        })
-                        .collect(),
-                )
+                let mut add = |(moment, value): &(Millis, f64)| {
+                    sum += value;
+                    (*moment, sum)
+                };
+                series.with(series.points.iter().map(&mut add).collect())
             }
             part => {
                 let points = self.grid(series.period_ms).map(|moment| (moment, calendar(part, moment)));

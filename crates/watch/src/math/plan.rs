@@ -325,7 +325,7 @@ impl Scene<'_> {
     }
 
     fn check_grid(&self, period_ms: Millis) -> Result<(), Wrong> {
-        let periods = (self.range.end - self.range.start) / period_ms;
+        let periods = self.range.end.saturating_sub(self.range.start) / period_ms;
         if periods <= PERIODS_MAX {
             return Ok(());
         }

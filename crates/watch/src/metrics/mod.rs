@@ -90,7 +90,7 @@ pub enum NotKept {
 }
 
 impl Metrics {
-    /// No metrics yet; they are kept in memory only, and none is thrown away: for tests and tools.
+    /// No metrics yet; they are kept in memory only, the last hours of each: for tests and tools.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let state = State::new(clock.now(), SERIES_MAX);
         Self::of(clock, state, None, Vec::new())

@@ -52,7 +52,7 @@ impl Resolution {
         // The coarsest that fits is the cheapest, but the newest points are the same in all of them, so minutes are preferred
         // to hours while they are kept: their borders are where the query's are.
         let mut fitting: Vec<Self> = fitting.collect();
-        fitting.retain(|resolution| *resolution != Self::Hour || start + Self::Minute.kept_ms() < now);
+        fitting.retain(|resolution| *resolution != Self::Hour || start.saturating_add(Self::Minute.kept_ms()) < now);
         fitting.first().copied()
     }
 }

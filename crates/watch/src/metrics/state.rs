@@ -18,6 +18,10 @@ pub(super) type SeriesId = u32;
 
 /// So many recent points are absorbed at once, so that a series with a thousand time stamps stays small.
 const RECENT_MAX: usize = 64;
+/// What a series' seconds take without a disk: three hours of a counter.
+const MEMORY_BYTES_MAX: usize = 128 << 10;
+/// How many minutes a series has without a disk: a day.
+const MEMORY_MINUTES_MAX: usize = 24 * 60;
 
 /// All series.
 pub(super) struct State {
@@ -167,9 +171,14 @@ impl State {
     /// Takes what counters counted into the second that they counted in.
     pub(super) fn fold(&mut self, now: Millis) {
         let second = self.open_second;
-        for entry in self.series.values_mut() {
+        let mut full = Vec::new();
+        for (id, entry) in &mut self.series {
             entry.fold(second);
+            if entry.recent.len() > RECENT_MAX {
+                full.push(*id);
+            }
         }
+        full.into_iter().for_each(|id| self.absorb(id));
         self.open_second = Resolution::Second.floor(now);
     }
 
@@ -194,7 +203,10 @@ impl State {
             writer.push(moment, resolution.width_ms(), &values);
             entry.tail.take(resolution, moment, &values);
         }
-        self.bytes += entry.tail.bytes() - before;
+        if !self.has_journal {
+            entry.tail.trim();
+        }
+        self.bytes = (self.bytes + entry.tail.bytes()).saturating_sub(before);
         for (writer, resolution) in writers.into_iter().zip([Resolution::Second, Resolution::Minute]) {
             if self.has_journal && !writer.bytes.is_empty() {
                 self.pending.push((id, resolution, writer));
@@ -292,6 +304,18 @@ impl Tail {
             Some((other, sum)) if *other == minute => sum.merge(values),
             _ => self.minutes.insert(at, (minute, values.clone())),
         }
+    }
+
+    /// Lets the oldest points go where no disk takes them.
+    fn trim(&mut self) {
+        if self.seconds.bytes.len() > MEMORY_BYTES_MAX {
+            let width = Resolution::Second.width_ms();
+            let points: Vec<(Millis, Summary)> = Points::new(&self.seconds.bytes, width).collect();
+            self.seconds = PointWriter::default();
+            points[points.len() / 2..].iter().for_each(|(second, values)| self.seconds.push(*second, width, values));
+        }
+        let gone = self.minutes.len().saturating_sub(MEMORY_MINUTES_MAX);
+        self.minutes.drain(..gone);
     }
 
     fn merge(&mut self, other: &Self) {

@@ -59,6 +59,22 @@ fn percentiles_are_within_a_percent() {
     }
 }
 
+#[test]
+fn memory_is_bounded_without_a_disk() {
+    let clock = Arc::new(SimClock::at(600_000));
+    let metrics = Metrics::new(clock.clone());
+    let series = metrics.series(&key("Duration"), "Milliseconds");
+    for second in 0..200_000 {
+        series.count(f64::from(second % 100));
+        clock.advance(1000);
+        metrics.step().unwrap();
+    }
+    assert!(metrics.shared.state.lock().bytes < 4 << 20);
+    let last_hour = clock.now() - 3_600_000..clock.now();
+    assert_eq!(metrics.summaries(&key("Duration"), None, last_hour.clone(), 1000).len(), 3600);
+    assert_eq!(metrics.summaries(&key("Duration"), None, last_hour, 3_600_000).len(), 2);
+}
+
 /// What a count costs on this machine: run with `--ignored --nocapture`.
 #[test]
 #[ignore = "measures; it says nothing on a busy machine"]

@@ -1,7 +1,7 @@
 //! `tests/math/cases.txt`: metrics of a group of cases, then expressions and what they give.
 
 use millrace_base::{Millis, Scope};
-use millrace_testkit::SimClock;
+use millrace_testkit::{SimClock, SimDice};
 use millrace_watch::math::{Answer, Labels, MathError, MetricQuery, MetricStat, Plan, What};
 use millrace_watch::{MetricKey, Metrics, Resolution, Stat, Summary};
 use std::sync::Arc;
@@ -109,4 +109,66 @@ fn expressions_give_what_the_table_says() {
     }
     assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
     assert!(cases >= 100, "{cases} cases");
+}
+
+#[test]
+fn nonsense_is_refused_and_never_more() {
+    const WORDS: [&str; 36] = [
+        "m1",
+        "e1",
+        "SUM",
+        "AVG",
+        "IF",
+        "FILL",
+        "SORT",
+        "SLICE",
+        "SEARCH",
+        "METRICS",
+        "TIME_SERIES",
+        "PERIOD",
+        "RATE",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        "+",
+        "-",
+        "*",
+        "/",
+        "^",
+        "<",
+        "==",
+        "AND",
+        "1",
+        "0",
+        "2.5e300",
+        "'{Mine, Id} errors'",
+        "'Sum'",
+        "\"é",
+        "DESC",
+        "REPEAT",
+        "\\",
+        " ",
+    ];
+    let group = Group {
+        metrics: vec![("m1".to_owned(), 60, values("1 - 3"))],
+        expressions: vec![("e1".to_owned(), "[m1, m1 * 2]".to_owned())],
+    };
+    let mut right = 0;
+    for seed in 0..20_000 {
+        let dice = SimDice::new(seed);
+        let words: Vec<&str> = (0..=dice.below(12)).map(|_| *dice.pick(&WORDS)).collect();
+        let found = evaluate(&group, &words.concat());
+        if let Ok(answers) = found {
+            right += 1;
+            let all = answers.iter().flat_map(|answer| &answer.series.points);
+            assert!(all.clone().all(|(_, value)| value.is_finite()), "{}", words.concat());
+        }
+    }
+    assert!(right > 40, "{right} made sense");
+    for deep in ["(", "-", "[", "SUM(", "2^"] {
+        assert!(evaluate(&group, &deep.repeat(500)).is_err());
+        assert!(evaluate(&group, &format!("SEARCH('{}', 'Sum', 60)", "(".repeat(900))).is_err());
+    }
 }
