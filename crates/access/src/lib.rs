@@ -7,8 +7,7 @@
 //!             └─ sessions   temporary keys, each with whom it stands for
 //! ```
 //!
-//! All of it is kept in the catalog, by account. Nothing is enforced yet: policies are checked for their form and kept, not
-//! evaluated.
+//! All of it is kept in the catalog, by account. [`Authorizer`] decides by it what anybody may do.
 
 pub mod audit;
 mod document;

@@ -1,4 +1,4 @@
-//! AddPermission: a statement in the queue's policy, which is kept and told, not enforced.
+//! AddPermission: a statement in the queue's policy.
 
 use super::Door;
 use crate::http::Caller;

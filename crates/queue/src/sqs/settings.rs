@@ -26,7 +26,7 @@ pub struct Settings {
     pub redrive: Option<Redrive>,
     /// `RedriveAllowPolicy`.
     pub redrive_allow: Option<RedriveAllow>,
-    /// `Policy`: kept and told, not enforced.
+    /// `Policy`: what decides beside identities' policies, where somebody decides.
     pub policy: Option<String>,
     /// `KmsMasterKeyId`: kept and told, nothing is encrypted.
     pub kms_key: Option<String>,
