@@ -13,6 +13,7 @@ use crate::settings::Settings;
 use crate::telemetry;
 use crate::trace::{self, Tracing};
 use crate::uploads::Uploads;
+use millrace_access::KeyRing;
 use millrace_api::firehose::Firehose;
 use millrace_api::kinesis::{KinesisObserver, KinesisOptions, Unobserved};
 use millrace_api::kms::Kms;
@@ -140,7 +141,7 @@ impl Server {
         let journeys = telemetry::run(house.journeys.clone(), settings.otlp_endpoint.clone(), stopped.clone());
         tokio::spawn(journeys);
         tokio::spawn(alarms::run(house.functions.alarms.clone(), actors, stopped.clone()));
-        tokio::spawn(trim(house.log.clone(), house.functions.clone(), stopped));
+        tokio::spawn(trim(house.log.clone(), house.functions.clone(), house.ring.clone(), stopped));
         Ok(Self {
             address,
             search_address,
@@ -263,15 +264,18 @@ async fn stopping(mut stopped: watch::Receiver<()>) {
     let _ = stopped.changed().await;
 }
 
-async fn trim(log: Arc<dyn Log>, functions: FunctionRoom, stopped: watch::Receiver<()>) {
+async fn trim(log: Arc<dyn Log>, functions: FunctionRoom, ring: KeyRing, stopped: watch::Receiver<()>) {
     let mut stopped = std::pin::pin!(stopping(stopped));
     loop {
         tokio::select! {
             () = &mut stopped => return,
             () = tokio::time::sleep(TRIM_EVERY) => {
-                let (log, functions) = (log.clone(), functions.clone());
+                let (log, functions, ring) = (log.clone(), functions.clone(), ring.clone());
                 let trim = move || {
                     functions.tidy();
+                    if let Err(error) = ring.upkeep() {
+                        eprintln!("keys that are due were not rotated, the next try is in a minute: {error}");
+                    }
                     log.trim_expired()
                 };
                 let trimmed = tokio::task::spawn_blocking(trim).await;
