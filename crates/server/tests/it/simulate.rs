@@ -148,6 +148,8 @@ impl World {
         let buckets = Buckets::new(catalog.clone());
         let lake = Arc::new(LocalLake::open(shared.clone(), Path::new("/data/lake"), buckets).unwrap());
         let parts = millrace_deliver::Parts {
+            permits: Arc::new(millrace_deliver::Unlimited),
+            observer: Arc::new(millrace_deliver::Unobserved),
             tables: Tables::new(catalog.clone()),
             registry: Registry::new(catalog.clone(), Arc::new(clock.clone()), Arc::new(SimDice::new(11))),
             catalog,
