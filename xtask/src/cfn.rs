@@ -7,7 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// The resource types that templates may use.
-const TYPES: [&str; 30] = [
+const TYPES: [&str; 33] = [
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::AlarmMuteRule",
+    "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::Glue::Database",
     "AWS::Glue::Registry",

@@ -1,7 +1,12 @@
 //! Looks at alarms every second, and carries out what they are to do: topics, queues, functions and webhooks.
+//!
+//! With `--auth on` the policy of the topic, queue or function must let CloudWatch in, as on AWS; a refusal is told in the
+//! alarm's history.
 
 use crate::calling::function;
 use bytes::Bytes;
+use millrace_access::Principal;
+use millrace_api::authorize::{Circumstances, Gate, Guard, Need, Via};
 use millrace_base::{Arn, Clock, Dice, Millis};
 use millrace_functions::{Events, Invocation};
 use millrace_queue::sns::{NewNotification, TopicKey, Topics};
@@ -24,6 +29,10 @@ const SUBJECT_LETTERS_MAX: usize = 100;
 /// An action that was left over for longer, because the server was down, is stale but still carried out; this is said.
 const LATE_MS: Millis = 60_000;
 
+/// Who acts on topics and queues, and who on functions.
+const CLOUDWATCH: &str = "cloudwatch.amazonaws.com";
+const LAMBDA_ALARMS: &str = "lambda.alarms.cloudwatch.amazonaws.com";
+
 /// Where actions go.
 #[derive(Clone)]
 pub struct Actors {
@@ -33,6 +42,8 @@ pub struct Actors {
     pub queues: Queues,
     /// Lambda.
     pub events: Events,
+    /// Decides who may do what; none with `--auth off`.
+    pub gate: Option<Arc<Gate>>,
     /// Request ids.
     pub dice: Arc<dyn Dice>,
     /// The time.
@@ -115,12 +126,38 @@ impl Actors {
             return webhook(http, action).await;
         }
         let arn: Arn = action.action.parse().map_err(|error| format!("{error}"))?;
+        let (service, verb) = match &*arn.service {
+            "sns" => (CLOUDWATCH, "sns:Publish"),
+            "sqs" => (CLOUDWATCH, "sqs:SendMessage"),
+            _ => (LAMBDA_ALARMS, "lambda:InvokeFunction"),
+        };
+        self.may(service, verb, action)?;
         match &*arn.service {
             "sns" => self.publish(&arn, action).await,
             "sqs" => self.send(&arn, action).await,
             "lambda" => self.invoke(action).await,
             other => Err(format!("actions go to sns, sqs, lambda and webhooks, not to {other}")),
         }
+    }
+
+    /// Whether the policy of what is acted on lets CloudWatch act for the alarm.
+    fn may(&self, service: &str, verb: &'static str, action: &PendingAction) -> Result<(), String> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        let scope = &action.scope;
+        let circumstances = Circumstances {
+            secure: true,
+            via: Some(Via {
+                service: service.to_owned(),
+                source_arn: Some(scope.arn("cloudwatch", &format!("alarm:{}", action.alarm)).to_string()),
+                source_account: Some(scope.account.to_string()),
+            }),
+            ..Circumstances::default()
+        };
+        let guard = Guard::new(gate.clone(), Principal::service(&scope.account, service), circumstances);
+        // The condition of topics' default policies.
+        let keys = vec![("aws:sourceowner", vec![scope.account.to_string()])];
+        let need = Need { keys, ..Need::on(verb, action.action.as_str()) };
+        guard.allow(scope, &need).map_err(|fault| fault.message)
     }
 
     async fn publish(&self, arn: &Arn, action: &PendingAction) -> Result<(), String> {
@@ -149,7 +186,7 @@ impl Actors {
             function,
             qualifier,
             request_id: self.dice.uuid().into(),
-            payload: Bytes::from(action.event.to_string()),
+            payload: Bytes::from(action.sent().to_string()),
             client_context: None,
         };
         self.events.submit(invocation).await.map_err(|error| error.to_string())

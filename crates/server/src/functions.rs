@@ -146,7 +146,8 @@ impl FunctionRoom {
         ]
     }
 
-    fn cloud_watch(&self) -> CloudWatch {
+    /// CloudWatch.
+    pub fn cloud_watch(&self) -> CloudWatch {
         CloudWatch::new(self.metrics.clone(), self.alarms.clone(), self.dashboards.clone(), self.clock.clone())
     }
 
@@ -159,10 +160,10 @@ impl FunctionRoom {
     /// Removes packages that nothing needs and logs that have outlived their retention. Blocking; to be called now and then.
     pub fn tidy(&self) {
         if let Err(error) = self.functions.collect_packages() {
-            eprintln!("packages that nothing needs could not be removed, the next try is in a minute: {error}");
+            tracing::warn!("packages that nothing needs could not be removed, the next try is in a minute: {error}");
         }
         if let Err(error) = self.logs.expire() {
-            eprintln!("expired logs could not be removed, the next try is in a minute: {error}");
+            tracing::warn!("expired logs could not be removed, the next try is in a minute: {error}");
         }
     }
 
@@ -173,7 +174,7 @@ impl FunctionRoom {
         self.runner.shut_down().await;
         let closed = tokio::task::spawn_blocking(move || self.logs.close()).await;
         if let Ok(Err(error)) = closed {
-            eprintln!("the last log lines may be lost: {error}");
+            tracing::warn!("the last log lines may be lost: {error}");
         }
     }
 }
@@ -186,7 +187,7 @@ fn open_logs(ground: &Ground<'_>) -> Result<Logs, String> {
         dir: ground.data.join("logs"),
     };
     let logs = Logs::open(parts).map_err(text)?;
-    logs.start(|error| eprintln!("log lines were lost, the streams say where: {error}")).map_err(text)?;
+    logs.start(|error| tracing::warn!("log lines were lost, the streams say where: {error}")).map_err(text)?;
     Ok(logs)
 }
 

@@ -135,6 +135,7 @@ impl Server {
             topics: house.topics.clone(),
             queues: house.queues.clone(),
             events: house.functions.events.clone(),
+            gate: protection.gate.clone(),
             dice: house.dice.clone(),
             clock: house.clock.clone(),
         };
@@ -274,13 +275,13 @@ async fn trim(log: Arc<dyn Log>, functions: FunctionRoom, ring: KeyRing, stopped
                 let trim = move || {
                     functions.tidy();
                     if let Err(error) = ring.upkeep() {
-                        eprintln!("keys that are due were not rotated, the next try is in a minute: {error}");
+                        tracing::warn!("keys that are due were not rotated, the next try is in a minute: {error}");
                     }
                     log.trim_expired()
                 };
                 let trimmed = tokio::task::spawn_blocking(trim).await;
                 if let Ok(Err(error)) = trimmed {
-                    eprintln!("expired records could not be removed, the next try is in a minute: {error}");
+                    tracing::warn!("expired records could not be removed, the next try is in a minute: {error}");
                 }
             }
         }

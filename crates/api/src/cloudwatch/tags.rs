@@ -1,4 +1,4 @@
-//! Tags of dashboards and alarms, by ARN: TagResource, UntagResource, ListTagsForResource.
+//! Tags of dashboards, alarms and mute rules, by ARN: TagResource, UntagResource, ListTagsForResource.
 
 use super::CloudWatch;
 use super::dashboards::map;
@@ -9,6 +9,7 @@ use crate::models::cloudwatch::{
 };
 use crate::wire::Fault;
 use millrace_base::Arn;
+use millrace_watch::alarms::AlarmError;
 use std::collections::BTreeMap;
 
 /// AWS's ceiling for one resource.
@@ -20,6 +21,7 @@ type Tags = BTreeMap<String, String>;
 enum Tagged {
     Dashboard(String),
     Alarm(String),
+    MuteRule(String),
 }
 
 pub fn tag(service: &CloudWatch, caller: &Caller, input: TagResourceInput) -> Result<TagResourceOutput, Fault> {
@@ -46,7 +48,12 @@ pub fn list(
     caller: &Caller,
     input: ListTagsForResourceInput,
 ) -> Result<ListTagsForResourceOutput, Fault> {
-    let tags = tags(service, caller, &tagged(caller, &input.resource_arn)?)?;
+    let tagged = tagged(caller, &input.resource_arn)?;
+    let tags = match tags(service, caller, &tagged) {
+        // An alarm that is not there has no tags, as on AWS.
+        Err(_) if matches!(tagged, Tagged::Alarm(_)) => Tags::new(),
+        found => found?,
+    };
     let tags = tags.into_iter().map(|(key, value)| Tag { key: key.into(), value: value.into() });
     Ok(ListTagsForResourceOutput { tags: Some(tags.collect()) })
 }
@@ -54,16 +61,28 @@ pub fn list(
 fn tags(service: &CloudWatch, caller: &Caller, tagged: &Tagged) -> Result<Tags, Fault> {
     Ok(match tagged {
         Tagged::Dashboard(name) => service.dashboards.get(&caller.scope, name)?.tags,
-        Tagged::Alarm(name) => service.alarms.get(&caller.scope, name)?.tags,
+        Tagged::Alarm(name) => service.alarms.get(&caller.scope, name).map_err(absent_alarm)?.tags,
+        Tagged::MuteRule(name) => service.alarms.mute(&caller.scope, name).map_err(absent_alarm)?.0.tags,
     })
 }
 
 fn change(service: &CloudWatch, caller: &Caller, tagged: &Tagged, change: impl FnOnce(&mut Tags)) -> Result<(), Fault> {
     match tagged {
         Tagged::Dashboard(name) => service.dashboards.change_tags(&caller.scope, name, change)?,
-        Tagged::Alarm(name) => service.alarms.change(&caller.scope, name, |alarm| change(&mut alarm.tags))?,
+        Tagged::Alarm(name) => service.alarms.change_tags(&caller.scope, name, change).map_err(absent_alarm)?,
+        Tagged::MuteRule(name) => service.alarms.change_mute_tags(&caller.scope, name, change).map_err(absent_alarm)?,
     }
     Ok(())
+}
+
+/// Operations on tags have an error of their own for what is not there.
+fn absent_alarm(error: AlarmError) -> Fault {
+    match error {
+        AlarmError::NotFound(message) => {
+            faults::RESOURCE_NOT_FOUND_EXCEPTION.because(message).with("ResourceType", "alarm")
+        }
+        other => other.into(),
+    }
 }
 
 /// What an ARN names.
@@ -81,6 +100,7 @@ fn tagged(caller: &Caller, text: &str) -> Result<Tagged, Fault> {
     }
     match arn.resource.split_once([':', '/']) {
         Some(("dashboard", name)) => Ok(Tagged::Dashboard(name.to_owned())),
+        Some(("alarm-mute-rule", name)) if arn.scope == caller.scope => Ok(Tagged::MuteRule(name.to_owned())),
         Some(("alarm", name)) if arn.scope == caller.scope => Ok(Tagged::Alarm(name.to_owned())),
         _ => Err(absent()),
     }

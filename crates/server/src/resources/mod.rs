@@ -4,6 +4,7 @@
 //! anything is changed. `docs/compat/cloudformation.md` lists them for people. Tags of streams, registries and schemas are theirs,
 //! all others are kept with the stack.
 
+mod alarm;
 mod application;
 mod bucket;
 mod consumer;
@@ -82,7 +83,7 @@ pub struct Rooms {
 
 /// Every adapter under its type, for [`Deployer::new`](millrace_stack::Deployer::new).
 pub fn resource_types(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
-    [streaming(rooms), schemas(rooms), messaging(rooms), functions(rooms)].concat()
+    [streaming(rooms), schemas(rooms), messaging(rooms), functions(rooms), alarms(rooms)].concat()
 }
 
 fn streaming(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
@@ -141,6 +142,19 @@ fn messaging(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
         ("AWS::SNS::Topic", Arc::new(topic::Topic { topics: topics.clone() })),
         ("AWS::SNS::Subscription", Arc::new(topic::Subscription { topics: topics.clone() })),
         ("AWS::SNS::TopicPolicy", Arc::new(topic::TopicPolicy { topics: topics.clone() })),
+    ]
+}
+
+fn alarms(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
+    let alarm = |kind| {
+        let alarms = rooms.functions.alarms.clone();
+        Arc::new(alarm::Alarm { service: rooms.functions.cloud_watch(), alarms, kind })
+    };
+    let (service, alarms) = (rooms.functions.cloud_watch(), rooms.functions.alarms.clone());
+    vec![
+        ("AWS::CloudWatch::Alarm", alarm(alarm::Kind::Metric)),
+        ("AWS::CloudWatch::CompositeAlarm", alarm(alarm::Kind::Composite)),
+        ("AWS::CloudWatch::AlarmMuteRule", Arc::new(alarm::MuteRule { service, alarms })),
     ]
 }
 

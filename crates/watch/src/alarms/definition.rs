@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+const UNCHECKED: &str = "Unchecked: Initial alarm creation";
+
 /// Everything about one alarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
@@ -163,6 +165,9 @@ pub struct Status {
     /// Why its actions are kept back, if they are.
     #[serde(default)]
     pub suppressed: Option<Suppressed>,
+    /// The state before, while a mute rule keeps the actions of this one back.
+    #[serde(default)]
+    pub muted_after: Option<Box<Status>>,
 }
 
 /// Actions that are kept back.
@@ -183,6 +188,22 @@ pub enum SuppressedBy {
     WaitPeriod,
     /// It was there a moment ago.
     ExtensionPeriod,
+}
+
+impl SuppressedBy {
+    /// As AWS writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Alarm => "Alarm",
+            Self::WaitPeriod => "WaitPeriod",
+            Self::ExtensionPeriod => "ExtensionPeriod",
+        }
+    }
+
+    /// The same in a sentence.
+    pub fn reason(self) -> String {
+        format!("Actions suppressed by {}", self.word())
+    }
 }
 
 /// Why an alarm's metric cannot be watched.
@@ -220,12 +241,18 @@ impl Status {
     pub fn unchecked(now: Millis) -> Self {
         Self {
             state: AlarmState::InsufficientData,
-            reason: "Unchecked: Initial alarm creation".to_owned(),
+            reason: UNCHECKED.to_owned(),
             reason_data: None,
             updated: now,
             transitioned: now,
             suppressed: None,
+            muted_after: None,
         }
+    }
+
+    /// Whether nobody has looked at the alarm since it was made.
+    pub fn is_unchecked(&self) -> bool {
+        self.reason == UNCHECKED
     }
 }
 

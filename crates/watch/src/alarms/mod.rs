@@ -2,15 +2,18 @@
 //!
 //! A driver calls [`Alarms::step`] every second and carries out what [`Alarms::pending`] lists.
 
+mod acting;
 mod check;
 mod definition;
 mod evaluate;
 mod history;
+mod message;
 mod mute;
 mod rule;
 mod store;
 mod words;
 
+pub use acting::PendingAction;
 pub use definition::{
     Actions, Alarm, AlarmMetric, AlarmQuery, Comparison, CompositeAlarm, MetricAlarm, Status, Suppressed, SuppressedBy,
     Suppressor, Watched, WatchedError, Watches,
@@ -19,7 +22,7 @@ pub use evaluate::{AlarmState, Datapoint, Evaluated, MissingData, evaluate, eval
 pub use history::{HistoryItem, HistoryKind};
 pub use mute::{MuteRule, MuteSchedule, MuteStatus};
 pub use rule::{AlarmRule, AlarmRuleError};
-pub use store::{ALARMS_MAX, AlarmError, Alarms, AlarmsParts, PendingAction};
+pub use store::{ALARMS_MAX, AlarmError, Alarms, AlarmsParts};
 pub use words::timestamp;
 
 #[cfg(test)]

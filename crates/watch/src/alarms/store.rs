@@ -4,30 +4,31 @@
 //! A change of state, its line in the history and the actions that follow from it are one transaction of the catalog. An
 //! action is taken off the list when it was carried out: after a crash it is carried out again rather than forgotten.
 
+use super::acting::{held_back, name_of};
 use super::check::{SETTLE_MS, check};
-use super::definition::{Alarm, Status, Suppressed, SuppressedBy, Watches};
+use super::definition::{Alarm, Status, Watches};
 use super::history::{self, HistoryItem, HistoryKind};
-use super::mute::{MuteRule, MuteStatus};
 use super::rule::AlarmRule;
-use super::{AlarmState, words};
+use super::words::{Child, composite_reason};
+use super::{AlarmState, message};
 use crate::math::Plan;
 use crate::metrics::Metrics;
 use millrace_base::{Arn, Clock, Dice, Millis, Scope};
 use millrace_catalog::{Catalog, CatalogError, Transaction};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const ALARMS: &str = "alarms";
-const MUTES: &str = "alarm-mute-rules";
-const PENDING: &str = "alarm-actions";
-/// How often an alarm is looked at within one of its periods.
+/// How often an alarm is looked at within one of its periods: at each step when they are shorter than a minute.
 const LOOK_EVERY_MS: Millis = 5_000;
+const MINUTE_MS: Millis = 60_000;
+/// How long a state that was set by hand stays at least, so that whoever set it can see what follows.
+const SET_BY_HAND_MS: Millis = 5_000;
 /// Composite alarms over composite alarms settle within so many rounds; a loop does not settle.
 const ROUNDS_MAX: usize = 8;
-/// Changes since `Alarms` was opened, `SetAlarmState` and all; AWS allows 5,000 alarms in a region.
+/// AWS allows 5,000 alarms in an account and region.
 pub const ALARMS_MAX: usize = 5_000;
 
 /// What alarms stand on.
@@ -54,37 +55,24 @@ struct Shared {
 }
 
 /// An alarm, and what is made of its definition.
-struct Watched {
-    alarm: Alarm,
+pub(super) struct Watched {
+    pub(super) alarm: Alarm,
     what: What,
     /// When it was last looked at, and up to which period.
     looked: Option<(Millis, Millis)>,
+    /// Until when a state that was set by hand stays.
+    set_until: Millis,
+}
+
+impl Watched {
+    fn new(alarm: Alarm, what: What) -> Self {
+        Self { alarm, what, looked: None, set_until: Millis::MIN }
+    }
 }
 
 enum What {
     Plan(Plan),
     Rule(AlarmRule),
-}
-
-/// An action that is to be carried out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PendingAction {
-    /// Its own id.
-    pub id: String,
-    /// Whose.
-    pub scope: Scope,
-    /// The alarm's name.
-    pub alarm: Arc<str>,
-    /// Whether that is a composite alarm.
-    pub is_composite: bool,
-    /// An ARN or an address.
-    pub action: String,
-    /// What topics, queues and webhooks get.
-    pub notification: Value,
-    /// What functions get.
-    pub event: Value,
-    /// When the alarm changed.
-    pub since: Millis,
 }
 
 /// Why something about an alarm cannot be done.
@@ -104,7 +92,7 @@ pub enum AlarmError {
     Catalog(#[from] CatalogError),
 }
 
-fn key(scope: &Scope, name: &str) -> String {
+pub(super) fn key(scope: &Scope, name: &str) -> String {
     format!("{scope}/{name}")
 }
 
@@ -114,17 +102,21 @@ impl Alarms {
         let mut alarms = BTreeMap::new();
         for (_, alarm) in parts.catalog.list::<Alarm>(ALARMS, "")? {
             let what = understand(&alarm)?;
-            alarms.insert((alarm.scope.clone(), alarm.name.clone()), Watched { alarm, what, looked: None });
+            alarms.insert((alarm.scope.clone(), alarm.name.clone()), Watched::new(alarm, what));
         }
         Ok(Self { shared: Arc::new(Shared { parts, alarms: Mutex::new(alarms) }) })
     }
 
-    fn now(&self) -> Millis {
+    pub(super) fn now(&self) -> Millis {
         self.shared.parts.clock.now()
     }
 
-    fn catalog(&self) -> &Catalog {
+    pub(super) fn catalog(&self) -> &Catalog {
         &self.shared.parts.catalog
+    }
+
+    pub(super) fn unique(&self) -> String {
+        self.shared.parts.dice.uuid()
     }
 
     /// Defines an alarm. One of the same name keeps its state and tags, as on AWS.
@@ -140,21 +132,20 @@ impl Alarms {
         if let (Watches::Composite(_), What::Rule(rule)) = (&alarm.watches, &what) {
             check_children(&alarms, &alarm, rule)?;
         }
-        let verb = if let Some(former) = former {
+        let kind = if let Some(former) = former {
             alarm.status = former.alarm.status.clone();
             alarm.tags.clone_from(&former.alarm.tags);
-            "updated"
+            "Update"
         } else {
             alarm.status = Status::unchecked(now);
-            "created"
+            "Create"
         };
         alarm.configured = now;
-        let summary = format!("Alarm \"{}\" {verb}", alarm.name);
         self.catalog().update(|transaction| {
             transaction.put(ALARMS, &key(&alarm.scope, &alarm.name), &alarm)?;
-            self.remember(transaction, &alarm, HistoryKind::ConfigurationUpdate, summary, json!({"type": verb}))
+            self.defined(transaction, kind, &alarm)
         })?;
-        alarms.insert(place, Watched { alarm, what, looked: None });
+        alarms.insert(place, Watched::new(alarm, what));
         Ok(())
     }
 
@@ -176,9 +167,7 @@ impl Alarms {
         self.catalog().update(|transaction| {
             for name in names {
                 if let Some(watched) = alarms.get(&(scope.clone(), name.as_str().into())) {
-                    let summary = format!("Alarm \"{name}\" deleted");
-                    let kind = HistoryKind::ConfigurationUpdate;
-                    self.remember(transaction, &watched.alarm, kind, summary, json!({"type": "deleted"}))?;
+                    self.defined(transaction, "Delete", &watched.alarm)?;
                     transaction.delete(ALARMS, &key(scope, name))?;
                 }
             }
@@ -204,14 +193,40 @@ impl Alarms {
         found.ok_or_else(|| AlarmError::NotFound(format!("Alarm {name} does not exist")))
     }
 
-    /// Changes what is not a definition: tags, and whether actions are enabled.
-    pub fn change(&self, scope: &Scope, name: &str, change: impl FnOnce(&mut Alarm)) -> Result<(), AlarmError> {
+    /// Changes an alarm's tags.
+    pub fn change_tags(
+        &self,
+        scope: &Scope,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+    ) -> Result<(), AlarmError> {
+        self.change(scope, name, false, |alarm| change(&mut alarm.tags))
+    }
+
+    /// Whether an alarm's changes of state do anything.
+    pub fn enable_actions(&self, scope: &Scope, name: &str, enabled: bool) -> Result<(), AlarmError> {
+        self.change(scope, name, true, |alarm| alarm.actions_enabled = enabled)
+    }
+
+    fn change(
+        &self,
+        scope: &Scope,
+        name: &str,
+        is_told: bool,
+        change: impl FnOnce(&mut Alarm),
+    ) -> Result<(), AlarmError> {
         let mut alarms = self.shared.alarms.lock();
         let watched = alarms.get_mut(&(scope.clone(), name.into()));
         let watched = watched.ok_or_else(|| AlarmError::NotFound(format!("Alarm {name} does not exist")))?;
         let mut alarm = watched.alarm.clone();
         change(&mut alarm);
-        self.catalog().put(ALARMS, &key(scope, name), &alarm)?;
+        if is_told {
+            alarm.configured = self.now();
+        }
+        self.catalog().update(|transaction| {
+            transaction.put(ALARMS, &key(scope, name), &alarm)?;
+            if is_told { self.defined(transaction, "Update", &alarm) } else { Ok(()) }
+        })?;
         watched.alarm = alarm;
         Ok(())
     }
@@ -231,8 +246,7 @@ impl Alarms {
         let watched = watched.ok_or_else(|| AlarmError::NotFound(format!("Alarm {name} does not exist")))?;
         let now = self.now();
         self.transition(watched, &states, state, reason, reason_data, now)?;
-        // It stays for a moment, so that whoever set it can see what follows.
-        watched.looked = watched.looked.map(|(_, slot)| (now, slot)).or(Some((now, Millis::MIN)));
+        watched.set_until = now + SET_BY_HAND_MS;
         Ok(())
     }
 
@@ -266,7 +280,8 @@ impl Alarms {
             return Ok(());
         };
         let slot = (now - SETTLE_MS).div_euclid(plan.period_ms());
-        if watched.looked.is_some_and(|(at, known)| known == slot && now < at + LOOK_EVERY_MS) {
+        let again = if plan.period_ms() < MINUTE_MS { 0 } else { LOOK_EVERY_MS };
+        if now < watched.set_until || watched.looked.is_some_and(|(at, known)| known == slot && now < at + again) {
             return Ok(());
         }
         watched.looked = Some((now, slot));
@@ -282,18 +297,22 @@ impl Alarms {
     fn look_at_rule(&self, watched: &mut Watched, states: &States, now: Millis) -> Result<bool, AlarmError> {
         let What::Rule(rule) = &watched.what else { return Ok(false) };
         let scope = watched.alarm.scope.clone();
-        let of = |child: &str| states.get(&(scope.clone(), name_of(child).into())).copied();
+        let found = |child: &str| states.get(&(scope.clone(), name_of(child).into())).copied();
+        let of = |child: &str| found(child).map(|(state, _)| state);
         let state = if rule.holds(&of) { AlarmState::Alarm } else { AlarmState::Ok };
-        if state == watched.alarm.status.state {
+        let status = &watched.alarm.status;
+        if state == status.state || now < watched.set_until {
             return Ok(false);
         }
-        let children = rule.children();
-        let told =
-            |child: &&str| json!({"arn": arn_of(&scope, child), "state": {"value": of(child).map(AlarmState::word)}});
-        let triggering: Vec<Value> = children.iter().map(told).collect();
-        let named: Vec<String> = children.iter().map(|child| arn_of(&scope, child)).collect();
-        let reason = format!("{} transitioned to {state} by the states of {}", watched.alarm.arn(), named.join(", "));
-        let data = json!({"triggeringAlarms": triggering}).to_string();
+        let told = |child: &str| {
+            let (state, since) = found(child)?;
+            Some(Child { arn: arn_of(&scope, child), state, since })
+        };
+        let all: Vec<Child> = rule.children().into_iter().filter_map(told).collect();
+        let mut changed: Vec<Child> = rule.children().into_iter().filter_map(told).collect();
+        changed.retain(|child| child.since > status.transitioned);
+        changed.sort_by_key(|child| child.since);
+        let (reason, data) = composite_reason(&watched.alarm.arn(), status.is_unchecked(), state, &changed, &all);
         self.transition(watched, states, state, reason, Some(data), now)?;
         Ok(true)
     }
@@ -312,98 +331,21 @@ impl Alarms {
         let previous = alarm.status.clone();
         let changes = previous.state != state;
         let transitioned = if changes { now } else { previous.transitioned };
-        alarm.status = Status { state, reason, reason_data, updated: now, transitioned, suppressed: None };
-        let held = if changes { held_back(&alarm, states, now) } else { None };
-        alarm.status.suppressed.clone_from(&held);
-        let acts = changes && held.is_none();
-        let data = json!({"version": "1.0", "oldState": told(&previous), "newState": told(&alarm.status)});
+        alarm.status = Status { state, reason, reason_data, updated: now, transitioned, ..previous.clone() };
+        if changes {
+            alarm.status.muted_after = None;
+            alarm.status.suppressed = held_back(&alarm, states, now);
+        }
+        let data = message::state_change(&previous, &alarm.status);
         let summary = format!("Alarm updated from {} to {state}", previous.state);
         self.catalog().update(|transaction| {
-            transaction.put(ALARMS, &key(&alarm.scope, &alarm.name), &alarm)?;
             if changes {
                 self.remember(transaction, &alarm, HistoryKind::StateUpdate, summary, data)?;
+                self.act_or_hold(transaction, &mut alarm, &previous, now)?;
             }
-            if acts { self.act(transaction, &alarm, &previous, now) } else { Ok(()) }
+            self.keep(transaction, &alarm)
         })?;
         watched.alarm = alarm;
-        Ok(())
-    }
-
-    /// Puts the actions of the present state on the list.
-    fn act(
-        &self,
-        transaction: &mut Transaction<'_>,
-        alarm: &Alarm,
-        previous: &Status,
-        now: Millis,
-    ) -> Result<(), CatalogError> {
-        let actions = alarm.actions_of(alarm.status.state);
-        if !alarm.actions_enabled || actions.is_empty() {
-            return Ok(());
-        }
-        if let Some(rule) = self.muting(&alarm.scope, &alarm.name, now)? {
-            let summary = format!("Actions were muted by the rule \"{rule}\"");
-            return self.remember(transaction, alarm, HistoryKind::Action, summary, json!({"mutedBy": rule}));
-        }
-        for action in actions {
-            let pending = PendingAction {
-                id: format!("{now:015}-{}", self.shared.parts.dice.uuid()),
-                scope: alarm.scope.clone(),
-                alarm: alarm.name.clone(),
-                is_composite: matches!(alarm.watches, Watches::Composite(_)),
-                action: action.clone(),
-                notification: words::notification(alarm, previous),
-                event: words::event(alarm, previous),
-                since: now,
-            };
-            transaction.put(PENDING, &pending.id, &pending)?;
-        }
-        Ok(())
-    }
-
-    /// Moves a composite alarm's suppression on, and acts when nothing keeps its actions back any more.
-    fn release(&self, watched: &mut Watched, states: &States, now: Millis) -> Result<(), AlarmError> {
-        let Some(held) = &watched.alarm.status.suppressed else { return Ok(()) };
-        let mut alarm = watched.alarm.clone();
-        let next = still_held(&alarm, held, states, now);
-        if next.as_ref() == Some(held) {
-            return Ok(());
-        }
-        alarm.status.suppressed.clone_from(&next);
-        self.catalog().update(|transaction| {
-            transaction.put(ALARMS, &key(&alarm.scope, &alarm.name), &alarm)?;
-            if next.is_none() { self.act(transaction, &alarm, &alarm.status, now) } else { Ok(()) }
-        })?;
-        watched.alarm = alarm;
-        Ok(())
-    }
-
-    /// Actions that are to be carried out, the oldest first.
-    pub fn pending(&self) -> Result<Vec<PendingAction>, AlarmError> {
-        Ok(self.catalog().list(PENDING, "")?.into_iter().map(|(_, action)| action).collect())
-    }
-
-    /// Notes how an action went, for good: it is not carried out again.
-    pub fn acted(&self, action: &PendingAction, outcome: &Result<(), String>) -> Result<(), AlarmError> {
-        let (summary, data) = match outcome {
-            Ok(()) => (format!("Successfully executed action {}", action.action), json!({"actionState": "Succeeded"})),
-            Err(error) => (
-                format!("Failed to execute action {}. Received error: \"{error}\"", action.action),
-                json!({"actionState": "Failed", "error": error}),
-            ),
-        };
-        let item = HistoryItem {
-            alarm: action.alarm.clone(),
-            is_composite: action.is_composite,
-            at: self.now(),
-            kind: HistoryKind::Action,
-            summary,
-            data: data.to_string(),
-        };
-        self.catalog().update(|transaction| {
-            transaction.delete(PENDING, &action.id)?;
-            history::add(transaction, &action.scope, &item, &self.shared.parts.dice.uuid())
-        })?;
         Ok(())
     }
 
@@ -417,7 +359,19 @@ impl Alarms {
         Ok(history::forget(self.catalog(), self.now())?)
     }
 
-    fn remember(
+    /// Writes an alarm down.
+    pub(super) fn keep(&self, transaction: &mut Transaction<'_>, alarm: &Alarm) -> Result<(), CatalogError> {
+        transaction.put(ALARMS, &key(&alarm.scope, &alarm.name), alarm)
+    }
+
+    /// Remembers a change of definition: `Create`, `Update` or `Delete`.
+    fn defined(&self, transaction: &mut Transaction<'_>, kind: &str, alarm: &Alarm) -> Result<(), CatalogError> {
+        let summary = format!("Alarm \"{}\" {}d", alarm.name, kind.to_ascii_lowercase());
+        let data = message::definition_change(kind, alarm);
+        self.remember(transaction, alarm, HistoryKind::ConfigurationUpdate, summary, data)
+    }
+
+    pub(super) fn remember(
         &self,
         transaction: &mut Transaction<'_>,
         alarm: &Alarm,
@@ -433,43 +387,16 @@ impl Alarms {
             summary,
             data: data.to_string(),
         };
-        history::add(transaction, &alarm.scope, &item, &self.shared.parts.dice.uuid())
-    }
-
-    /// Defines a mute rule.
-    pub fn put_mute(&self, mut rule: MuteRule) -> Result<(), AlarmError> {
-        rule.schedule().map_err(AlarmError::Invalid)?;
-        rule.updated = self.now();
-        Ok(self.catalog().put(MUTES, &key(&rule.scope, &rule.name), &rule)?)
-    }
-
-    /// Removes a mute rule; one that is not there is no error.
-    pub fn delete_mute(&self, scope: &Scope, name: &str) -> Result<(), AlarmError> {
-        self.catalog().delete(MUTES, &key(scope, name))?;
-        Ok(())
-    }
-
-    /// A scope's mute rules with their states, by name.
-    pub fn mutes(&self, scope: &Scope) -> Result<Vec<(MuteRule, MuteStatus)>, AlarmError> {
-        let now = self.now();
-        let rules = self.catalog().list::<MuteRule>(MUTES, &format!("{scope}/"))?;
-        Ok(rules.into_iter().map(|(_, rule)| (rule.status(now), rule)).map(|(status, rule)| (rule, status)).collect())
-    }
-
-    /// The rule that mutes an alarm now.
-    fn muting(&self, scope: &Scope, alarm: &str, now: Millis) -> Result<Option<String>, CatalogError> {
-        let rules = self.catalog().list::<MuteRule>(MUTES, &format!("{scope}/"))?;
-        let mutes = |rule: &MuteRule| {
-            rule.alarms.iter().any(|muted| name_of(muted) == alarm) && rule.status(now) == MuteStatus::Active
-        };
-        Ok(rules.into_iter().map(|(_, rule)| rule).find(mutes).map(|rule| rule.name))
+        history::add(transaction, &alarm.scope, &item, &self.unique())
     }
 }
 
-type States = BTreeMap<(Scope, Arc<str>), AlarmState>;
+/// Every alarm's state, and since when it is in it.
+pub(super) type States = BTreeMap<(Scope, Arc<str>), (AlarmState, Millis)>;
 
 fn states(alarms: &BTreeMap<(Scope, Arc<str>), Watched>) -> States {
-    alarms.iter().map(|(place, watched)| (place.clone(), watched.alarm.status.state)).collect()
+    let state = |status: &Status| (status.state, status.transitioned);
+    alarms.iter().map(|(place, watched)| (place.clone(), state(&watched.alarm.status))).collect()
 }
 
 fn understand(alarm: &Alarm) -> Result<What, AlarmError> {
@@ -509,52 +436,9 @@ fn check_children(
     Ok(())
 }
 
-/// The name in a name or ARN.
-fn name_of(alarm: &str) -> &str {
-    alarm.split_once(":alarm:").map_or(alarm, |(_, name)| name)
-}
-
 fn arn_of(scope: &Scope, alarm: &str) -> String {
     match alarm.parse::<Arn>() {
         Ok(arn) => arn.to_string(),
         Err(_) => scope.arn("cloudwatch", &format!("alarm:{alarm}")).to_string(),
-    }
-}
-
-fn told(status: &Status) -> Value {
-    let data = status.reason_data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok());
-    json!({"stateValue": status.state.word(), "stateReason": status.reason, "stateReasonData": data})
-}
-
-fn suppressor_state(alarm: &Alarm, states: &States) -> Option<(AlarmState, Millis, Millis)> {
-    let Watches::Composite(composite) = &alarm.watches else { return None };
-    let suppressor = composite.suppressor.as_ref()?;
-    let state = states.get(&(alarm.scope.clone(), name_of(&suppressor.alarm).into())).copied();
-    let seconds = |seconds: u32| Millis::from(seconds) * 1000;
-    Some((state.unwrap_or(AlarmState::InsufficientData), seconds(suppressor.wait), seconds(suppressor.extension)))
-}
-
-/// What keeps back the actions of an alarm that has just changed.
-fn held_back(alarm: &Alarm, states: &States, now: Millis) -> Option<Suppressed> {
-    let (state, wait, _) = suppressor_state(alarm, states)?;
-    let by = match state {
-        AlarmState::Alarm => SuppressedBy::Alarm,
-        _ if wait > 0 => SuppressedBy::WaitPeriod,
-        _ => return None,
-    };
-    Some(Suppressed { by, since: now })
-}
-
-/// What keeps back actions that were kept back until now.
-fn still_held(alarm: &Alarm, held: &Suppressed, states: &States, now: Millis) -> Option<Suppressed> {
-    let (state, wait, extension) = suppressor_state(alarm, states)?;
-    let begins = |by| Some(Suppressed { by, since: now });
-    match (held.by, state) {
-        (SuppressedBy::Alarm, AlarmState::Alarm) => Some(held.clone()),
-        (_, AlarmState::Alarm) => begins(SuppressedBy::Alarm),
-        (SuppressedBy::Alarm, _) if extension > 0 => begins(SuppressedBy::ExtensionPeriod),
-        (SuppressedBy::Alarm, _) => None,
-        (SuppressedBy::WaitPeriod, _) => (now < held.since + wait).then(|| held.clone()),
-        (SuppressedBy::ExtensionPeriod, _) => (now < held.since + extension).then(|| held.clone()),
     }
 }

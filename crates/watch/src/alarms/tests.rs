@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{MetricKey, Metrics};
+use crate::metrics::{MetricKey, Metrics, Resolution, Summary};
 use millrace_base::{Clock, Scope};
 use millrace_catalog::Catalog;
 use millrace_testkit::{SimClock, SimDice, SimDisk};
@@ -209,8 +209,97 @@ fn muted_alarms_change_and_do_nothing() {
     assert_eq!(world.state("age"), AlarmState::Alarm);
     assert!(world.pages().is_empty());
     assert_eq!(world.alarms.mutes(&Scope::default()).unwrap()[0].1, MuteStatus::Active);
-    world.seconds(20);
+    let history = world.alarms.history(&Scope::default(), Some("age")).unwrap();
+    assert!(history.iter().any(|item| item.summary == "Actions muted by alarm mute rule night"), "{history:?}");
+    // Its time is over and the alarm still rings.
+    world.seconds(16);
+    let late = world.alarms.pending().unwrap();
+    assert_eq!(late[0].notification["ActionExecutedAfterMuteWindow"], true);
+    assert_eq!(late[0].notification["OldStateValue"], "INSUFFICIENT_DATA");
+    assert_eq!(world.pages(), ["age \"ALARM\""]);
     world.value(1.0);
     world.seconds(13);
     assert_eq!(world.pages(), ["age \"OK\""]);
+}
+
+#[test]
+fn a_state_that_was_set_stays_for_a_moment_and_then_follows_the_metric() {
+    let world = world();
+    world.alarms.put(alarm("age", Watches::Metric(on_age("Average", 10, 1, 1)))).unwrap();
+    world.value(1.0);
+    world.seconds(13);
+    assert_eq!(world.state("age"), AlarmState::Ok);
+    let set = world.alarms.set_state(&Scope::default(), "age", AlarmState::Alarm, "by hand".to_owned(), None);
+    set.unwrap();
+    world.seconds(4);
+    assert_eq!(world.state("age"), AlarmState::Alarm);
+    world.value(1.0);
+    world.seconds(10);
+    assert_eq!(world.state("age"), AlarmState::Ok);
+    let reason = world.alarms.get(&Scope::default(), "age").unwrap().status.reason;
+    assert!(reason.contains("was not greater than the threshold (10.0)"), "{reason}");
+}
+
+#[test]
+fn a_metric_of_minutes_serves_an_alarm_of_seconds() {
+    let world = world();
+    let plain = MetricAlarm { datapoints_to_alarm: None, ..on_age("Average", 10, 1, 1) };
+    world.alarms.put(alarm("age", Watches::Metric(plain))).unwrap();
+    let key = MetricKey::new(&Scope::default(), "Orders", "Age", [("Stream", "orders")]);
+    world.seconds(45);
+    let put = world.metrics.put(&key, "None", world.clock.now(), &Summary::of(21.5), Resolution::Minute);
+    put.unwrap();
+    world.seconds(3);
+    assert_eq!(world.state("age"), AlarmState::Alarm);
+    let status = world.alarms.get(&Scope::default(), "age").unwrap().status;
+    let begin = chrono::DateTime::from_timestamp_millis(world.clock.now() / 60_000 * 60_000).unwrap();
+    let begin = begin.format("%d/%m/%y %H:%M:%S");
+    let expected = format!("Threshold Crossed: 1 datapoint [21.5 ({begin})] was greater than the threshold (10.0).");
+    assert_eq!(status.reason, expected);
+    let data: serde_json::Value = serde_json::from_str(&status.reason_data.unwrap()).unwrap();
+    assert_eq!(data["evaluatedDatapoints"][0]["sampleCount"], 1.0);
+    assert_eq!(data["recentDatapoints"], serde_json::json!([21.5]));
+}
+
+#[test]
+fn missing_datapoints_are_told() {
+    let world = world();
+    let watch =
+        MetricAlarm { missing: Some(MissingData::Breaching), datapoints_to_alarm: None, ..on_age("Average", 10, 2, 2) };
+    world.alarms.put(alarm("age", Watches::Metric(watch))).unwrap();
+    world.seconds(1);
+    let status = world.alarms.get(&Scope::default(), "age").unwrap().status;
+    assert_eq!(
+        status.reason,
+        "Threshold Crossed: no datapoints were received for 2 periods and 2 missing datapoints were treated as [Breaching]."
+    );
+    let data: serde_json::Value = serde_json::from_str(&status.reason_data.unwrap()).unwrap();
+    assert_eq!(data["evaluatedDatapoints"].as_array().unwrap().len(), 2);
+    assert!(data["evaluatedDatapoints"][0]["timestamp"].is_string() && data.get("startDate").is_none());
+}
+
+#[test]
+fn a_composite_alarm_says_which_child_brought_it_there() {
+    let world = world();
+    for name in ["one", "two"] {
+        world.alarms.put(alarm(name, Watches::Metric(on_age("Maximum", 300, 1, 1)))).unwrap();
+    }
+    world.alarms.put(composite("any", "ALARM(one) OR ALARM(two)")).unwrap();
+    world.seconds(1);
+    let status = || world.alarms.get(&Scope::default(), "any").unwrap().status;
+    let arn = |name: &str| format!("arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}");
+    assert_eq!(status().reason, format!("{} was created and its alarm rule evaluates to OK", arn("any")));
+    world.seconds(1);
+    world.alarms.set_state(&Scope::default(), "two", AlarmState::Alarm, "by hand".to_owned(), None).unwrap();
+    world.seconds(1);
+    let found = status();
+    assert!(found.reason.starts_with(&format!("{} transitioned to ALARM at ", arn("two"))), "{}", found.reason);
+    assert!(found.reason.ends_with(" UTC"), "{}", found.reason);
+    let data: serde_json::Value = serde_json::from_str(&found.reason_data.unwrap()).unwrap();
+    assert_eq!(data["triggeringAlarms"].as_array().unwrap().len(), 1);
+    let pending = world.alarms.pending().unwrap();
+    let page = pending.iter().find(|action| &*action.alarm == "any" && action.notification["NewStateValue"] == "ALARM");
+    let page = &page.unwrap().notification;
+    assert_eq!(page["TriggeringChildren"][0]["Arn"], arn("two"));
+    assert_eq!(page["Region"], "US East (N. Virginia)");
 }

@@ -1,18 +1,27 @@
-//! What alarms say: reasons of states, and the documents that actions send.
+//! What alarms say: reasons of states, and their data for machines. What actions send is in [`super::message`].
 //!
-//! Source: notifications and reasons as AWS's user guide shows them; `StateReasonData` version 1.0.
+//! Source: reasons as AWS's user guide and recorded answers show them; `StateReasonData` version 1.0.
 
-use super::definition::{Alarm, AlarmMetric, MetricAlarm, Status, Watched, Watches};
+use super::definition::{MetricAlarm, Watched};
 use super::{AlarmState, Evaluated, MissingData};
-use millrace_base::Millis;
+use millrace_base::{Millis, Scope};
 use serde_json::{Map, Value, json};
 
-/// An evaluated period: when it began, and its value.
-pub(crate) type Point = (Millis, f64);
+/// An evaluated period: when it began, its value, and of how many samples, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) begin: Millis,
+    pub(crate) value: f64,
+    pub(crate) samples: Option<f64>,
+}
 
 /// `2026-11-21T20:00:00.000+0000`.
 pub fn timestamp(moment: Millis) -> String {
-    chrono::DateTime::from_timestamp_millis(moment).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string()
+    written(moment, "%Y-%m-%dT%H:%M:%S%.3f+0000")
+}
+
+fn written(moment: Millis, format: &str) -> String {
+    chrono::DateTime::from_timestamp_millis(moment).unwrap_or_default().format(format).to_string()
 }
 
 /// A number as AWS's texts write it: whole ones with `.0`.
@@ -24,216 +33,168 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Why a metric alarm is in a state. `counted` are the real datapoints that were used, the newest first.
+fn was(count: usize) -> &'static str {
+    if count == 1 { "was" } else { "were" }
+}
+
+/// Why a metric alarm is in a state. `used` are the real datapoints that were counted, the newest first.
 pub(crate) fn reason(alarm: &MetricAlarm, found: &Evaluated, used: &[Point]) -> String {
     let Some(state) = found.state else { return String::new() };
     if state == AlarmState::InsufficientData {
-        let were = if found.filled == 1 { "was" } else { "were" };
-        return format!("Insufficient Data: {} {were} unknown.", counted(found.filled, "datapoint"));
+        return format!("Insufficient Data: {} {} unknown.", counted(found.filled, "datapoint"), was(found.filled));
     }
-    let treated = || {
-        let treatment = match alarm.missing.unwrap_or_default() {
-            MissingData::Breaching => "Breaching",
-            MissingData::NotBreaching => "NonBreaching",
-            MissingData::Missing | MissingData::Ignore => return None,
-        };
-        let were = if found.filled == 1 { "was" } else { "were" };
-        let filled = counted(found.filled, "missing datapoint");
-        (found.filled > 0).then(|| format!("{filled} {were} treated as [{treatment}]"))
-    };
+    let treated = treated(alarm, found);
     if used.is_empty() {
         let periods = counted(found.filled, "period");
-        return format!("no datapoints were received for {periods} and {}.", treated().unwrap_or_default()).replacen(
-            "no",
-            "Threshold Crossed: no",
-            1,
-        );
+        let treated = treated.unwrap_or_default();
+        return format!("Threshold Crossed: no datapoints were received for {periods} and {treated}.");
     }
     let is_alarm = state == AlarmState::Alarm;
-    let matching: Vec<String> = used
-        .iter()
-        .filter(|(_, value)| alarm.comparison.breaches(*value, alarm.threshold) == is_alarm)
-        .map(|(moment, value)| {
-            let moment = chrono::DateTime::from_timestamp_millis(*moment).unwrap_or_default();
-            format!("{} ({})", number(*value), moment.format("%d/%m/%y %H:%M:%S"))
-        })
+    let matching = used.iter().filter(|point| alarm.comparison.breaches(point.value, alarm.threshold) == is_alarm);
+    let matching: Vec<String> = matching
+        .map(|point| format!("{} ({})", number(point.value), written(point.begin, "%d/%m/%y %H:%M:%S")))
         .collect();
-    let (were, not) = (if matching.len() == 1 { "was" } else { "were" }, if is_alarm { "" } else { "not " });
-    let m = alarm.datapoints_to_alarm() as usize;
-    let (least, transition) = match is_alarm {
-        true => (m, "OK -> ALARM"),
-        false => (alarm.evaluation_periods as usize + 1 - m, "ALARM -> OK"),
+    let count = matching.len();
+    let filled = treated.map(|treated| format!(" and {treated}")).unwrap_or_default();
+    let (not, phrase, threshold) = (if is_alarm { "" } else { "not " }, alarm.comparison.phrase(), alarm.threshold);
+    let crossed =
+        format!("[{}] {} {not}{phrase} the threshold ({}){filled}", matching.join(", "), was(count), number(threshold));
+    // An alarm that does not say M is told without M and N, as on AWS.
+    let Some(m) = alarm.datapoints_to_alarm else {
+        return format!("Threshold Crossed: {} {crossed}.", counted(count, "datapoint"));
     };
-    let filled = treated().map(|treated| format!(" and {treated}")).unwrap_or_default();
+    let n = alarm.evaluation_periods;
+    let (least, transition) = match is_alarm {
+        true => (m as usize, "OK -> ALARM"),
+        false => ((n + 1).saturating_sub(m) as usize, "ALARM -> OK"),
+    };
     format!(
-        "Threshold Crossed: {} out of the last {} datapoints [{}] {were} {not}{} the threshold ({}){filled} (minimum {} for {transition} \
-         transition).",
-        matching.len(),
-        alarm.evaluation_periods,
-        matching.join(", "),
-        alarm.comparison.phrase(),
-        number(alarm.threshold),
+        "Threshold Crossed: {count} out of the last {n} datapoints {crossed} (minimum {} for {transition} transition).",
         counted(least, "datapoint"),
     )
 }
 
-/// The same for machines.
-pub(crate) fn reason_data(alarm: &MetricAlarm, now: Millis, used: &[Point]) -> String {
+/// `1 missing datapoint was treated as [NonBreaching]`.
+fn treated(alarm: &MetricAlarm, found: &Evaluated) -> Option<String> {
+    let treatment = match alarm.missing.unwrap_or_default() {
+        MissingData::Breaching => "Breaching",
+        MissingData::NotBreaching => "NonBreaching",
+        MissingData::Missing | MissingData::Ignore => return None,
+    };
+    let filled = counted(found.filled, "missing datapoint");
+    (found.filled > 0).then(|| format!("{filled} {} treated as [{treatment}]", was(found.filled)))
+}
+
+/// The same for machines. `periods` are the beginnings of the periods that count, the newest first.
+pub(crate) fn reason_data(alarm: &MetricAlarm, now: Millis, used: &[Point], periods: &[Millis]) -> String {
     let mut data = Map::new();
-    data.insert("version".to_owned(), json!("1.0"));
-    data.insert("queryDate".to_owned(), json!(timestamp(now)));
-    if let Some((first, _)) = used.last() {
-        data.insert("startDate".to_owned(), json!(timestamp(*first)));
+    let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
+    put("version", json!("1.0"));
+    put("queryDate", json!(timestamp(now)));
+    if let Some(first) = used.last() {
+        put("startDate", json!(timestamp(first.begin)));
     }
     if let Watched::Metric(metric) = &alarm.watched {
-        data.insert("statistic".to_owned(), json!(metric.statistic));
-        data.insert("period".to_owned(), json!(metric.period));
+        if let Some(unit) = &metric.unit {
+            put("unit", json!(unit));
+        }
+        put("statistic", json!(metric.statistic));
+        put("period", json!(metric.period));
     }
-    let recent: Vec<f64> = used.iter().rev().map(|(_, value)| *value).collect();
-    data.insert("recentDatapoints".to_owned(), json!(recent));
-    data.insert("threshold".to_owned(), json!(alarm.threshold));
+    let recent: Vec<f64> = used.iter().rev().map(|point| point.value).collect();
+    put("recentDatapoints", json!(recent));
+    put("threshold", json!(alarm.threshold));
+    let missing = periods.iter().filter(|begin| used.iter().all(|point| point.begin != **begin));
+    let missing = missing.take((alarm.evaluation_periods as usize).saturating_sub(used.len()));
     let evaluated: Vec<Value> =
-        used.iter().map(|(moment, value)| json!({"timestamp": timestamp(*moment), "value": value})).collect();
-    data.insert("evaluatedDatapoints".to_owned(), json!(evaluated));
+        used.iter().map(evaluated).chain(missing.map(|begin| json!({"timestamp": timestamp(*begin)}))).collect();
+    put("evaluatedDatapoints", json!(evaluated));
     Value::Object(data).to_string()
 }
 
-/// What topics, queues and webhooks get.
-pub(crate) fn notification(alarm: &Alarm, previous: &Status) -> Value {
-    let mut document = json!({
-        "AlarmName": alarm.name,
-        "AlarmDescription": alarm.description,
-        "AWSAccountId": alarm.scope.account,
-        "AlarmConfigurationUpdatedTimestamp": timestamp(alarm.configured),
-        "NewStateValue": alarm.status.state.word(),
-        "NewStateReason": alarm.status.reason,
-        "StateChangeTime": timestamp(alarm.status.updated),
-        "Region": alarm.scope.region,
-        "AlarmArn": alarm.arn(),
-        "OldStateValue": previous.state.word(),
-        "OKActions": alarm.actions.ok,
-        "AlarmActions": alarm.actions.alarm,
-        "InsufficientDataActions": alarm.actions.insufficient_data,
-    });
-    match &alarm.watches {
-        Watches::Metric(metric) => document["Trigger"] = trigger(metric),
-        Watches::Composite(composite) => document["AlarmRule"] = json!(composite.rule),
+fn evaluated(point: &Point) -> Value {
+    let mut evaluated = json!({"timestamp": timestamp(point.begin)});
+    if let Some(samples) = point.samples {
+        evaluated["sampleCount"] = json!(samples);
     }
-    document
+    evaluated["value"] = json!(point.value);
+    evaluated
 }
 
-/// `Average` is written `AVERAGE`, and `SampleCount` `SAMPLE_COUNT`, in triggers.
-fn statistic(metric: &AlarmMetric) -> (&'static str, &'static str, String) {
-    match metric.statistic.as_str() {
-        "SampleCount" => ("Statistic", "Statistic", "SAMPLE_COUNT".to_owned()),
-        plain @ ("Average" | "Sum" | "Minimum" | "Maximum") => ("Statistic", "Statistic", plain.to_ascii_uppercase()),
-        extended => ("ExtendedStatistic", "ExtendedStatistic", extended.to_owned()),
-    }
+/// A child of a composite alarm, as its reasons tell it.
+pub(crate) struct Child {
+    pub(crate) arn: String,
+    pub(crate) state: AlarmState,
+    pub(crate) since: Millis,
 }
 
-fn trigger(alarm: &MetricAlarm) -> Value {
-    let low_samples = alarm.ignores_low_samples.map_or("", |ignores| if ignores { "ignore" } else { "evaluate" });
-    let mut trigger = json!({
-        "EvaluationPeriods": alarm.evaluation_periods,
-        "DatapointsToAlarm": alarm.datapoints_to_alarm(),
-        "ComparisonOperator": alarm.comparison.word(),
-        "Threshold": alarm.threshold,
-        "TreatMissingData": alarm.missing.unwrap_or_default().word(),
-        "EvaluateLowSampleCountPercentile": low_samples,
-    });
-    match &alarm.watched {
-        Watched::Metric(metric) => {
-            let (kind, key, value) = statistic(metric);
-            trigger["MetricName"] = json!(metric.name);
-            trigger["Namespace"] = json!(metric.namespace);
-            trigger["StatisticType"] = json!(kind);
-            trigger[key] = json!(value);
-            trigger["Unit"] = json!(metric.unit);
-            trigger["Dimensions"] =
-                metric.dimensions.iter().map(|(name, value)| json!({"value": value, "name": name})).collect();
-            trigger["Period"] = json!(metric.period);
+/// Why a composite alarm is in a state, and the same for machines. `changed` are the children whose change brought it there, the
+/// latest last; none when its definition did, and then `all` are told.
+pub(crate) fn composite_reason(
+    arn: &str,
+    is_new: bool,
+    state: AlarmState,
+    changed: &[Child],
+    all: &[Child],
+) -> (String, String) {
+    let reason = match changed.last() {
+        Some(child) => {
+            format!(
+                "{} transitioned to {} at {}",
+                child.arn,
+                child.state,
+                written(child.since, "%A %d %B, %Y %H:%M:%S UTC")
+            )
         }
-        Watched::Queries(queries) => {
-            let query = |query: &super::definition::AlarmQuery| {
-                let mut written = json!({"Id": query.id, "ReturnData": query.returns_data});
-                if let Some(expression) = &query.expression {
-                    written["Expression"] = json!(expression);
-                }
-                if let Some(metric) = &query.metric {
-                    let dimensions: Vec<Value> =
-                        metric.dimensions.iter().map(|(name, value)| json!({"value": value, "name": name})).collect();
-                    written["MetricStat"] = json!({
-                        "Metric": {"Dimensions": dimensions, "MetricName": metric.name, "Namespace": metric.namespace},
-                        "Period": metric.period,
-                        "Stat": metric.statistic,
-                    });
-                }
-                written
-            };
-            trigger["Metrics"] = queries.iter().map(query).collect();
+        None => {
+            format!("{arn} was {} and its alarm rule evaluates to {state}", if is_new { "created" } else { "updated" })
         }
-    }
-    trigger
+    };
+    let told = |child: &Child| json!({"arn": child.arn, "state": {"value": child.state.word(), "timestamp": timestamp(child.since)}});
+    let children: Vec<Value> = if changed.is_empty() { all } else { changed }.iter().map(told).collect();
+    (reason, json!({"triggeringAlarms": children}).to_string())
 }
 
-/// What functions get.
-pub(crate) fn event(alarm: &Alarm, previous: &Status) -> Value {
-    let state = |status: &Status| {
-        let mut state = json!({
-            "value": status.state.word(),
-            "reason": status.reason,
-            "timestamp": timestamp(status.updated),
-        });
-        if let Some(data) = &status.reason_data {
-            state["reasonData"] = json!(data);
-        }
-        state
-    };
-    let mut configuration = match &alarm.watches {
-        Watches::Composite(composite) => json!({"alarmRule": composite.rule}),
-        Watches::Metric(metric) => json!({"metrics": queries(metric)}),
-    };
-    if let Some(description) = &alarm.description {
-        configuration["description"] = json!(description);
-    }
-    json!({
-        "source": "aws.cloudwatch",
-        "alarmArn": alarm.arn(),
-        "accountId": alarm.scope.account,
-        "time": timestamp(alarm.status.updated),
-        "region": alarm.scope.region,
-        "alarmData": {
-            "alarmName": alarm.name,
-            "state": state(&alarm.status),
-            "previousState": state(previous),
-            "configuration": configuration,
-        },
-    })
+/// The region as AWS's messages call it.
+pub(crate) fn region_name(scope: &Scope) -> &str {
+    let known = REGIONS.iter().find(|(region, _)| *region == &*scope.region);
+    known.map_or(&*scope.region, |(_, name)| name)
 }
 
-fn queries(alarm: &MetricAlarm) -> Vec<Value> {
-    let stat = |metric: &AlarmMetric| {
-        let dimensions: Map<String, Value> =
-            metric.dimensions.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        json!({
-            "metric": {"namespace": metric.namespace, "name": metric.name, "dimensions": dimensions},
-            "period": metric.period,
-            "stat": metric.statistic,
-        })
-    };
-    match &alarm.watched {
-        Watched::Metric(metric) => vec![json!({"id": "m1", "metricStat": stat(metric), "returnData": true})],
-        Watched::Queries(queries) => queries
-            .iter()
-            .map(|query| match (&query.expression, &query.metric) {
-                (Some(expression), _) => {
-                    json!({"id": query.id, "expression": expression, "returnData": query.returns_data})
-                }
-                (None, metric) => {
-                    let stat = metric.as_ref().map(stat);
-                    json!({"id": query.id, "metricStat": stat, "returnData": query.returns_data})
-                }
-            })
-            .collect(),
-    }
-}
+const REGIONS: [(&str, &str); 35] = [
+    ("af-south-1", "Africa (Cape Town)"),
+    ("ap-east-1", "Asia Pacific (Hong Kong)"),
+    ("ap-east-2", "Asia Pacific (Taipei)"),
+    ("ap-northeast-1", "Asia Pacific (Tokyo)"),
+    ("ap-northeast-2", "Asia Pacific (Seoul)"),
+    ("ap-northeast-3", "Asia Pacific (Osaka)"),
+    ("ap-south-1", "Asia Pacific (Mumbai)"),
+    ("ap-south-2", "Asia Pacific (Hyderabad)"),
+    ("ap-southeast-1", "Asia Pacific (Singapore)"),
+    ("ap-southeast-2", "Asia Pacific (Sydney)"),
+    ("ap-southeast-3", "Asia Pacific (Jakarta)"),
+    ("ap-southeast-4", "Asia Pacific (Melbourne)"),
+    ("ap-southeast-5", "Asia Pacific (Malaysia)"),
+    ("ap-southeast-7", "Asia Pacific (Thailand)"),
+    ("ca-central-1", "Canada (Central)"),
+    ("ca-west-1", "Canada West (Calgary)"),
+    ("cn-north-1", "China (Beijing)"),
+    ("cn-northwest-1", "China (Ningxia)"),
+    ("eu-central-1", "EU (Frankfurt)"),
+    ("eu-central-2", "Europe (Zurich)"),
+    ("eu-north-1", "EU (Stockholm)"),
+    ("eu-south-1", "EU (Milan)"),
+    ("eu-south-2", "Europe (Spain)"),
+    ("eu-west-1", "EU (Ireland)"),
+    ("eu-west-2", "EU (London)"),
+    ("eu-west-3", "EU (Paris)"),
+    ("il-central-1", "Israel (Tel Aviv)"),
+    ("me-central-1", "Middle East (UAE)"),
+    ("me-south-1", "Middle East (Bahrain)"),
+    ("mx-central-1", "Mexico (Central)"),
+    ("sa-east-1", "South America (Sao Paulo)"),
+    ("us-east-1", "US East (N. Virginia)"),
+    ("us-east-2", "US East (Ohio)"),
+    ("us-west-1", "US West (N. California)"),
+    ("us-west-2", "US West (Oregon)"),
+];

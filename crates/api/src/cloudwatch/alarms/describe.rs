@@ -1,14 +1,14 @@
 //! DescribeAlarms and DescribeAlarmsForMetric.
 
 use super::super::{CloudWatch, place};
-use super::{dimensions_in, dimensions_out, invalid, list, query_out};
+use super::{dimensions_in, dimensions_out, invalid, list, name_of, query_out};
 use crate::http::Caller;
 use crate::models::cloudwatch::{
     self as model, DescribeAlarmsForMetricInput, DescribeAlarmsForMetricOutput, DescribeAlarmsInput,
     DescribeAlarmsOutput,
 };
 use crate::wire::{Fault, Text, Timestamp};
-use millrace_watch::alarms::{Alarm, AlarmRule, CompositeAlarm, MetricAlarm, SuppressedBy, Watched, Watches};
+use millrace_watch::alarms::{Alarm, AlarmRule, CompositeAlarm, MetricAlarm, Watched, Watches};
 
 /// Alarms of a page, unless the caller wants fewer.
 const PAGE: usize = 50;
@@ -53,10 +53,9 @@ pub fn describe(
 
 /// The names of a composite alarm's children, or of an alarm's parents, when they are asked for.
 fn related(all: &[Alarm], input: &DescribeAlarmsInput) -> Result<Option<Vec<String>>, Fault> {
-    let name_of = |text: &str| text.split_once(":alarm:").map_or(text, |(_, name)| name).to_owned();
     let children = |alarm: &Alarm| match &alarm.watches {
         Watches::Composite(composite) => AlarmRule::parse(&composite.rule)
-            .map(|rule| rule.children().into_iter().map(name_of).collect())
+            .map(|rule| rule.children().into_iter().map(|child| name_of(child).to_owned()).collect())
             .unwrap_or_default(),
         Watches::Metric(_) => Vec::new(),
     };
@@ -150,14 +149,6 @@ fn metric_out(alarm: &Alarm, metric: &MetricAlarm) -> model::MetricAlarm {
 fn composite_out(alarm: &Alarm, composite: &CompositeAlarm) -> model::CompositeAlarm {
     let suppressor = composite.suppressor.as_ref();
     let held = alarm.status.suppressed.as_ref();
-    let (by, why) = match held.map(|held| held.by) {
-        None => (None, None),
-        Some(SuppressedBy::Alarm) => (Some("Alarm"), Some("the suppressor alarm is in ALARM")),
-        Some(SuppressedBy::WaitPeriod) => (Some("WaitPeriod"), Some("the suppressor alarm is waited for")),
-        Some(SuppressedBy::ExtensionPeriod) => {
-            (Some("ExtensionPeriod"), Some("the suppressor alarm was in ALARM a moment ago"))
-        }
-    };
     let seconds = |seconds: u32| i32::try_from(seconds).unwrap_or(i32::MAX);
     model::CompositeAlarm {
         alarm_name: Some((&*alarm.name).into()),
@@ -174,8 +165,8 @@ fn composite_out(alarm: &Alarm, composite: &CompositeAlarm) -> model::CompositeA
         state_reason_data: alarm.status.reason_data.as_deref().map(Into::into),
         state_updated_timestamp: Some(Timestamp(alarm.status.updated)),
         state_transitioned_timestamp: Some(Timestamp(alarm.status.transitioned)),
-        actions_suppressed_by: by.map(Text::from_static),
-        actions_suppressed_reason: why.map(Text::from_static),
+        actions_suppressed_by: held.map(|held| Text::from_static(held.by.word())),
+        actions_suppressed_reason: held.map(|held| held.by.reason().into()),
         actions_suppressor: suppressor.map(|suppressor| suppressor.alarm.as_str().into()),
         actions_suppressor_wait_period: suppressor.map(|suppressor| seconds(suppressor.wait)),
         actions_suppressor_extension_period: suppressor.map(|suppressor| seconds(suppressor.extension)),

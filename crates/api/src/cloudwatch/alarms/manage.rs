@@ -41,7 +41,7 @@ pub fn disable_actions(service: &CloudWatch, caller: &Caller, input: DisableAlar
 /// Alarms that are not there are passed over, as on AWS.
 fn switch(service: &CloudWatch, caller: &Caller, names: &[Text], enabled: bool) -> Result<(), Fault> {
     for name in names.iter().filter(|name| service.alarms.get(&caller.scope, name).is_ok()) {
-        service.alarms.change(&caller.scope, name, |alarm| alarm.actions_enabled = enabled)?;
+        service.alarms.enable_actions(&caller.scope, name, enabled)?;
     }
     Ok(())
 }

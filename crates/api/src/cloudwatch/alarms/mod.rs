@@ -30,6 +30,11 @@ impl From<AlarmError> for Fault {
     }
 }
 
+/// The name in a name or ARN.
+fn name_of(alarm: &str) -> &str {
+    alarm.split_once(":alarm:").map_or(alarm, |(_, name)| name)
+}
+
 /// The refusal of a definition in AWS's manner.
 fn invalid(message: impl Into<String>) -> Fault {
     crate::wire::kinds::VALIDATION.because(message.into())

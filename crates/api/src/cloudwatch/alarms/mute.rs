@@ -1,26 +1,39 @@
 //! Mute rules: PutAlarmMuteRule, GetAlarmMuteRule, ListAlarmMuteRules, DeleteAlarmMuteRule.
 
+use super::super::dashboards::map;
 use super::super::{CloudWatch, place};
-use super::{invalid, texts};
+use super::{invalid, name_of, texts};
 use crate::http::Caller;
 use crate::models::cloudwatch::{
     AlarmMuteRuleSummary, DeleteAlarmMuteRuleInput, GetAlarmMuteRuleInput, GetAlarmMuteRuleOutput,
     ListAlarmMuteRulesInput, ListAlarmMuteRulesOutput, MuteTargets, PutAlarmMuteRuleInput, RuleShape, Schedule, faults,
 };
 use crate::wire::{Fault, Text, Timestamp};
-use millrace_watch::alarms::{MuteRule, MuteStatus};
+use millrace_base::Scope;
+use millrace_watch::alarms::{AlarmError, MuteRule, MuteStatus};
 
 /// Rules of a page, unless the caller wants fewer.
 const PAGE: usize = 50;
 
 pub fn put(service: &CloudWatch, caller: &Caller, input: PutAlarmMuteRuleInput) -> Result<(), Fault> {
+    service.put_alarm_mute_rule(&caller.scope, &input)
+}
+
+impl CloudWatch {
+    /// Defines a mute rule: what the operation of this name does for its caller's scope.
+    pub fn put_alarm_mute_rule(&self, scope: &Scope, input: &PutAlarmMuteRuleInput) -> Result<(), Fault> {
+        Ok(self.alarms.put_mute(rule(self, scope, input)?)?)
+    }
+}
+
+fn rule(service: &CloudWatch, scope: &Scope, input: &PutAlarmMuteRuleInput) -> Result<MuteRule, Fault> {
     let alarms = texts(input.mute_targets.as_ref().map(|targets| &targets.alarm_names));
-    if let Some(absent) = alarms.iter().find(|name| service.alarms.get(&caller.scope, name).is_err()) {
+    if let Some(absent) = alarms.iter().find(|name| service.alarms.get(scope, name_of(name)).is_err()) {
         return Err(invalid(format!("MuteTargets names the alarm {absent}, which does not exist.")));
     }
     let schedule = &input.rule.schedule;
-    service.alarms.put_mute(MuteRule {
-        scope: caller.scope.clone(),
+    Ok(MuteRule {
+        scope: scope.clone(),
         name: input.name.to_string(),
         description: input.description.as_ref().map(|text| text.to_string()),
         expression: schedule.expression.to_string(),
@@ -30,9 +43,8 @@ pub fn put(service: &CloudWatch, caller: &Caller, input: PutAlarmMuteRuleInput) 
         start: input.start_date.map(|start| start.0),
         expire: input.expire_date.map(|expire| expire.0),
         updated: service.clock.now(),
-        tags: input.tags.as_deref().map(super::super::dashboards::map).unwrap_or_default(),
-    })?;
-    Ok(())
+        tags: input.tags.as_deref().map(map).unwrap_or_default(),
+    })
 }
 
 pub fn get(
@@ -40,14 +52,13 @@ pub fn get(
     caller: &Caller,
     input: GetAlarmMuteRuleInput,
 ) -> Result<GetAlarmMuteRuleOutput, Fault> {
-    let rules = service.alarms.mutes(&caller.scope)?;
-    let found = rules.into_iter().find(|(rule, _)| *rule.name == *input.alarm_mute_rule_name);
-    let (rule, status) = found.ok_or_else(|| {
-        let message = format!("Alarm mute rule {} does not exist", input.alarm_mute_rule_name);
-        faults::RESOURCE_NOT_FOUND_EXCEPTION
+    let name = &*input.alarm_mute_rule_name;
+    let (rule, status) = service.alarms.mute(&caller.scope, name).map_err(|error| match error {
+        AlarmError::NotFound(message) => faults::RESOURCE_NOT_FOUND_EXCEPTION
             .because(message)
             .with("ResourceType", "AlarmMuteRule")
-            .with("ResourceId", &*input.alarm_mute_rule_name)
+            .with("ResourceId", name),
+        other => other.into(),
     })?;
     Ok(GetAlarmMuteRuleOutput {
         name: Some(rule.name.as_str().into()),
@@ -77,7 +88,7 @@ pub fn list(
     let mut rules = service.alarms.mutes(&caller.scope)?;
     rules.retain(|(rule, status)| {
         let wanted = input.statuses.as_ref();
-        input.alarm_name.as_deref().is_none_or(|name| rule.alarms.iter().any(|alarm| alarm == name))
+        input.alarm_name.as_deref().is_none_or(|name| rule.alarms.iter().any(|alarm| name_of(alarm) == name_of(name)))
             && wanted.is_none_or(|wanted| wanted.iter().any(|wanted| **wanted == *word(*status)))
     });
     let (from, size) = (place(input.next_token.as_deref())?, input.max_records.map_or(PAGE, |size| size as usize));

@@ -1,13 +1,26 @@
 //! PutCompositeAlarm: an alarm on other alarms.
 
 use super::super::CloudWatch;
+use super::super::dashboards::map;
 use super::{check_actions, invalid, texts};
 use crate::http::Caller;
 use crate::models::cloudwatch::PutCompositeAlarmInput;
 use crate::wire::Fault;
+use millrace_base::Scope;
 use millrace_watch::alarms::{Actions, Alarm, CompositeAlarm, Status, Suppressor, Watches};
 
 pub fn call(service: &CloudWatch, caller: &Caller, input: PutCompositeAlarmInput) -> Result<(), Fault> {
+    service.put_composite_alarm(&caller.scope, &input)
+}
+
+impl CloudWatch {
+    /// Defines a composite alarm: what the operation of this name does for its caller's scope.
+    pub fn put_composite_alarm(&self, scope: &Scope, input: &PutCompositeAlarmInput) -> Result<(), Fault> {
+        Ok(self.alarms.put(alarm(self, scope, input)?)?)
+    }
+}
+
+fn alarm(service: &CloudWatch, scope: &Scope, input: &PutCompositeAlarmInput) -> Result<Alarm, Fault> {
     let now = service.clock.now();
     let actions = Actions {
         ok: texts(input.ok_actions.as_ref()),
@@ -15,32 +28,25 @@ pub fn call(service: &CloudWatch, caller: &Caller, input: PutCompositeAlarmInput
         insufficient_data: texts(input.insufficient_data_actions.as_ref()),
     };
     check_actions([&actions.ok, &actions.alarm, &actions.insufficient_data])?;
-    let name = input.alarm_name.to_string();
-    let alarm = Alarm {
-        scope: caller.scope.clone(),
-        name: name.as_str().into(),
+    Ok(Alarm {
+        scope: scope.clone(),
+        name: (&*input.alarm_name).into(),
         description: input.alarm_description.as_ref().map(|text| text.to_string()),
         actions_enabled: input.actions_enabled.unwrap_or(true),
         actions,
         watches: Watches::Composite(CompositeAlarm {
             rule: input.alarm_rule.to_string(),
-            suppressor: suppressor(service, caller, &input)?,
+            suppressor: suppressor(service, scope, input)?,
         }),
         configured: now,
         status: Status::unchecked(now),
-        tags: Default::default(),
-    };
-    let is_new = service.alarms.get(&caller.scope, &name).is_err();
-    service.alarms.put(alarm)?;
-    if is_new && let Some(tags) = &input.tags {
-        service.alarms.change(&caller.scope, &name, |alarm| alarm.tags = super::super::dashboards::map(tags))?;
-    }
-    Ok(())
+        tags: input.tags.as_deref().map(map).unwrap_or_default(),
+    })
 }
 
 fn suppressor(
     service: &CloudWatch,
-    caller: &Caller,
+    scope: &Scope,
     input: &PutCompositeAlarmInput,
 ) -> Result<Option<Suppressor>, Fault> {
     let period = |seconds: Option<i32>, name: &str| {
@@ -54,7 +60,7 @@ fn suppressor(
         };
     };
     let name = alarm.split_once(":alarm:").map_or(&**alarm, |(_, name)| name);
-    if service.alarms.get(&caller.scope, name).is_err() {
+    if service.alarms.get(scope, name).is_err() {
         return Err(invalid(format!("ActionsSuppressor names the alarm {name}, which does not exist.")));
     }
     Ok(Some(Suppressor {

@@ -1,10 +1,12 @@
 //! PutMetricAlarm: an alarm on a metric or on math.
 
 use super::super::CloudWatch;
+use super::super::dashboards::map;
 use super::{check_actions, dimensions_in, invalid, query_in, seconds, texts};
 use crate::http::Caller;
 use crate::models::cloudwatch::PutMetricAlarmInput;
 use crate::wire::Fault;
+use millrace_base::Scope;
 use millrace_watch::alarms::{
     Actions, Alarm, AlarmMetric, Comparison, MetricAlarm, MissingData, Status, Watched, Watches,
 };
@@ -16,6 +18,18 @@ const LONG_LOOKBACK_SECONDS_MAX: u32 = 7 * 86_400;
 const QUERIES_MAX: usize = 20;
 
 pub fn call(service: &CloudWatch, caller: &Caller, input: PutMetricAlarmInput) -> Result<(), Fault> {
+    service.put_metric_alarm(&caller.scope, &input)
+}
+
+impl CloudWatch {
+    /// Defines a metric alarm: what the operation of this name does for its caller's scope.
+    pub fn put_metric_alarm(&self, scope: &Scope, input: &PutMetricAlarmInput) -> Result<(), Fault> {
+        // Tags of an alarm that is there already are changed by TagResource alone, as on AWS.
+        Ok(self.alarms.put(alarm(self, scope, input)?)?)
+    }
+}
+
+fn alarm(service: &CloudWatch, scope: &Scope, input: &PutMetricAlarmInput) -> Result<Alarm, Fault> {
     let now = service.clock.now();
     let actions = Actions {
         ok: texts(input.ok_actions.as_ref()),
@@ -23,28 +37,20 @@ pub fn call(service: &CloudWatch, caller: &Caller, input: PutMetricAlarmInput) -
         insufficient_data: texts(input.insufficient_data_actions.as_ref()),
     };
     check_actions([&actions.ok, &actions.alarm, &actions.insufficient_data])?;
-    let name = input.alarm_name.to_string();
-    let alarm = Alarm {
-        scope: caller.scope.clone(),
-        name: name.as_str().into(),
+    Ok(Alarm {
+        scope: scope.clone(),
+        name: (&*input.alarm_name).into(),
         description: input.alarm_description.as_ref().map(|text| text.to_string()),
         actions_enabled: input.actions_enabled.unwrap_or(true),
         actions,
-        watches: Watches::Metric(metric_alarm(&input, caller)?),
+        watches: Watches::Metric(metric_alarm(input, scope)?),
         configured: now,
         status: Status::unchecked(now),
-        tags: Default::default(),
-    };
-    // Tags of an alarm that is there already are changed by TagResource alone, as on AWS.
-    let is_new = service.alarms.get(&caller.scope, &name).is_err();
-    service.alarms.put(alarm)?;
-    if is_new && let Some(tags) = &input.tags {
-        service.alarms.change(&caller.scope, &name, |alarm| alarm.tags = super::super::dashboards::map(tags))?;
-    }
-    Ok(())
+        tags: input.tags.as_deref().map(map).unwrap_or_default(),
+    })
 }
 
-fn metric_alarm(input: &PutMetricAlarmInput, caller: &Caller) -> Result<MetricAlarm, Fault> {
+fn metric_alarm(input: &PutMetricAlarmInput, scope: &Scope) -> Result<MetricAlarm, Fault> {
     let watched = watched(input)?;
     let comparison = input.comparison_operator.as_deref().ok_or_else(|| invalid("ComparisonOperator is missing."))?;
     let known = Comparison::ALL.into_iter().find(|known| known.word() == comparison);
@@ -85,7 +91,7 @@ fn metric_alarm(input: &PutMetricAlarmInput, caller: &Caller) -> Result<MetricAl
         missing: missing.transpose()?,
         ignores_low_samples,
     };
-    check_lookback(&alarm, caller)?;
+    check_lookback(&alarm, scope)?;
     Ok(alarm)
 }
 
@@ -122,8 +128,8 @@ fn watched(input: &PutMetricAlarmInput) -> Result<Watched, Fault> {
     }))
 }
 
-fn check_lookback(alarm: &MetricAlarm, caller: &Caller) -> Result<(), Fault> {
-    let plan = alarm.plan(&caller.scope).map_err(|error| invalid(error.to_string()))?;
+fn check_lookback(alarm: &MetricAlarm, scope: &Scope) -> Result<(), Fault> {
+    let plan = alarm.plan(scope).map_err(|error| invalid(error.to_string()))?;
     let period = u32::try_from(plan.period_ms() / 1000).unwrap_or(u32::MAX);
     let lookback = alarm.evaluation_periods.saturating_mul(period);
     let max = if period >= 3600 { LONG_LOOKBACK_SECONDS_MAX } else { LOOKBACK_SECONDS_MAX };
