@@ -7,11 +7,24 @@
 //! - A created or renamed name survives a crash only after [`Disk::sync_dir`] of its folder.
 //! - Paths are absolute or relative to the process; every call is blocking.
 
+use crate::Millis;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::num::NonZeroU64;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+
+/// What is known of a name on the disk without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// When its content was last written, in milliseconds since 1970.
+    pub modified: Millis,
+    /// Another number for another file, and for one that was written to since.
+    pub version: u64,
+    /// True for a folder.
+    pub is_dir: bool,
+}
 
 /// A folder tree with explicit durability.
 pub trait Disk: Send + Sync + 'static {
@@ -29,6 +42,8 @@ pub trait Disk: Send + Sync + 'static {
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// What is known of a file or folder without opening it; `NotFound` when it is absent.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
 
     /// Writes a whole file so that after a crash either the old or the new content is there.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -119,6 +134,15 @@ impl Disk for SystemDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let found = std::fs::metadata(path)?;
+        // A file system's clock may stand still for some milliseconds; a file that replaces another has another number.
+        let version = found.ino().rotate_left(40) ^ found.mtime().cast_unsigned().rotate_left(20);
+        let version = version ^ found.mtime_nsec().cast_unsigned();
+        let modified = found.mtime() * 1000 + found.mtime_nsec() / 1_000_000;
+        Ok(Stamp { modified, version, is_dir: found.is_dir() })
     }
 }
 

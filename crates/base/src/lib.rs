@@ -15,7 +15,7 @@ mod sequence;
 
 pub use clock::{Clock, Millis, SystemClock};
 pub use dice::{Dice, SystemDice};
-pub use disk::{Disk, DiskFile, SystemDisk};
+pub use disk::{Disk, DiskFile, Stamp, SystemDisk};
 pub use error::Remedy;
 pub use nearest::{did_you_mean, nearest};
 pub use scope::{Arn, ArnError, Scope};

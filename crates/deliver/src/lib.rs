@@ -33,5 +33,5 @@ pub use observer::{
 pub use permits::{Edge, Permits, Unlimited};
 pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};
 pub use stage::Stager;
-pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, S3Settings, S3Store, StoreError};
+pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, OpenObject, S3Settings, S3Store, StoreError};
 pub use transform::{Transform, TransformError};

@@ -146,7 +146,7 @@ impl Worker {
 }
 
 fn failed(name: &str, reason: &str) -> Arc<Stats> {
-    eprintln!("delivery stream {name} does not run: {reason}");
+    tracing::warn!("delivery stream {name} does not run: {reason}");
     let stats = Stats::default();
     *stats.last_error.lock() = Some(reason.to_owned());
     Arc::new(stats)
@@ -156,14 +156,14 @@ fn failed(name: &str, reason: &str) -> Arc<Stats> {
 fn tell(name: &str, told: &mut bool, trouble: Option<String>) {
     match trouble {
         Some(error) if !*told => {
-            eprintln!(
+            tracing::warn!(
                 "delivery stream {name} cannot deliver: {error}; it goes on trying, and nothing is lost as long as its \
                  stream keeps the records"
             );
             *told = true;
         }
         None if *told => {
-            eprintln!("delivery stream {name} delivers again, from where it stood");
+            tracing::info!("delivery stream {name} delivers again, from where it stood");
             *told = false;
         }
         _ => {}

@@ -284,13 +284,10 @@ impl Shared {
 
     fn work(&self, version: &FunctionVersion, invocation: &Invocation, limit: Duration) -> Work {
         let (dice, now) = (&self.floor.dice, self.floor.clock.now());
-        let trace_id = format!(
-            "Root=1-{:08x}-{:016x}{:08x};Parent={:016x};Sampled=0",
-            now / 1000,
-            dice.roll(),
-            dice.roll() as u32,
-            dice.roll()
-        );
+        // The request id is the trace, so that whoever finds one in a function's words finds the other.
+        let hex: String = invocation.request_id.chars().filter(char::is_ascii_hexdigit).collect();
+        let (time, unique) = hex.split_at_checked(8).filter(|_| hex.len() == 32).unwrap_or(("00000000", ""));
+        let trace_id = format!("Root=1-{time}-{unique:0>24};Parent={:016x};Sampled=0", dice.roll());
         Work {
             request_id: invocation.request_id.clone(),
             deadline: now + limit.as_millis() as i64,

@@ -199,7 +199,7 @@ pub async fn carry_out(
     };
     drop(holding);
     if let Err(error) = uploads.tidy(deployer) {
-        eprintln!("code of former deploys could not be removed, the next deploy tries again: {error}");
+        tracing::warn!("code of former deploys could not be removed, the next deploy tries again: {error}");
     }
     match deployed {
         Ok(deployed) => {

@@ -97,9 +97,9 @@ impl Protection {
 
 fn tell<E: std::fmt::Display>(what: &str, renewed: Result<bool, E>) {
     match renewed {
-        Ok(true) => eprintln!("{what}: read again"),
+        Ok(true) => tracing::info!("{what}: read again"),
         Ok(false) => {}
-        Err(error) => eprintln!("{what}: the old one stays, {error}"),
+        Err(error) => tracing::warn!("{what}: the old one stays, {error}"),
     }
 }
 

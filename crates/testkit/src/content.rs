@@ -13,6 +13,8 @@ pub(crate) struct Content {
     /// After a failed sync: what is really on disk. The system takes the bytes in its memory for written, so a later sync,
     /// even one that succeeds, brings only what is written again.
     stale: Option<Vec<u8>>,
+    /// How often it was changed.
+    pub(crate) changes: u64,
     /// Set by a failed sync until the process is replaced: no sync succeeds.
     pub(crate) broken: bool,
 }
@@ -34,12 +36,14 @@ impl Content {
         let old = self.bytes.get(offset..end.min(self.bytes.len())).unwrap_or_default().to_vec();
         let change = Change { offset, old_len: self.bytes.len(), old, new: Some(bytes.to_vec()) };
         self.unsynced.push(change);
+        self.changes += 1;
         put(&mut self.bytes, offset, bytes);
     }
 
     pub(crate) fn set_len(&mut self, len: usize) {
         let old = self.bytes.get(len..).unwrap_or_default().to_vec();
         self.unsynced.push(Change { offset: len, old_len: self.bytes.len(), old, new: None });
+        self.changes += 1;
         self.bytes.resize(len, 0);
     }
 

@@ -4,7 +4,7 @@ use crate::SimDice;
 use crate::content::Content;
 use crate::faults::{Call, Faults};
 use crate::names::{Entry, Names, Node};
-use millrace_base::{Disk, DiskFile};
+use millrace_base::{Disk, DiskFile, Stamp};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -231,6 +231,21 @@ impl Disk for SimDisk {
             state.names.sync_dir(dir);
             Ok(())
         })
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let state = self.state.lock();
+        if state.faults.dead {
+            return Err(dead());
+        }
+        let Some(node) = state.names.file(path) else {
+            let found = state.names.has_dir(path).then_some(Stamp { modified: 0, version: 0, is_dir: true });
+            return found.ok_or_else(|| not_found(path));
+        };
+        let changes = state.files.get(&node).map_or(0, |content| content.changes);
+        // There is no clock here: moments are counted in changes.
+        let modified = changes.cast_signed();
+        Ok(Stamp { modified, version: node.rotate_left(32) ^ changes, is_dir: false })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::file::{self, SealedFile, Sealer};
 use crate::keyring::{KeyName, KeyRing};
-use millrace_base::{Dice, Disk, DiskFile};
+use millrace_base::{Dice, Disk, DiskFile, Stamp};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -153,5 +153,9 @@ impl Disk for SealedDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.shared.inner.sync_dir(dir)
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        self.shared.inner.stamp(path)
     }
 }

@@ -81,8 +81,23 @@ fn broken(what: &str) -> SignatureError {
     SignatureError::Chunk(format!("The chunked body is broken: {what}."))
 }
 
-/// Reads a whole chunked body and verifies every chunk; `decoded` is what the request says its payload's length is.
-pub fn read(kind: Streaming, mut chain: Chain, body: &[u8], decoded: Option<usize>) -> Result<Body, SignatureError> {
+/// The payload of a chunked body whose signatures nobody asks for, as `payload_hash` names its kind; the body itself when it
+/// is not chunked.
+pub fn unchunk(payload_hash: &str, body: Bytes, decoded: Option<usize>) -> Result<Body, SignatureError> {
+    match Streaming::of(payload_hash, true)? {
+        Some(kind) => read(kind, None, &body, decoded),
+        None => Ok(Body { payload: body, trailers: Vec::new() }),
+    }
+}
+
+/// Reads a whole chunked body and verifies every chunk, if there is a chain to verify them by; `decoded` is what the request
+/// says its payload's length is.
+pub fn read(
+    kind: Streaming,
+    mut chain: Option<Chain>,
+    body: &[u8],
+    decoded: Option<usize>,
+) -> Result<Body, SignatureError> {
     let mut rest = body;
     let mut payload = BytesMut::with_capacity(decoded.unwrap_or(0).min(body.len()));
     loop {
@@ -93,7 +108,7 @@ pub fn read(kind: Streaming, mut chain: Chain, body: &[u8], decoded: Option<usiz
         }
         let (data, behind) = rest.split_at(size);
         rest = behind;
-        if kind.is_signed {
+        if let Some(chain) = chain.as_mut().filter(|_| kind.is_signed) {
             chain.check("AWS4-HMAC-SHA256-PAYLOAD", &format!("{NOTHING}\n{}", sha256_hex(data)), signature)?;
         }
         if size == 0 {
@@ -133,7 +148,7 @@ fn head(kind: Streaming, line: &str) -> Result<(usize, &str), SignatureError> {
     }
 }
 
-fn trailers(kind: Streaming, mut chain: Chain, rest: &mut &[u8]) -> Result<Trailers, SignatureError> {
+fn trailers(kind: Streaming, chain: Option<Chain>, rest: &mut &[u8]) -> Result<Trailers, SignatureError> {
     let mut found = Trailers::new();
     let mut signature = None;
     while !rest.is_empty() {
@@ -151,7 +166,7 @@ fn trailers(kind: Streaming, mut chain: Chain, rest: &mut &[u8]) -> Result<Trail
             _ => found.push((name, value.to_owned())),
         }
     }
-    if kind.is_signed {
+    if let Some(mut chain) = chain.filter(|_| kind.is_signed) {
         let signature = signature.ok_or_else(|| broken("its trailers are not signed"))?;
         let mut sorted = found.clone();
         sorted.sort_unstable();
@@ -208,7 +223,7 @@ mod tests {
     #[test]
     fn the_documented_chunks() {
         let (plain, whole) = (kind("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), body(&SIGNATURES, "\r\n"));
-        let read_whole = |body: &[u8], length| read(plain, chain(SIGNATURES[0]), body, length);
+        let read_whole = |body: &[u8], length| read(plain, Some(chain(SIGNATURES[0])), body, length);
         assert_eq!(read_whole(&whole, Some(LENGTH)).unwrap().payload, vec![b'a'; LENGTH]);
         for length in [None, Some(LENGTH - 1)] {
             assert!(read_whole(&whole, length).is_err());
@@ -228,7 +243,7 @@ mod tests {
     fn the_documented_trailer() {
         let signed = kind("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
         let end = format!("x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:{TRAILER}\r\n\r\n");
-        let read_with = |end: &str| read(signed, chain(WITH_TRAILER[0]), &body(&WITH_TRAILER, end), Some(LENGTH));
+        let read_with = |end: &str| read(signed, Some(chain(WITH_TRAILER[0])), &body(&WITH_TRAILER, end), Some(LENGTH));
         let found = read_with(&end).unwrap();
         assert_eq!(found.trailers, [("x-amz-checksum-crc32c".to_owned(), "sOO8/Q==".to_owned())]);
         assert!(read_with(&end.replace("sOO8", "sOO9")).is_err());
@@ -242,8 +257,8 @@ mod tests {
         assert!(Streaming::of("STREAMING-AWS4-HMAC-SHA256-EVENTS", true).is_err());
         assert_eq!(Streaming::of("UNSIGNED-PAYLOAD", true).unwrap(), None);
         let body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
-        let found = read(kind(name), chain(SIGNATURES[0]), body, Some(5)).unwrap();
+        let found = read(kind(name), Some(chain(SIGNATURES[0])), body, Some(5)).unwrap();
         assert_eq!((&found.payload[..], found.trailers.len()), (&b"hello"[..], 1));
-        assert!(read(kind(name), chain(SIGNATURES[0]), &body[..9], Some(5)).is_err());
+        assert!(read(kind(name), Some(chain(SIGNATURES[0])), &body[..9], Some(5)).is_err());
     }
 }

@@ -26,7 +26,7 @@ mod time;
 mod verify;
 
 pub use canonical::{Head, PathRule};
-pub use chunked::{Body, Trailers};
+pub use chunked::{Body, Trailers, unchunk};
 pub use claim::{Claim, SKEW};
 pub use error::SignatureError;
 pub use sign::Signer;

@@ -108,7 +108,7 @@ impl Verifier {
                     scope: claim.scope(),
                     signature: claim.signature.clone(),
                 };
-                chunked::read(streaming, chain, &body, decoded)
+                chunked::read(streaming, Some(chain), &body, decoded)
             }
         }
     }

@@ -21,6 +21,7 @@ pub fn prefix(model: &Model) -> &'static str {
         "AWS Lambda" => "lambda",
         "Amazon CloudWatch Logs" => "logs",
         "CloudWatch" | "Amazon CloudWatch" => "cloudwatch",
+        "Amazon S3" => "s3",
         "KMS" | "AWS KMS" | "AWS Key Management Service" => "kms",
         // A policy can only name it by a star.
         _ => "millrace",
@@ -45,7 +46,7 @@ fn spelled(action: &str) -> String {
 /// The kind of a service's refusals.
 pub fn kind(service: &str) -> FaultKind {
     match service {
-        "iam" | "sts" | "cloudwatch" => FORBIDDEN,
+        "iam" | "sts" | "cloudwatch" | "s3" => FORBIDDEN,
         "lambda" => FORBIDDEN_EXCEPTION,
         "sqs" => QUEUES,
         "sns" => TOPICS,

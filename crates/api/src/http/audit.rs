@@ -58,6 +58,27 @@ const DATA: &[(&str, &[&str])] = &[
     ("logs", &["PutLogEvents", "GetLogEvents", "FilterLogEvents"]),
     ("cloudwatch", &["PutMetricData", "GetMetricData", "GetMetricStatistics", "ListMetrics"]),
     ("glue", &["GetSchemaVersion", "GetSchemaByDefinition"]),
+    (
+        "s3",
+        &[
+            "GetObject",
+            "HeadObject",
+            "PutObject",
+            "CopyObject",
+            "DeleteObject",
+            "DeleteObjects",
+            "ListObjects",
+            "ListObjectsV2",
+            "HeadBucket",
+            "CreateMultipartUpload",
+            "UploadPart",
+            "UploadPartCopy",
+            "CompleteMultipartUpload",
+            "AbortMultipartUpload",
+            "ListParts",
+            "ListMultipartUploads",
+        ],
+    ),
 ];
 
 /// Writes the audit.
@@ -84,6 +105,13 @@ impl Trail {
     pub fn asked(&self, input: &impl Shape) {
         if let Some(gathered) = &self.0 {
             locked(gathered).parameters = Some(shown(input));
+        }
+    }
+
+    /// Notes what was asked for, of a request whose input has no shape.
+    pub fn asked_for(&self, parameters: Value) {
+        if let Some(gathered) = &self.0 {
+            locked(gathered).parameters = Some(parameters);
         }
     }
 

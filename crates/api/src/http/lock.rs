@@ -15,7 +15,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODI
 use axum::http::request::Parts;
 use base64_simd::STANDARD;
 use bytes::Bytes;
-use millrace_access::signature::{Claim, Head, SignatureError, Verifier};
+use millrace_access::signature::{Body as Payload, Claim, Head, SignatureError, Verifier, unchunk};
 use millrace_access::{Key, Principal};
 use millrace_base::Scope;
 use std::sync::Arc;
@@ -124,6 +124,34 @@ impl Lock {
         Ok((caller, entered.body))
     }
 
+    /// Reads a request to S3: what its chunks hold, packed as it was sent, since that is how an object is kept. With an open
+    /// lock whoever signs nothing is nobody.
+    pub async fn enter_s3<B>(&self, head: &Parts, body: B, bytes_max: usize) -> Result<(Caller, Payload), Refused>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let Some(locked) = &self.0 else {
+            let caller = Caller::identify(&head.headers, head.uri.query()).unwrap_or_else(|_| Caller::nobody());
+            let sent = read_plain(&head.headers, body, bytes_max).await.map_err(Refused::Body)?;
+            let hash = text_header(&head.headers, "x-amz-content-sha256");
+            let decoded = text_header(&head.headers, "x-amz-decoded-content-length").parse().ok();
+            let payload = unchunk(hash, sent, decoded).map_err(Refused::Signature)?;
+            return Ok((caller, payload));
+        };
+        match locked.look(head) {
+            Ok((claim, key)) => {
+                let sent = read_plain(&head.headers, body, bytes_max).await.map_err(Refused::Body)?;
+                let payload = locked.verify_whole(head, &claim, &key, sent).map_err(Refused::Signature)?;
+                Ok((locked.caller(head, &claim.region, &key), payload))
+            }
+            Err(error) => {
+                discard(body, bytes_max.min(UNSIGNED_BYTES_MAX)).await;
+                Err(Refused::Signature(error))
+            }
+        }
+    }
+
     /// Reads a request to the OpenSearch port: signed, or with an access key's id and secret as HTTP Basic has them. With an
     /// open lock nobody is asked for anything.
     pub async fn enter_search<B>(
@@ -166,7 +194,7 @@ impl Lock {
     }
 }
 
-/// Why a request does not get in at the OpenSearch port.
+/// Why a request does not get in at the OpenSearch port or at S3.
 pub enum Refused {
     /// Its signature or password.
     Signature(SignatureError),
@@ -183,9 +211,13 @@ impl Locked {
     }
 
     fn verify(&self, parts: &Parts, claim: &Claim, key: &Key, sent: Bytes) -> Result<Bytes, SignatureError> {
+        self.verify_whole(parts, claim, key, sent).map(|body| body.payload)
+    }
+
+    fn verify_whole(&self, parts: &Parts, claim: &Claim, key: &Key, sent: Bytes) -> Result<Payload, SignatureError> {
         use tokio::runtime::{Handle, RuntimeFlavor};
         let is_large = sent.len() > HASH_BYTES_MAX;
-        let verify = || self.verifier.verify(&head_of(parts), claim, key, sent).map(|body| body.payload);
+        let verify = || self.verifier.verify(&head_of(parts), claim, key, sent);
         match is_large && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
             true => tokio::task::block_in_place(verify),
             false => verify(),

@@ -11,22 +11,32 @@
 use super::{Buckets, ObjectInfo, ObjectStore, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
-use millrace_base::Disk;
+use millrace_base::{Disk, DiskFile, Stamp};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const UPLOADS: &str = ".uploads";
+/// How much of an object is in memory while it is copied.
+const PIECE_BYTES: usize = 1024 * 1024;
 /// The longest file name that common file systems keep.
 const NAME_BYTES_MAX: usize = 255;
 
+/// An object that is open for reading.
+pub struct OpenObject {
+    /// What is known of it.
+    pub info: ObjectInfo,
+    file: Arc<dyn DiskFile>,
+}
+
 /// Buckets as folders.
 pub struct LocalLake {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) root: PathBuf,
     buckets: Buckets,
     /// Folders whose own names are known to be durable.
     synced: Mutex<HashSet<PathBuf>>,
@@ -73,18 +83,95 @@ impl LocalLake {
         }
     }
 
-    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+    /// Writes an object from pieces: it is there as a whole, or (when a piece fails) as it was.
+    pub fn write_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        pieces: &mut dyn Iterator<Item = io::Result<Bytes>>,
+    ) -> Result<ObjectInfo, StoreError> {
+        self.known(bucket)?;
+        let path = self.path(bucket, key)?;
+        let written = self.write(&path, pieces).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
+                let reason = "objects are files here, so that none can lie both at a key and below it".to_owned();
+                StoreError::BadKey { key: key.to_owned(), reason }
+            }
+            _ => failed(bucket, key, &error),
+        });
+        written.map(|(size, stamp)| info(key, size, stamp))
+    }
+
+    /// Opens an object for reading: what is read stays the same when the object is written again meanwhile.
+    pub fn open_object(&self, bucket: &str, key: &str) -> Result<OpenObject, StoreError> {
+        let path = self.path(bucket, key)?;
+        self.open_file(&path, key).map_err(|error| missing(bucket, key, &error))
+    }
+
+    pub(super) fn open_file(&self, path: &Path, key: &str) -> io::Result<OpenObject> {
+        loop {
+            let before = self.disk.stamp(path)?;
+            let file = self.disk.open(path, false)?;
+            let stamp = self.disk.stamp(path)?;
+            // Otherwise it was replaced at this moment, and nobody knows whose the stamp is.
+            if stamp == before {
+                return Ok(OpenObject { info: info(key, file.len()?, stamp), file });
+            }
+        }
+    }
+
+    /// At most `count` objects whose keys begin with `prefix` and come behind `after`, in order of key.
+    pub fn list_after(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: &str,
+        count: usize,
+    ) -> Result<Vec<ObjectInfo>, StoreError> {
+        self.known(bucket)?;
+        let mut walk = Walk { lake: self, prefix, after, count, found: Vec::new() };
+        let walked = walk.walk(&self.root.join(encode(bucket)), "");
+        walked.map_err(|error| failed(bucket, prefix, &error))?;
+        Ok(walk.found)
+    }
+
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        pieces: &mut dyn Iterator<Item = io::Result<Bytes>>,
+    ) -> io::Result<(u64, Stamp)> {
         let number = self.next_upload.fetch_add(1, Ordering::Relaxed);
         let upload = self.root.join(UPLOADS).join(number.to_string());
-        self.disk.remove(&upload)?;
-        let file = self.disk.open(&upload, true)?;
-        file.write_at(content, 0)?;
+        let written = self.write_upload(&upload, pieces).and_then(|written| {
+            let dir = path.parent().unwrap_or(&self.root);
+            self.disk.create_dir(dir)?;
+            self.disk.rename(&upload, path)?;
+            self.disk.sync_dir(dir)?;
+            self.sync_parents(dir)?;
+            Ok(written)
+        });
+        if written.is_err() {
+            // What stays is removed at the next start.
+            let _ = self.disk.remove(&upload);
+        }
+        written
+    }
+
+    fn write_upload(
+        &self,
+        upload: &Path,
+        pieces: &mut dyn Iterator<Item = io::Result<Bytes>>,
+    ) -> io::Result<(u64, Stamp)> {
+        self.disk.remove(upload)?;
+        let file = self.disk.open(upload, true)?;
+        let mut size = 0;
+        for piece in pieces {
+            let piece = piece?;
+            file.write_at(&piece, size)?;
+            size += piece.len() as u64;
+        }
         file.sync()?;
-        let dir = path.parent().unwrap_or(&self.root);
-        self.disk.create_dir(dir)?;
-        self.disk.rename(&upload, path)?;
-        self.disk.sync_dir(dir)?;
-        self.sync_parents(dir)
+        Ok((size, self.disk.stamp(upload)?))
     }
 
     /// Makes the folder's own name durable, and its parents' up to the root.
@@ -98,25 +185,80 @@ impl LocalLake {
         }
         Ok(())
     }
+}
 
-    fn walk(&self, dir: &Path, key: &str, prefix: &str, found: &mut Vec<ObjectInfo>) -> io::Result<()> {
-        for name in self.disk.list(dir)? {
-            let path = dir.join(&name);
-            let key = format!("{key}{}", decode(&name));
-            // A folder does not open as a file.
-            match self.disk.open(&path, false) {
-                Ok(file) if key.starts_with(prefix) => found.push(ObjectInfo { key, size: file.len()? }),
-                Ok(_) => {}
-                Err(_) => {
-                    let inner = format!("{key}/");
-                    if inner.starts_with(prefix) || prefix.starts_with(&inner) {
-                        self.walk(&path, &inner, prefix, found)?;
-                    }
+impl OpenObject {
+    /// Reads a part of it, which must lie within it.
+    pub fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let len = range.end.saturating_sub(range.start);
+        let mut part = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut part, range.start)?;
+        Ok(part.into())
+    }
+
+    /// The bytes of a part of it, in pieces that memory has room for.
+    pub fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<Bytes>> {
+        let starts = range.clone().step_by(PIECE_BYTES);
+        starts.map(move |start| self.read(start..range.end.min(start + PIECE_BYTES as u64)))
+    }
+}
+
+/// A walk through a bucket's folders, in order of key.
+struct Walk<'a> {
+    lake: &'a LocalLake,
+    prefix: &'a str,
+    after: &'a str,
+    count: usize,
+    found: Vec<ObjectInfo>,
+}
+
+impl Walk<'_> {
+    fn walk(&mut self, dir: &Path, key: &str) -> io::Result<()> {
+        for (name, path, stamp) in self.entries(dir)? {
+            if self.found.len() >= self.count {
+                return Ok(());
+            }
+            let key = format!("{key}{name}");
+            if stamp.is_dir {
+                let is_behind = key.as_str() > self.after || self.after.starts_with(&key);
+                if is_behind && (key.starts_with(self.prefix) || self.prefix.starts_with(&key)) {
+                    self.walk(&path, &key)?;
+                }
+            } else if key.starts_with(self.prefix) && key.as_str() > self.after {
+                match self.lake.disk.open(&path, false).and_then(|file| file.len()) {
+                    Ok(size) => self.found.push(info(&key, size, stamp)),
+                    // Somebody has removed it meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
         Ok(())
     }
+
+    /// What lies in a folder, in order of key: folders end with a slash.
+    fn entries(&self, dir: &Path) -> io::Result<Vec<(String, PathBuf, Stamp)>> {
+        let mut entries = Vec::new();
+        for name in self.lake.disk.list(dir)? {
+            let path = dir.join(&name);
+            match self.lake.disk.stamp(&path) {
+                Ok(stamp) => {
+                    let name = decode(&name);
+                    entries.push((if stamp.is_dir { format!("{name}/") } else { name }, path, stamp));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(entries)
+    }
+}
+
+pub(super) fn info(key: &str, size: u64, stamp: Stamp) -> ObjectInfo {
+    let Stamp { modified, version, .. } = stamp;
+    // Nobody shall take it for an MD5, which many clients compare when there is no dash.
+    ObjectInfo { key: key.to_owned(), size, modified, etag: format!("{version:016x}{size:016x}-1") }
 }
 
 fn encode(part: &str) -> String {
@@ -135,12 +277,13 @@ fn decode(name: &str) -> String {
     }
 }
 
-fn failed(bucket: &str, key: &str, error: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn failed(bucket: &str, key: &str, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Failed { bucket: bucket.to_owned(), key: key.to_owned(), reason: error.to_string() }
 }
 
 fn missing(bucket: &str, key: &str, error: &io::Error) -> StoreError {
-    if error.kind() == io::ErrorKind::NotFound {
+    // A folder is no object, and nothing lies below one.
+    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory) {
         return StoreError::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned() };
     }
     failed(bucket, key, error)
@@ -149,9 +292,7 @@ fn missing(bucket: &str, key: &str, error: &io::Error) -> StoreError {
 #[async_trait]
 impl ObjectStore for LocalLake {
     async fn put(&self, bucket: &str, key: &str, content: Bytes) -> Result<(), StoreError> {
-        self.known(bucket)?;
-        let path = self.path(bucket, key)?;
-        self.write(&path, &content).map_err(|error| failed(bucket, key, &error))
+        self.write_object(bucket, key, &mut std::iter::once(Ok(content))).map(drop)
     }
 
     async fn get(&self, bucket: &str, key: &str) -> Result<Bytes, StoreError> {
@@ -160,22 +301,28 @@ impl ObjectStore for LocalLake {
     }
 
     async fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, StoreError> {
-        let path = self.path(bucket, key)?;
-        let size = self.disk.open(&path, false).and_then(|file| file.len());
-        size.map(|size| ObjectInfo { key: key.to_owned(), size }).map_err(|error| missing(bucket, key, &error))
+        self.open_object(bucket, key).map(|object| object.info)
     }
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
-        self.known(bucket)?;
-        let mut found = Vec::new();
-        let walked = self.walk(&self.root.join(encode(bucket)), "", prefix, &mut found);
-        walked.map_err(|error| failed(bucket, prefix, &error))?;
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(found)
+        self.list_after(bucket, prefix, "", usize::MAX)
     }
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
         let path = self.path(bucket, key)?;
-        self.disk.remove(&path).map_err(|error| failed(bucket, key, &error))
+        let is_object = match self.disk.stamp(&path) {
+            Ok(stamp) => !stamp.is_dir,
+            Err(error) => match missing(bucket, key, &error) {
+                StoreError::NoSuchKey { .. } => false,
+                other => return Err(other),
+            },
+        };
+        if !is_object {
+            return Ok(());
+        }
+        let removed = self.disk.remove(&path);
+        // Until its folder is on disk, a crash would bring the object back.
+        let removed = removed.and_then(|()| path.parent().map_or(Ok(()), |dir| self.disk.sync_dir(dir)));
+        removed.map_err(|error| failed(bucket, key, &error))
     }
 }

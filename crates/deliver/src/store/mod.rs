@@ -2,14 +2,16 @@
 
 mod buckets;
 mod local;
+mod parts;
 mod s3;
 
 pub use buckets::{Bucket, Buckets};
-pub use local::LocalLake;
+pub use local::{LocalLake, OpenObject};
 pub use s3::{S3Settings, S3Store};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use millrace_base::Millis;
 
 /// What is known of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,10 @@ pub struct ObjectInfo {
     pub key: String,
     /// Bytes.
     pub size: u64,
+    /// When it was last written.
+    pub modified: Millis,
+    /// Another text for other content, without quotes. It tells nothing about the content.
+    pub etag: String,
 }
 
 /// A failed operation on the store. Nothing is known of whether a failed put took place; repeating it is harmless.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{ObjectStoreExt, RetryConfig, path::Path};
+use object_store::{ObjectMeta, ObjectStoreExt, RetryConfig, path::Path};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,6 +65,15 @@ fn failed(bucket: &str, key: &str, error: object_store::Error) -> StoreError {
     }
 }
 
+fn info(meta: ObjectMeta) -> ObjectInfo {
+    ObjectInfo {
+        key: meta.location.to_string(),
+        size: meta.size,
+        modified: meta.last_modified.timestamp_millis(),
+        etag: meta.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
+    }
+}
+
 fn path(key: &str) -> Result<Path, StoreError> {
     Path::parse(key).map_err(|error| StoreError::BadKey { key: key.to_owned(), reason: error.to_string() })
 }
@@ -85,7 +94,7 @@ impl ObjectStore for S3Store {
     async fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, StoreError> {
         let client = self.client(bucket)?;
         let meta = client.head(&path(key)?).await.map_err(|error| failed(bucket, key, error))?;
-        Ok(ObjectInfo { key: key.to_owned(), size: meta.size })
+        Ok(info(meta))
     }
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
@@ -95,11 +104,7 @@ impl ObjectStore for S3Store {
         let folder = prefix.rsplit_once('/').map(|(folder, _)| path(folder)).transpose()?;
         let all: Vec<_> =
             client.list(folder.as_ref()).try_collect().await.map_err(|error| failed(bucket, prefix, error))?;
-        let mut found: Vec<_> = all
-            .into_iter()
-            .map(|meta| ObjectInfo { key: meta.location.to_string(), size: meta.size })
-            .filter(|object| object.key.starts_with(prefix))
-            .collect();
+        let mut found: Vec<_> = all.into_iter().map(info).filter(|object| object.key.starts_with(prefix)).collect();
         found.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
     }

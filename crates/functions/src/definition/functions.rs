@@ -198,7 +198,7 @@ impl Functions {
             // The catalog waits for the disk.
             let noted = tokio::task::spawn_blocking(move || functions.prepared(&version, outcome)).await;
             if let Ok(Err(error)) = noted {
-                eprintln!("a function stays pending until the next start: {error}");
+                tracing::warn!("a function stays pending until the next start: {error}");
             }
         });
     }

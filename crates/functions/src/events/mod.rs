@@ -192,7 +192,7 @@ impl Shared {
             Ok(Some(event)) => self.advance(event).await,
             Ok(None) => Next::Forget,
             Err(error) => {
-                eprintln!("an asynchronous invocation of {function} waits: {error}");
+                tracing::warn!("an asynchronous invocation of {function} waits: {error}");
                 let due = self.parts.clock.now() + STORE_PAUSE.as_millis() as i64;
                 self.lanes.lock().again(function, due, id);
                 return;
@@ -204,7 +204,7 @@ impl Shared {
         };
         if let Err(error) = written {
             // What was done is not noted, and will be done again: at least once.
-            eprintln!("an asynchronous invocation of {function} will be repeated: {error}");
+            tracing::warn!("an asynchronous invocation of {function} will be repeated: {error}");
             let due = self.parts.clock.now() + STORE_PAUSE.as_millis() as i64;
             self.lanes.lock().again(function, due, id);
             return;
@@ -281,7 +281,7 @@ impl Shared {
         if let Err(reason) = &delivered {
             let to_dead_letters = config.dead_letter.as_deref() == Some(delivery.destination.as_str());
             self.parts.observer.undelivered(&event.function, to_dead_letters, reason);
-            eprintln!("the record of an asynchronous invocation of {} waits: {reason}", event.function);
+            tracing::warn!("the record of an asynchronous invocation of {} waits: {reason}", event.function);
         }
         event.after_delivery(delivered.is_ok(), config, &self.pace, self.parts.clock.now())
     }

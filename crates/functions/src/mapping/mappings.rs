@@ -59,7 +59,7 @@ impl Mappings {
             match Applied::of(&mapping) {
                 Ok(applied) => shared.workers.run(&mapping, Arc::new(applied)),
                 // One that an earlier version took must not keep the others from running.
-                Err(error) => eprintln!("event source mapping {} does not run: {error}", mapping.uuid),
+                Err(error) => tracing::warn!("event source mapping {} does not run: {error}", mapping.uuid),
             }
         }
         Ok(())

@@ -124,7 +124,7 @@ impl Workers {
             writing.abort();
         }
         if let Err(error) = flush(&self.writer).await {
-            eprintln!(
+            tracing::warn!(
                 "event source mappings: the last checkpoints could not be written, some batches run again: {error}"
             );
         }
@@ -161,7 +161,7 @@ async fn write(writer: Arc<CheckpointWriter>) {
         writer.wait().await;
         while let Err(error) = flush(&writer).await {
             if !std::mem::replace(&mut told, true) {
-                eprintln!(
+                tracing::warn!(
                     "event source mappings: checkpoints cannot be written, batches would run again after a restart: {error}"
                 );
             }
@@ -400,7 +400,7 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
         let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(parts.clock.now());
         tell(|| shard.label(), &mut stuck, shard.trouble());
         if lost > 0 {
-            eprintln!(
+            tracing::warn!(
                 "{}: {lost} records expired before they were processed: is the retention long enough?",
                 shard.label()
             );
@@ -436,11 +436,11 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
 fn tell(label: impl Fn() -> String, told: &mut bool, trouble: Option<&str>) {
     match trouble {
         Some(reason) if !*told => {
-            eprintln!("{} is stuck: {reason}; it goes on trying, and nothing is skipped", label());
+            tracing::warn!("{} is stuck: {reason}; it goes on trying, and nothing is skipped", label());
             *told = true;
         }
         None if *told => {
-            eprintln!("{} goes on", label());
+            tracing::info!("{} goes on", label());
             *told = false;
         }
         _ => {}

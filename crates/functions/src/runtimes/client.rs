@@ -60,7 +60,7 @@ pub(super) async fn client(cache: &Path, runtime: Runtime, host: &Interpreter) -
         }
         return Ok(done);
     }
-    eprintln!("installing the Lambda runtime client {} (once) into {}", recipe.label, done.display());
+    tracing::info!("installing the Lambda runtime client {} (once) into {}", recipe.label, done.display());
     let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
     let fresh = cache.join(format!(".{}.{}.{attempt}.tmp", recipe.folder, std::process::id()));
     let _ = fs::remove_dir_all(&fresh);

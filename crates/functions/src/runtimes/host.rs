@@ -119,7 +119,7 @@ mod tests {
         let found = match host.interpreter("python3.99", runtime).await {
             Ok(found) => found,
             Err(error) => {
-                eprintln!("skipped: {error}");
+                tracing::warn!("skipped: {error}");
                 return;
             }
         };

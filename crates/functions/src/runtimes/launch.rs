@@ -80,7 +80,7 @@ impl Preparer {
     /// Removes unpacked packages that no function has any more. Blocking.
     pub fn sweep(&self) {
         if let Err(error) = self.sweeper.sweep(&self.dir) {
-            eprintln!("{}: packages that are not needed any more stay: {error}", self.dir.display());
+            tracing::warn!("{}: packages that are not needed any more stay: {error}", self.dir.display());
         }
     }
 
@@ -268,7 +268,7 @@ async fn compile(python: &Path, unpacked: &Unpacked) {
     if User::own().is_none() {
         let sealed = std::iter::once(&unpacked.code).chain(&unpacked.layers).try_for_each(|dir| package::seal(dir));
         if let Err(error) = sealed {
-            eprintln!("{}: the folder stays writable: {error}", unpacked.code.display());
+            tracing::warn!("{}: the folder stays writable: {error}", unpacked.code.display());
         }
     }
 }

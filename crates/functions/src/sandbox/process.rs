@@ -159,7 +159,7 @@ impl Drop for Process {
             if let Err(error) = fs::remove_dir_all(&tmp)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                eprintln!("{}: a function's temporary files stay: {error}", tmp.display());
+                tracing::warn!("{}: a function's temporary files stay: {error}", tmp.display());
             }
         };
         match tokio::runtime::Handle::try_current() {

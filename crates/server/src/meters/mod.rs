@@ -177,7 +177,9 @@ pub async fn run(lookout: Arc<Lookout>, mut stopped: watch::Receiver<()>) {
             Ok(())
         });
         if let Ok(Err(error)) = looked.await {
-            eprintln!("shard metrics of deleted streams could not be forgotten, the next try is in a minute: {error}");
+            tracing::warn!(
+                "shard metrics of deleted streams could not be forgotten, the next try is in a minute: {error}"
+            );
         }
     }
 }

@@ -47,12 +47,24 @@ pub fn records(
         if !ranges.is_empty() {
             return Ok(of_ranges(&*tracing.log, ranges));
         }
+        // A function's trace is the id of the request that called it.
+        let steps = tracing.journeys.made(&request_id(trace)).map_err(|error| error.to_string())?;
+        let ranges: Vec<Range> = steps.into_iter().flat_map(|step| step.read).collect();
+        if !ranges.is_empty() {
+            return Ok(of_ranges(&*tracing.log, ranges));
+        }
     }
     let number = id.rsplit(':').next().unwrap_or(id);
     if let Ok(number) = number.parse::<SequenceNumber>() {
         return of_number(&*tracing.log, &streams, number);
     }
     search(tracing, &streams, id.as_bytes(), since)
+}
+
+/// The UUID that a trace is.
+fn request_id(trace: TraceId) -> String {
+    let hex = trace.to_string();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn streams(log: &dyn Log, scope: &Scope, named: Option<&str>) -> Result<Vec<StreamKey>, String> {

@@ -154,6 +154,16 @@ impl Journeys {
         Ok((puts, steps))
     }
 
+    /// The steps that made something with `text` in it, for example a request's id. Blocking.
+    pub fn made(&self, text: &str) -> io::Result<Vec<Step>> {
+        let mut found = Vec::new();
+        self.each(|note| match note {
+            Note::Step(step) if step.made.iter().any(|made| made.contains(text)) => found.push(step),
+            _ => {}
+        })?;
+        Ok(found)
+    }
+
     /// All notes, those on disk first.
     fn each(&self, mut each: impl FnMut(Note)) -> io::Result<()> {
         // What waits is written first, so that nothing is between the two.

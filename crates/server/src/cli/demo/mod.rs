@@ -41,6 +41,7 @@ pub struct DemoArgs {
 
 /// Runs the demo.
 pub async fn run(args: DemoArgs) -> Result<(), CliError> {
+    LogArgs::default().install().map_err(CliError::Input)?;
     let (folder, is_temporary) = folder(&args)?;
     let result = show(&args, folder.clone()).await;
     if is_temporary {
