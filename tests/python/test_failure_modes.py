@@ -1,7 +1,7 @@
-"""Every failure mode that operators meet, caused for real: the leading metric moves, and `millrace doctor` names the cause.
+"""Every failure mode that operators meet, caused for real: the leading metric moves, its alarm rings, and `millrace doctor`
+names the cause.
 
-TROUBLES lists them with their metrics, so that whatever watches metrics (alarms, dashboards) can be held against the same
-troubles: see `caused`.
+TROUBLES lists them with their metrics: see `caused`.
 """
 
 import contextlib
@@ -98,6 +98,28 @@ Resources:
 """
 
 
+def watched(server):
+    """A server with an alarm on each trouble's leading metric, all of which ring in the queue `alarms`."""
+    cloudwatch, server.rang = server.client("cloudwatch"), set()
+    server.alarms = server.client("sqs").create_queue(QueueName="alarms")["QueueUrl"]
+    for name, trouble in TROUBLES.items():
+        cloudwatch.put_metric_alarm(
+            AlarmName=name, Namespace=trouble.namespace, MetricName=trouble.metric, Statistic=trouble.statistic, Period=300,
+            Dimensions=[{"Name": name, "Value": value} for name, value in trouble.dimensions.items()],
+            EvaluationPeriods=1, Threshold=trouble.threshold, ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching", AlarmActions=[f"arn:aws:sqs:{REGION}:{ACCOUNT}:alarms"],
+        )
+    return server
+
+
+def rings(server, name):
+    """Whether a trouble's alarm has rung by now."""
+    messages = server.client("sqs").receive_message(QueueUrl=server.alarms, MaxNumberOfMessages=10)
+    bodies = [json.loads(message["Body"]) for message in messages.get("Messages", [])]
+    server.rang |= {body["AlarmName"] for body in bodies if body["NewStateValue"] == "ALARM"}
+    return name in server.rang
+
+
 def statistic(server, trouble, client=None):
     """What GetMetricStatistics says of a trouble's metric: the largest or the whole of the last minutes."""
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -129,7 +151,8 @@ def diagnosed(server, trouble):
 
 
 def caused(server, name, seconds=40):
-    """Waits until a trouble's metric is past its threshold and the doctor names it; gives the finding."""
+    """Waits until a trouble's metric is past its threshold and the doctor names it; gives the finding. Its alarm is waited for
+    by `rings`, which needs a queue that takes messages."""
     trouble, cloudwatch = TROUBLES[name], server.client("cloudwatch")
     wait_for(lambda: statistic(server, trouble, cloudwatch) >= trouble.threshold, seconds, f"{trouble.metric} to move")
     found = wait_for(lambda: diagnosed(server, trouble), seconds, f"the doctor to say '{trouble.symptom}'")
@@ -161,7 +184,7 @@ def put(server, stream, records):
 @pytest.fixture(scope="module")
 def sick(tmp_path_factory):
     """A server with all the troubles that need time, caused at once: they climb while the tests look at one after the other."""
-    server = Server(tmp_path_factory.mktemp("sick")).start()
+    server = watched(Server(tmp_path_factory.mktemp("sick")).start())
     code, findings = doctor(server)
     assert (code, findings) == (0, []), findings
     healthy = server.millrace("doctor")
@@ -200,6 +223,7 @@ def sick(tmp_path_factory):
 
 def test_a_bucket_that_cannot_be_written_makes_deliveries_stale_and_gets_all_in_the_end(sick):
     caused(sick, "failing sink")
+    wait_for(lambda: rings(sick, "failing sink"), 20, "its alarm to ring")
     failed = Trouble("AWS/Firehose", "DeliveryToS3.Success", {"DeliveryStreamName": "blocked"}, "Minimum", 0, "", "")
     assert statistic(sick, failed) == 0
     bucket = sick.data / "lake" / "away"
@@ -213,6 +237,7 @@ def test_a_bucket_that_cannot_be_written_makes_deliveries_stale_and_gets_all_in_
 
 def test_a_slow_consumer_falls_behind(sick):
     found = caused(sick, "slow consumer")
+    wait_for(lambda: rings(sick, "slow consumer"), 20, "its alarm to ring")
     assert "slow" in found["subject"] and "--parallelization-factor" in found["command"]
     # A consumer that is a function has an age of its own, which is the stream's.
     own = Trouble("AWS/Lambda", "IteratorAge", {"FunctionName": "slow"}, "Maximum", 10_000, "", "")
@@ -223,22 +248,25 @@ def test_a_slow_consumer_falls_behind(sick):
 
 def test_a_poison_batch_is_tried_again_and_again(sick):
     found = caused(sick, "poison batch")
+    wait_for(lambda: rings(sick, "poison batch"), 20, "its alarm to ring")
     assert "position 0 of shardId-000000000000" in found["seen"]
     assert "--bisect-batch-on-function-error" in found["command"]
 
 
 def test_what_was_given_up_waits_in_its_queue(sick):
     found = caused(sick, "dead letters")
+    wait_for(lambda: rings(sick, "dead letters"), 20, "its alarm to ring")
     assert found["subject"] == "queue given-up" and "lost" in found["cause"]
 
 
 def test_checkpoints_fail_at_a_sink_that_refuses(sick):
     found = caused(sick, "failing checkpoints")
+    wait_for(lambda: rings(sick, "failing checkpoints"), 20, "its alarm to ring")
     assert found["subject"] == "application refused" and "table 'strict'" in found["cause"]
 
 
 def test_a_hot_key_throttles_its_shard_and_no_other(start_server):
-    server = start_server(arguments=["--kinesis-quotas"])
+    server = watched(start_server(arguments=["--kinesis-quotas"]))
     kinesis = server.client("kinesis")
     server.create_stream("hot", 2)
     metrics = kinesis.enable_enhanced_monitoring(StreamName="hot", ShardLevelMetrics=["ALL"])
@@ -258,6 +286,7 @@ def test_a_hot_key_throttles_its_shard_and_no_other(start_server):
     assert sum(key == "loud" for *_, key in refused) > 500
 
     found = caused(server, "hot key")
+    wait_for(lambda: rings(server, "hot key"), 20, "its alarm to ring")
     assert next(iter(shards)) in found["subject"] and "--target-shard-count 4" in found["command"]
     of_shard = {"StreamName": "hot", "ShardId": next(iter(shards))}
     shard = Trouble("AWS/Kinesis", "WriteProvisionedThroughputExceeded", of_shard, "Sum", 1, "", "")
@@ -303,7 +332,7 @@ def test_a_full_disk_refuses_records_and_says_so(tmp_path):
     with small_disk(tmp_path / "disk", 192) as disk:
         server = Server(tmp_path / "server", data=disk / "data").start()
         try:
-            server.create_stream("full")
+            watched(server).create_stream("full")
             filler = disk / "filler"
             with contextlib.suppress(OSError), open(filler, "wb") as file:
                 while True:
@@ -318,6 +347,8 @@ def test_a_full_disk_refuses_records_and_says_so(tmp_path):
             filler.unlink()
             wait_for(lambda: put(server, "full", records)["FailedRecordCount"] == 0, 20, "the log to go on")
             assert not diagnosed(server, TROUBLES["full disk"])
+            # What says so had to wait for room too.
+            wait_for(lambda: rings(server, "full disk"), 20, "its alarm to ring")
         finally:
             server.stop()
             print(f"--- {server.log}\n{server.log_text()[-4000:]}")
