@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 const ALARMS: &str = "alarms";
 /// How often an alarm is looked at within one of its periods: at each step when they are shorter than a minute.
-const LOOK_EVERY_MS: Millis = 5_000;
+const LOOK_EVERY_MS: Millis = 2_000;
 const MINUTE_MS: Millis = 60_000;
 /// How long a state that was set by hand stays at least, so that whoever set it can see what follows.
 const SET_BY_HAND_MS: Millis = 5_000;
@@ -254,11 +254,13 @@ impl Alarms {
     pub fn step(&self) -> Result<(), AlarmError> {
         let now = self.now();
         let mut alarms = self.shared.alarms.lock();
-        let before = states(&alarms);
         for watched in alarms.values_mut() {
-            self.look(watched, &before, now)?;
+            self.look(watched, now)?;
         }
-        for _ in 0..ROUNDS_MAX {
+        // Without composite alarms nobody asks for the states of others.
+        let is_composite = |watched: &Watched| matches!(watched.what, What::Rule(_));
+        let rounds = if alarms.values().any(is_composite) { ROUNDS_MAX } else { 0 };
+        for _ in 0..rounds {
             let states = states(&alarms);
             let mut changed = false;
             for watched in alarms.values_mut() {
@@ -268,14 +270,14 @@ impl Alarms {
                 break;
             }
         }
-        let states = states(&alarms);
+        let states = if rounds > 0 { states(&alarms) } else { States::new() };
         for watched in alarms.values_mut() {
             self.release(watched, &states, now)?;
         }
         Ok(())
     }
 
-    fn look(&self, watched: &mut Watched, states: &States, now: Millis) -> Result<(), AlarmError> {
+    fn look(&self, watched: &mut Watched, now: Millis) -> Result<(), AlarmError> {
         let (Watches::Metric(metric), What::Plan(plan)) = (&watched.alarm.watches, &watched.what) else {
             return Ok(());
         };
@@ -288,7 +290,7 @@ impl Alarms {
         let found = check(metric, plan, &watched.alarm.scope, &self.shared.parts.metrics, now);
         match found.evaluated.state {
             Some(state) if state != watched.alarm.status.state => {
-                self.transition(watched, states, state, found.reason, Some(found.reason_data), now)
+                self.transition(watched, &States::new(), state, found.reason, Some(found.reason_data), now)
             }
             _ => Ok(()),
         }
