@@ -6,6 +6,7 @@ pub mod journey;
 mod logs;
 pub mod math;
 mod metrics;
+pub mod otlp;
 mod pattern;
 
 pub use dashboards::{Dashboard, DashboardError, Dashboards, Finding};

@@ -37,6 +37,7 @@ pub struct Journeys {
 struct Shared {
     parts: JourneysParts,
     waiting: Mutex<Vec<Note>>,
+    written: Mutex<Vec<Note>>,
     dropped: AtomicU64,
     files: Mutex<Files>,
 }
@@ -62,7 +63,8 @@ impl Journeys {
         }
         let next = old.last().map_or(0, |(number, _)| number + 1);
         let files = Mutex::new(Files { old, last: None, next });
-        let shared = Shared { parts, waiting: Mutex::default(), dropped: AtomicU64::new(0), files };
+        let shared =
+            Shared { parts, waiting: Mutex::default(), written: Mutex::default(), dropped: AtomicU64::new(0), files };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -86,13 +88,25 @@ impl Journeys {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes what has gathered and gives it, for whoever hands it on. To be called every second; blocking.
+    /// Writes what has gathered, and gives what was written since the last call, for whoever hands it on. To be called every
+    /// second; blocking.
     pub fn flush(&self) -> io::Result<Vec<Note>> {
+        self.write_waiting()?;
+        Ok(std::mem::take(&mut *self.shared.written.lock()))
+    }
+
+    /// Somebody who asks writes what waits, too: what was written is kept until [`Self::flush`] gives it.
+    fn write_waiting(&self) -> io::Result<()> {
         let notes = std::mem::take(&mut *self.shared.waiting.lock());
-        if !notes.is_empty() {
-            self.write(&notes)?;
+        if notes.is_empty() {
+            return Ok(());
         }
-        Ok(notes)
+        self.write(&notes)?;
+        let mut written = self.shared.written.lock();
+        if written.len() < WAITING_MAX {
+            written.extend(notes);
+        }
+        Ok(())
     }
 
     fn write(&self, notes: &[Note]) -> io::Result<()> {
@@ -167,7 +181,7 @@ impl Journeys {
     /// All notes, those on disk first.
     fn each(&self, mut each: impl FnMut(Note)) -> io::Result<()> {
         // What waits is written first, so that nothing is between the two.
-        self.flush()?;
+        self.write_waiting()?;
         let files = self.shared.files.lock();
         let numbers: Vec<u64> =
             files.old.iter().map(|(number, _)| *number).chain(files.last.as_ref().map(|last| last.1)).collect();
@@ -239,6 +253,7 @@ mod tests {
         journeys.note(step("new", range("orders", 2, 20, 21), Vec::new()));
         let puts = journeys.puts(TraceId::new(7).unwrap()).unwrap();
         assert_eq!(puts.len(), 1);
+        assert_eq!(journeys.flush().unwrap().len(), 1, "asking takes nothing from whoever exports");
         let names = |ranges: &[Range]| {
             let (_, steps) = journeys.touching(ranges).unwrap();
             steps.iter().map(|step| step.name.to_string()).collect::<Vec<_>>()
