@@ -1,3 +1,5 @@
+//! Alarms step by step: states, what they do, what holds them back, and what survives.
+
 use super::*;
 use crate::metrics::{MetricKey, Metrics, Resolution, Summary};
 use millrace_base::{Clock, Scope};
