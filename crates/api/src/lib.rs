@@ -19,6 +19,7 @@ pub mod logs;
 pub mod models;
 pub mod opensearch;
 pub mod runtime;
+pub mod s3;
 pub mod sns;
 pub mod sqs;
 pub mod sts;

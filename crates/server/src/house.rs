@@ -24,6 +24,7 @@ use crate::uploads::{Packages, Uploads};
 use crate::vault::Vault;
 use millrace_access::audit::{Audit, AuditError};
 use millrace_access::{Identities, KeyRing, StreamSeals};
+use millrace_api::s3::S3;
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
 use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
@@ -71,6 +72,8 @@ pub struct House {
     pub engine: Arc<Engine>,
     /// The objects of the lake.
     pub store: Arc<dyn ObjectStore>,
+    /// S3's API to them.
+    pub s3: S3,
     /// Lambda, its logs and metrics.
     pub functions: FunctionRoom,
     /// Firehose.
@@ -122,7 +125,7 @@ impl House {
             .map_err(room::<TopicError>("topics"))?;
         let engine = world.engine()?;
         let buckets = Buckets::new(catalog.clone());
-        let store = settings.store.open(disk, &buckets).map_err(room("lake"))?;
+        let (store, lake) = settings.store.open(disk, &buckets).map_err(room("lake"))?;
         let tables = Tables::new(catalog.clone());
         let audit = Audit::open(disk.clone(), &data.join("audit")).map_err(room::<AuditError>("audit"))?;
         let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
@@ -161,6 +164,7 @@ impl House {
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
         vault.remember()?;
         let notice = vault.notice(&settings.encryption.root, data);
+        let s3 = lake.map_or_else(S3::elsewhere, |lake| S3::new(lake, catalog.clone(), clock.clone(), dice.clone()));
         let World { clock, dice, catalog, vault, .. } = world;
         Ok(Self {
             ring: vault.ring,
@@ -177,6 +181,7 @@ impl House {
             topics,
             engine,
             store,
+            s3,
             functions,
             deliveries,
             jobs,

@@ -16,6 +16,9 @@ pub enum StoreSettings {
     S3(S3Settings),
 }
 
+/// A store, and the lake on this machine if it is one.
+pub type Opened = (Arc<dyn ObjectStore>, Option<Arc<LocalLake>>);
+
 impl StoreSettings {
     /// The store that an endpoint names, else the folder.
     pub fn derive(endpoint: Option<&str>, folder: &Path) -> Result<Self, SettingsError> {
@@ -32,11 +35,14 @@ impl StoreSettings {
         }))
     }
 
-    /// Opens the store.
-    pub fn open(&self, disk: &Arc<dyn Disk>, buckets: &Buckets) -> std::io::Result<Arc<dyn ObjectStore>> {
+    /// Opens the store; the folder's also as itself, which is more than a store.
+    pub fn open(&self, disk: &Arc<dyn Disk>, buckets: &Buckets) -> std::io::Result<Opened> {
         Ok(match self {
-            Self::Folder(folder) => Arc::new(LocalLake::open(disk.clone(), folder, buckets.clone())?),
-            Self::S3(settings) => Arc::new(S3Store::new(settings.clone())),
+            Self::Folder(folder) => {
+                let lake = Arc::new(LocalLake::open(disk.clone(), folder, buckets.clone())?);
+                (lake.clone(), Some(lake))
+            }
+            Self::S3(settings) => (Arc::new(S3Store::new(settings.clone())), None),
         })
     }
 }

@@ -208,6 +208,7 @@ fn doors(
         gate: protection.gate.clone(),
         audit: Some(house.audit.clone()),
         tls: protection.tls.clone(),
+        s3: house.s3.clone(),
         services,
         kinesis: kinesis_options(house, settings),
         router: vitals::router(examination)

@@ -63,6 +63,7 @@ const DATA: &[(&str, &[&str])] = &[
         &[
             "GetObject",
             "HeadObject",
+            "GetObjectTagging",
             "PutObject",
             "CopyObject",
             "DeleteObject",

@@ -21,10 +21,13 @@ mod serve;
 mod service;
 
 pub use audit::Trail;
+pub(crate) use audit::{Recorded, Recorder};
 pub use body::{BODY_BYTES_MAX, read_body};
 pub use caller::Caller;
 pub use correlation::Correlation;
+pub(crate) use fault::stamp;
 pub use lock::{Lock, Refused, fault as signature_fault};
 pub use port::{Peer, Tls, serve_port};
+pub(crate) use route::endpoint;
 pub use serve::{Doors, serve};
 pub use service::{Answer, Call, Protocol, Reply, Service, awaited, blocking};

@@ -11,6 +11,7 @@ use crate::authorize::{Gate, allow_own};
 use crate::glue::Glue;
 use crate::iam::Iam;
 use crate::kinesis::{Kinesis, KinesisOptions};
+use crate::s3::S3;
 use crate::sts::Sts;
 use axum::Router;
 use axum::body::Body;
@@ -54,6 +55,8 @@ pub struct Doors {
     pub audit: Option<Audit>,
     /// How connections are protected.
     pub tls: Tls,
+    /// The lake's objects.
+    pub s3: S3,
     /// Services beside Kinesis, Glue, IAM and STS.
     pub services: Vec<Arc<dyn Service>>,
     /// Routes for requests that are to none of the services: the server's own under `/_millrace/`.
@@ -64,8 +67,8 @@ pub struct Doors {
 ///
 /// Fails only when the listener itself cannot be used.
 pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let Doors { log, catalog, clock, dice, iterator_key, kinesis, identities, gate, audit, tls, mut services, router } =
-        doors;
+    let Doors { log, catalog, clock, dice, iterator_key, kinesis, identities, gate, audit, tls, s3, .. } = doors;
+    let (mut services, router) = (doors.services, doors.router);
     let registry = Registry::new(catalog.clone(), clock.clone(), dice.clone());
     services.push(Arc::new(Glue::new(catalog.clone(), registry.clone(), clock.clone())));
     services.push(Arc::new(Iam::new(identities.clone())));
@@ -74,9 +77,9 @@ pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Ou
     let kinesis = Kinesis::new(log, catalog, clock, &iterator_key, registry, kinesis);
     services.push(Arc::new(kinesis.clone()));
     let lock = gate.map_or_else(Lock::open, Lock::new);
-    let services = Services::new(services, lock.clone(), recorder, dice.clone());
+    let services = Services::new(services, lock.clone(), recorder.clone(), dice.clone());
     let router = TowerToHyperService::new(router.fallback(no_route));
-    let door = Arc::new(Door { services, router, lock, dice });
+    let door = Arc::new(Door { services, s3, recorder, router, lock, dice });
     let answer = move |request| {
         let door = door.clone();
         async move { door.answer(request).await }
@@ -87,6 +90,8 @@ pub async fn serve(listener: TcpListener, doors: Doors, shutdown: impl Future<Ou
 
 struct Door {
     services: Services,
+    s3: S3,
+    recorder: Option<Recorder>,
     router: TowerToHyperService<Router>,
     lock: Lock,
     dice: Arc<dyn Dice>,
@@ -95,7 +100,11 @@ struct Door {
 impl Door {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        match self.services.road(&head) {
+        let road = self.services.road(&head);
+        if self.s3.is_asked(&head, || road.is_some()) {
+            return self.s3.answer(head, body, &self.lock, self.recorder.as_ref(), &*self.dice).await;
+        }
+        match road {
             Some(road) => self.services.answer(road, Request::from_parts(head, body)).await,
             None => self.answer_own(head, body).await,
         }

@@ -99,6 +99,7 @@ impl Door {
             gate: None,
             audit: None,
             tls: millrace_api::http::Tls::default(),
+            s3: millrace_api::s3::S3::elsewhere(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -220,7 +220,9 @@ impl Walk<'_> {
             }
             let key = format!("{key}{name}");
             if stamp.is_dir {
-                let is_behind = key.as_str() > self.after || self.after.starts_with(&key);
+                // What comes behind all that lies in the folder leaves nothing of it.
+                let is_within = self.after.strip_prefix(&key).is_some_and(|rest| !rest.starts_with(char::MAX));
+                let is_behind = key.as_str() > self.after || is_within;
                 if is_behind && (key.starts_with(self.prefix) || self.prefix.starts_with(&key)) {
                     self.walk(&path, &key)?;
                 }
