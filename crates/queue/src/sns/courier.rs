@@ -11,6 +11,7 @@
 
 use super::TopicError;
 use super::envelope::NOTIFICATION;
+use super::permits::DENIED;
 use super::publish::with_reason;
 use super::retry::RetryPolicy;
 use super::subscription::{self, Protocol, Subscription};
@@ -191,7 +192,10 @@ impl Topics {
             Protocol::Http | Protocol::Https => (&self.shared.http, policy.retry),
             Protocol::Lambda | Protocol::Sqs => (&self.shared.functions, RetryPolicy::MANAGED),
         };
-        let taken = endpoint.hand_over(&delivery).await;
+        let taken = match self.may_hand_over(subscription) {
+            Ok(()) => endpoint.hand_over(&delivery).await,
+            refused => refused,
+        };
         match outcome(taken, retry, message.system.receive_count) {
             Outcome::Taken => self.shared.tallies.note(&subscription.topic, |tally| tally.delivered += 1),
             Outcome::Again { after_secs } => {
@@ -201,6 +205,15 @@ impl Topics {
         }
         let deleted = self.shared.queues.delete(outbox, vec![message.receipt_handle.clone()]).await?;
         Ok(deleted.into_iter().collect::<Result<(), _>>()?)
+    }
+
+    /// A function's policy must let the topic in; a URL has none.
+    fn may_hand_over(&self, subscription: &Subscription) -> Result<(), Undelivered> {
+        if subscription.protocol != Protocol::Lambda {
+            return Ok(());
+        }
+        let denied = |reason| Undelivered { is_final: true, code: DENIED.into(), reason };
+        self.permitted(&subscription.topic, &subscription.endpoint).map_err(denied)
     }
 
     async fn later(&self, outbox: &QueueKey, message: &Delivered, after_secs: u32) -> Result<(), TopicError> {

@@ -1,4 +1,4 @@
-//! A topic's access policy: kept, shown, and changed statement by statement. It is not enforced yet.
+//! A topic's access policy: kept, shown, and changed statement by statement. Who evaluates it is outside.
 
 use super::{TopicError, TopicKey};
 use serde_json::{Value, json};

@@ -15,6 +15,7 @@ use super::book::{Entry, Live};
 use super::courier::Parcel;
 use super::envelope::{NOTIFICATION, Notification};
 use super::message::NewNotification;
+use super::permits::DENIED;
 use super::subscription::Protocol;
 use super::topic::{Topic, TopicKey};
 use super::topics::Topics;
@@ -34,6 +35,8 @@ const DEDUPLICATION_IDS_MAX: usize = 900_000;
 const ENTRY_ID_CHARS_MAX: usize = 80;
 /// Who sends a queue its messages.
 const SENDER: &str = "sns.amazonaws.com";
+/// Why a queue that subscribed does not get a message that it cannot take.
+const GONE: &str = "InvalidEndpoint";
 /// SQS takes no more with a message.
 const QUEUE_ATTRIBUTES_MAX: usize = 10;
 
@@ -191,14 +194,19 @@ impl Topics {
         copies
     }
 
-    /// Sends copies to a subscription's queue. A queue that is gone, or does not take the message, is the subscriber's
-    /// fault: then the dead-letter queue gets it, if there is one, and the publisher does not hear of it, as on AWS.
+    /// Sends copies to a subscription's queue. A queue that is gone, whose policy does not let the topic in, or that does
+    /// not take the message, is the subscriber's fault: then the dead-letter queue gets it, if there is one, and the publisher does not hear of it, as on AWS.
     async fn send(&self, live: &Live, copies: Vec<NewMessage>) -> Result<(), TopicError> {
         let queue = match live.subscription.protocol {
             Protocol::Sqs => live.subscription.queue(),
             _ => Some(live.subscription.outbox()),
         };
         let Some(queue) = queue else { return Ok(()) };
+        if live.subscription.protocol == Protocol::Sqs
+            && let Err(reason) = self.permitted(&live.subscription.topic, &live.subscription.endpoint)
+        {
+            return self.bury(live, copies, (DENIED, &reason)).await;
+        }
         let error = match self.shared.queues.send(&queue, copies.clone()).await {
             Ok(_) => {
                 self.handed_over(live, copies.len());
@@ -208,13 +216,15 @@ impl Topics {
             Err(error) => error,
         };
         if copies.len() == 1 {
-            return self.bury(live, copies, &error).await;
+            return self.bury(live, copies, (GONE, &error.to_string())).await;
         }
         // One of them is at fault: each is tried on its own, in order.
         for copy in copies {
             match self.shared.queues.send(&queue, vec![copy.clone()]).await {
                 Ok(_) => self.handed_over(live, 1),
-                Err(error) if is_subscribers_fault(&error) => self.bury(live, vec![copy], &error).await?,
+                Err(error) if is_subscribers_fault(&error) => {
+                    self.bury(live, vec![copy], (GONE, &error.to_string())).await?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -228,14 +238,14 @@ impl Topics {
         }
     }
 
-    async fn bury(&self, live: &Live, copies: Vec<NewMessage>, error: &QueueError) -> Result<(), TopicError> {
+    async fn bury(&self, live: &Live, copies: Vec<NewMessage>, (code, reason): (&str, &str)) -> Result<(), TopicError> {
         let dead_letter_queue = live.subscription.dead_letter_queue();
         self.shared.tallies.note(&live.subscription.topic, |tally| {
             tally.failed += copies.len() as u64;
             tally.redriven += if dead_letter_queue.is_some() { copies.len() as u64 } else { 0 };
         });
         let Some(queue) = dead_letter_queue else { return Ok(()) };
-        let copies = copies.into_iter().map(|copy| with_reason(copy, "InvalidEndpoint", &error.to_string())).collect();
+        let copies = copies.into_iter().map(|copy| with_reason(copy, code, reason)).collect();
         self.bury_in(&queue, copies).await
     }
 

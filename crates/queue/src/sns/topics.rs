@@ -5,6 +5,7 @@ use super::TopicError;
 use super::book::{Book, Change, Entry};
 use super::courier::{Carriers, Endpoint, Parcel};
 use super::envelope::{Confirmation, SUBSCRIPTION_CONFIRMATION};
+use super::permits::SubscriberPermits;
 use super::policy::{self, Permission};
 use super::publish::Deduplication;
 use super::subscription::{self, Pending, Protocol, Subscription, TOKEN_VALID_MS};
@@ -14,7 +15,7 @@ use crate::sqs::Queues;
 use millrace_base::{Clock, Dice, Scope};
 use millrace_catalog::Catalog;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a page of a list holds: AWS's number.
 pub const PAGE_MAX: usize = 100;
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     pub(super) deduplication: Deduplication,
     pub(super) carriers: Carriers,
     pub(super) tallies: Tallies,
+    pub(super) permits: OnceLock<Arc<dyn SubscriberPermits>>,
 }
 
 /// A subscription to be made.
@@ -92,6 +94,7 @@ impl Topics {
             deduplication: Deduplication::default(),
             carriers: Carriers::default(),
             tallies: Tallies::default(),
+            permits: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

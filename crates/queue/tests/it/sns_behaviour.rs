@@ -4,9 +4,10 @@ use crate::sns_kit::{FUNCTION, Outside, URL, message, open, subscribe, text_of, 
 use crate::sqs_kit::{World, body, create, key, map, receive};
 use futures::executor::block_on;
 use millrace_queue::Queues;
-use millrace_queue::sns::{NewNotification, TopicError, Topics};
+use millrace_queue::sns::{NewNotification, SubscriberPermits, TopicError, TopicKey, Topics};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 struct Stage {
     world: World,
@@ -185,6 +186,38 @@ fn a_function_that_is_gone_is_not_tried_again() {
     assert_eq!(stage.deliver(&arn), 1);
     assert_eq!(text_of(&stage.received("dead")[0]), "lost");
     assert_eq!(stage.deliver(&arn), 0);
+}
+
+/// Lets no topic deliver to what it names.
+struct Refuses(String);
+
+impl SubscriberPermits for Refuses {
+    fn check(&self, topic: &TopicKey, endpoint: &str) -> Result<(), String> {
+        if endpoint == self.0 { Err(format!("{} may not", topic.arn())) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_subscriber_whose_policy_refuses_the_topic_gets_nothing_and_its_dead_letter_queue_says_why() {
+    for (protocol, endpoint) in [("sqs", queue_arn("q")), ("lambda", FUNCTION.to_owned())] {
+        let stage = Stage::new();
+        create(&stage.queues, "other", &[]);
+        stage.topics.ask_permits(Arc::new(Refuses(endpoint.clone())));
+        let arn = stage.subscribe(protocol, &endpoint, &[("RedrivePolicy", &dead_letters())]);
+        stage.subscribe("sqs", &queue_arn("other"), &[]);
+        stage.publish(message("hello"));
+        if protocol == "lambda" {
+            assert_eq!(stage.deliver(&arn), 1);
+        }
+        assert!(stage.received("q").is_empty() && stage.outside.functions.bodies().is_empty());
+        assert_eq!(stage.received("other").len(), 1);
+        let dead = receive(&stage.queues, "dead", 10);
+        assert_eq!(text_of(&body(&dead[0])), "hello");
+        let said = |place: usize| String::from_utf8_lossy(dead[0].attributes[place].value.bytes()).into_owned();
+        assert_eq!((said(0), said(1)), ("AccessDenied".into(), format!("{} may not", topic("t").arn())));
+        let (_, tally) = stage.topics.tallies()[0];
+        assert_eq!((tally.delivered, tally.failed, tally.redriven), (1, 1, 1));
+    }
 }
 
 #[test]
