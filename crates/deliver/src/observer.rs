@@ -73,6 +73,8 @@ pub struct Delivered<'a> {
     pub bytes: usize,
     /// How many the index asked to be sent again later (status 429).
     pub rejected: usize,
+    /// When the try began.
+    pub began: Millis,
     /// The age of the oldest of them.
     pub oldest_ms: Millis,
     /// Why it failed; then it is tried again.

@@ -85,7 +85,20 @@ enum Command {
     Demo(cli::demo::DemoArgs),
 }
 
+/// Whoever reads our output may stop reading: `millrace tail … | head` ends quietly, as other tools do.
+fn end_quietly_without_readers() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let told = panic.payload_as_str().unwrap_or_default();
+        if told.starts_with("failed printing to stdout") && told.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_quietly_without_readers();
     let cli = Cli::parse();
     // A second installation would fail, and there is none before main.
     let _ = rustls::crypto::ring::default_provider().install_default();

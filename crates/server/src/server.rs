@@ -139,7 +139,12 @@ impl Server {
             dice: house.dice.clone(),
             clock: house.clock.clone(),
         };
-        let journeys = telemetry::run(house.journeys.clone(), settings.otlp_endpoint.clone(), stopped.clone());
+        let journeys = telemetry::run(
+            house.journeys.clone(),
+            house.meters.metrics.clone(),
+            settings.otlp_endpoint.clone(),
+            stopped.clone(),
+        );
         tokio::spawn(journeys);
         tokio::spawn(alarms::run(house.functions.alarms.clone(), actors, stopped.clone()));
         tokio::spawn(trim(house.log.clone(), house.functions.clone(), house.ring.clone(), stopped));

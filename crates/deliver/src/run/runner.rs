@@ -503,6 +503,7 @@ async fn put_object(
     put: &Put,
     now: Millis,
 ) -> Result<(), DeliverError> {
+    let began = parts.clock.now();
     let done = parts.store.put(&put.bucket, &put.key, put.content.clone()).await;
     let failure = done.as_ref().err().map(ToString::to_string);
     let is_backup = put.copy || matches!(source.shape.target, Target::Documents(_));
@@ -515,6 +516,7 @@ async fn put_object(
         records: if ok { put.records } else { 0 },
         bytes: if ok { put.content.len() } else { 0 },
         rejected: 0,
+        began,
         oldest_ms: (now - source.oldest()).max(0),
         failure: failure.as_deref(),
     };
@@ -539,6 +541,7 @@ async fn bulk_documents(
 ) -> Result<Option<Put>, DeliverError> {
     let Target::Documents(documents) = &source.shape.target else { return Ok(None) };
     let before = bulk.waiting.len() + bulk.failed.len();
+    let began = parts.clock.now();
     let done = bulk.attempt(documents, parts.index.as_ref(), now).await;
     let indexed = before - bulk.waiting.len() - bulk.failed.len();
     Stats::add(&stats.records_out, indexed);
@@ -551,6 +554,7 @@ async fn bulk_documents(
         records: indexed,
         bytes,
         rejected: bulk.rejected,
+        began,
         oldest_ms: (now - source.oldest()).max(0),
         failure: done.as_ref().err().map(String::as_str),
     };

@@ -106,6 +106,8 @@ pub struct BatchEvent<'a> {
     pub records: usize,
     /// Calls of the function that its first record failed in.
     pub failures: u32,
+    /// When its last call began; 0 when there was none.
+    pub began: Millis,
     /// The last call's request id.
     pub request_id: Option<&'a str>,
     /// What became of it.

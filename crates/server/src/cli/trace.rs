@@ -10,7 +10,7 @@ use millrace_watch::journey::{Outcome, Range};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "ID is one of:\n  \
     a trace id           4bf92f3577b34da6a3ce929d0e0e4736, a whole traceparent, or AWS's Root=1-…;\n                       \
-    the producer's own if its request had one, else the one in the answer's x-amzn-trace-id\n  \
+    the producer's own if its request had one, else the request id of the answer\n  \
     a sequence number    as PutRecord, a function's event or `millrace tail` shows it\n  \
     any text             of the record's data, for example an order's number: the streams are searched\n\n\
     Examples:\n  \
@@ -126,9 +126,10 @@ fn hop_lines(hop: &Hop, first: Millis) -> Vec<String> {
             if !step.led_to.is_empty() {
                 more.push(format!("→ {}", ranges(&step.led_to)));
             }
+            let again = if hop.repeats > 0 { format!(", and {} times more", hop.repeats) } else { String::new() };
             let outcome = match &step.outcome {
                 Outcome::Done => None,
-                Outcome::Failed(reason) => Some(format!("FAILED, is tried again: {reason}")),
+                Outcome::Failed(reason) => Some(format!("FAILED{again}, is tried again: {reason}")),
                 Outcome::GivenUp(reason) => Some(format!("GIVEN UP: {reason}")),
             };
             (&*step.stage, format!("{} over {}", step.name, ranges(&step.read)), outcome, more)
@@ -179,7 +180,7 @@ mod tests {
             made: vec!["s3://lake/a".to_owned()],
             led_to: Vec::new(),
         };
-        let lines = hop_lines(&Hop { depth: 0, event: HopEvent::Step(step) }, 61_000);
+        let lines = hop_lines(&Hop { depth: 0, event: HopEvent::Step(step), repeats: 0 }, 61_000);
         assert_eq!(lines[0], "00:01:01.500    +500 ms  delivery  lake over orders shard 2 1..9, 20 ms");
         assert_eq!(lines[1].trim(), "FAILED, is tried again: no such bucket");
         assert_eq!(lines[2].trim(), "→ s3://lake/a");

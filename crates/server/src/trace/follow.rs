@@ -2,7 +2,7 @@
 
 use super::{Hop, HopEvent};
 use millrace_base::Millis;
-use millrace_watch::journey::{Journeys, Range};
+use millrace_watch::journey::{Journeys, Outcome, Range};
 use std::io;
 
 /// Streams that a journey is followed over; a loop of streams would have no end.
@@ -25,13 +25,26 @@ pub fn hops(journeys: &Journeys, ranges: &[Range]) -> io::Result<Vec<Hop>> {
                 let new = step.led_to.iter().filter(|range| !seen.contains(range)).cloned();
                 here.extend(new.take(RANGES_MAX.saturating_sub(here.len())));
             }
-            if hops.iter().all(|hop| hop.event != event) {
-                hops.push(Hop { depth, event });
+            match hops.iter_mut().find(|hop| is_again(&hop.event, &event)) {
+                Some(hop) if hop.event == event => {}
+                Some(hop) => hop.repeats += 1,
+                None => hops.push(Hop { depth, event, repeats: 0 }),
             }
         }
     }
     hops.sort_by_key(|hop| (began(&hop.event), hop.depth));
     Ok(hops)
+}
+
+/// Whether the second is the first once more: a try that failed in the same way.
+fn is_again(first: &HopEvent, second: &HopEvent) -> bool {
+    match (first, second) {
+        (HopEvent::Step(first), HopEvent::Step(second)) => {
+            let same = first.stage == second.stage && first.name == second.name && first.read == second.read;
+            first == second || (same && first.outcome == second.outcome && first.outcome != Outcome::Done)
+        }
+        (first, second) => first == second,
+    }
 }
 
 fn began(event: &HopEvent) -> Millis {

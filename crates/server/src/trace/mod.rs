@@ -67,6 +67,9 @@ pub struct Hop {
     pub depth: usize,
     /// What.
     pub event: HopEvent,
+    /// How often the same happened again; what is told is the first time.
+    #[serde(default)]
+    pub repeats: u32,
 }
 
 /// A put or a step.

@@ -91,7 +91,7 @@ impl Notes {
             _ => format!("s3://{place}/{what}, {} records", delivered.records),
         };
         let outcome = delivered.failure.map_or(Outcome::Done, |reason| Outcome::Failed(reason.to_owned()));
-        book.step("delivery", delivery.name, book.clock.now(), ranges(&stream, &delivered.ranges), outcome, vec![made]);
+        book.step("delivery", delivery.name, delivered.began, ranges(&stream, &delivered.ranges), outcome, vec![made]);
     }
 
     /// A mapping's function was called, or its batch was given up.
@@ -113,7 +113,9 @@ impl Notes {
             BatchOutcome::GivenUp => Outcome::GivenUp(reason()),
         };
         let made = batch.request_id.map(|id| format!("request {id}, {} records", batch.records)).into_iter().collect();
-        book.step("function", &batch.function.name, book.clock.now(), vec![range], outcome, made);
+        let now = book.clock.now();
+        let began = if batch.began == 0 { now } else { batch.began };
+        book.step("function", &batch.function.name, began, vec![range], outcome, made);
     }
 
     /// A job wrote rows to a stream: they stem from what it read since it wrote the last time, or earlier.

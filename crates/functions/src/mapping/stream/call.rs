@@ -88,6 +88,7 @@ impl Shard {
             }
         }
         batch.last = Some(LastCall { request_id: invocation.request_id.to_string(), answered: None });
+        batch.began = now;
         self.lanes[lane].work = Work::Calling(batch);
         step.tasks.push(Task::Call(lane, invocation));
     }
@@ -104,6 +105,7 @@ impl Shard {
             range: (first, next),
             records: batch.items.len(),
             failures: batch.failures,
+            began: batch.began,
             request_id: batch.last.as_ref().map(|last| last.request_id.as_str()),
             outcome,
             reason: &batch.problem,

@@ -18,6 +18,8 @@ pub(super) struct Batch {
     pub(super) failures: u32,
     /// Calls that had these records.
     pub(super) invokes: u32,
+    /// When the last call began.
+    pub(super) began: Millis,
     /// Calls in a row that never reached the function.
     pub(super) unreached: u32,
     pub(super) last: Option<LastCall>,
@@ -38,6 +40,7 @@ impl Batch {
             items,
             failures: self.failures,
             invokes: self.invokes,
+            began: self.began,
             unreached: 0,
             last: self.last.clone(),
             problem: String::new(),
