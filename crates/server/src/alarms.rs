@@ -8,9 +8,9 @@ use bytes::Bytes;
 use millrace_access::Principal;
 use millrace_api::authorize::{Circumstances, Gate, Guard, Need, Via};
 use millrace_base::{Arn, Clock, Dice, Millis};
-use millrace_functions::{Events, Invocation};
-use millrace_queue::sns::{NewNotification, TopicKey, Topics};
-use millrace_queue::{NewMessage, QueueKey, Queues};
+use millrace_functions::{Events, Invocation, InvokeError};
+use millrace_queue::sns::{NewNotification, TopicError, TopicKey, Topics};
+use millrace_queue::{NewMessage, QueueError, QueueKey, Queues};
 use millrace_watch::alarms::{Alarms, PendingAction};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,12 +103,13 @@ async fn carry_out(alarms: Alarms, actors: Actors, http: reqwest::Client, action
     }
     let mut outcome = actors.act(&http, &action).await;
     for pause in RETRY_AFTER {
-        if outcome.is_ok() {
-            break;
+        match &outcome {
+            Err(trouble) if !trouble.is_final => tokio::time::sleep(pause).await,
+            _ => break,
         }
-        tokio::time::sleep(pause).await;
         outcome = actors.act(&http, &action).await;
     }
+    let outcome = outcome.map_err(|trouble| trouble.reason);
     if let Err(reason) = &outcome {
         tracing::error!(alarm = %action.alarm, action = %action.action, %reason, "an action of an alarm failed");
     }
@@ -120,12 +121,29 @@ async fn carry_out(alarms: Alarms, actors: Actors, http: reqwest::Client, action
     id
 }
 
+/// Why an action was not carried out.
+struct Trouble {
+    reason: String,
+    /// Trying again helps nobody: what it goes to is not there, or lets nobody in.
+    is_final: bool,
+}
+
+impl Trouble {
+    fn last(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), is_final: true }
+    }
+
+    fn passing(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), is_final: false }
+    }
+}
+
 impl Actors {
-    async fn act(&self, http: &reqwest::Client, action: &PendingAction) -> Result<(), String> {
+    async fn act(&self, http: &reqwest::Client, action: &PendingAction) -> Result<(), Trouble> {
         if action.action.starts_with("http://") || action.action.starts_with("https://") {
             return webhook(http, action).await;
         }
-        let arn: Arn = action.action.parse().map_err(|error| format!("{error}"))?;
+        let arn: Arn = action.action.parse().map_err(Trouble::last)?;
         let (service, verb) = match &*arn.service {
             "sns" => (CLOUDWATCH, "sns:Publish"),
             "sqs" => (CLOUDWATCH, "sqs:SendMessage"),
@@ -136,12 +154,12 @@ impl Actors {
             "sns" => self.publish(&arn, action).await,
             "sqs" => self.send(&arn, action).await,
             "lambda" => self.invoke(action).await,
-            other => Err(format!("actions go to sns, sqs, lambda and webhooks, not to {other}")),
+            other => Err(Trouble::last(format!("actions go to sns, sqs, lambda and webhooks, not to {other}"))),
         }
     }
 
     /// Whether the policy of what is acted on lets CloudWatch act for the alarm.
-    fn may(&self, service: &str, verb: &'static str, action: &PendingAction) -> Result<(), String> {
+    fn may(&self, service: &str, verb: &'static str, action: &PendingAction) -> Result<(), Trouble> {
         let Some(gate) = &self.gate else { return Ok(()) };
         let scope = &action.scope;
         let circumstances = Circumstances {
@@ -155,13 +173,12 @@ impl Actors {
         };
         let guard = Guard::new(gate.clone(), Principal::service(&scope.account, service), circumstances);
         // The condition of topics' default policies.
-        let keys = vec![("aws:sourceowner", vec![scope.account.to_string()])];
-        let need = Need { keys, ..Need::on(verb, action.action.as_str()) };
-        guard.allow(scope, &need).map_err(|fault| fault.message)
+        let need = Need::on(verb, action.action.as_str()).with("aws:sourceowner", Some(&scope.account));
+        guard.allow(scope, &need).map_err(|fault| Trouble::last(fault.message))
     }
 
-    async fn publish(&self, arn: &Arn, action: &PendingAction) -> Result<(), String> {
-        let key = TopicKey::of_arn(&arn.to_string()).ok_or("it is no topic's ARN")?;
+    async fn publish(&self, arn: &Arn, action: &PendingAction) -> Result<(), Trouble> {
+        let key = TopicKey::of_arn(&arn.to_string()).ok_or_else(|| Trouble::last("it is no topic's ARN"))?;
         let state = action.notification["NewStateValue"].as_str().unwrap_or_default();
         let region = action.notification["Region"].as_str().unwrap_or_default();
         let subject = format!("{state}: \"{}\" in {region}", action.alarm);
@@ -170,18 +187,26 @@ impl Actors {
             subject: Some(subject.chars().take(SUBJECT_LETTERS_MAX).collect()),
             ..NewNotification::default()
         };
-        self.topics.publish(&key, new).await.map(drop).map_err(|error| error.to_string())
+        let published = self.topics.publish(&key, new).await;
+        published.map(drop).map_err(|error| match error {
+            TopicError::NotFound(_) => Trouble::last(error),
+            other => Trouble::passing(other),
+        })
     }
 
-    async fn send(&self, arn: &Arn, action: &PendingAction) -> Result<(), String> {
-        let key = QueueKey::of_arn(arn).ok_or("it is no queue's ARN")?;
+    async fn send(&self, arn: &Arn, action: &PendingAction) -> Result<(), Trouble> {
+        let key = QueueKey::of_arn(arn).ok_or_else(|| Trouble::last("it is no queue's ARN"))?;
         let body = Bytes::from(action.notification.to_string());
         let new = NewMessage { sender_id: key.scope.account.to_string(), ..NewMessage::of(body) };
-        self.queues.send(&key, vec![new]).await.map(drop).map_err(|error| error.to_string())
+        let sent = self.queues.send(&key, vec![new]).await;
+        sent.map(drop).map_err(|error| match error {
+            QueueError::NoQueue(_) => Trouble::last(error),
+            other => Trouble::passing(other),
+        })
     }
 
-    async fn invoke(&self, action: &PendingAction) -> Result<(), String> {
-        let (function, qualifier) = function(&action.action).map_err(|error| error.to_string())?;
+    async fn invoke(&self, action: &PendingAction) -> Result<(), Trouble> {
+        let (function, qualifier) = function(&action.action).map_err(Trouble::last)?;
         let invocation = Invocation {
             function,
             qualifier,
@@ -189,15 +214,18 @@ impl Actors {
             payload: Bytes::from(action.sent().to_string()),
             client_context: None,
         };
-        self.events.submit(invocation).await.map_err(|error| error.to_string())
+        self.events.submit(invocation).await.map_err(|error| match error {
+            InvokeError::NotFound(_) => Trouble::last(error),
+            other => Trouble::passing(other),
+        })
     }
 }
 
-async fn webhook(http: &reqwest::Client, action: &PendingAction) -> Result<(), String> {
+async fn webhook(http: &reqwest::Client, action: &PendingAction) -> Result<(), Trouble> {
     let answer = http.post(&action.action).json(&action.notification).send().await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = answer.map_err(Trouble::passing)?;
     match answer.status().is_success() {
         true => Ok(()),
-        false => Err(format!("it answered {}", answer.status())),
+        false => Err(Trouble::passing(format!("it answered {}", answer.status()))),
     }
 }
