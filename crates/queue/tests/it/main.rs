@@ -11,6 +11,11 @@ fn over(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
 }
 
+/// How many seeds a simulation tries: `MILLRACE_SEEDS`, else as many as is usual. The server's tests try fewer of the same.
+fn seeds(usual: u64) -> u64 {
+    std::env::var("MILLRACE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 mod sns_behaviour;
 mod sns_kit;
 mod sns_simulate;

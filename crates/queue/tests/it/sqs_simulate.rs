@@ -440,7 +440,7 @@ impl<'a> Run<'a> {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_given_twice() {
-    let seeds = std::env::var("MILLRACE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(500);
+    let seeds = crate::seeds(500);
     let mut tally = Tally::default();
     for seed in 0..seeds {
         let mut own = Tally::default();

@@ -18,3 +18,9 @@ mod sqs_simulate;
 
 /// The log's and the queues' suites run over sealed disks here.
 use sealed::over;
+
+/// How many seeds the log's and the queues' simulations try here: `MILLRACE_SEEDS`, else a part of what is usual in their own
+/// crates, which is enough to meet everything that they ask for.
+fn seeds(usual: u64) -> u64 {
+    std::env::var("MILLRACE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual / 20)
+}
