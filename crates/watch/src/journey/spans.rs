@@ -43,6 +43,7 @@ struct Span<'a> {
     kind: u8,
     began: Millis,
     ended: Millis,
+    count: u64,
     attributes: Vec<(&'a str, String)>,
     failed: Option<&'a str>,
 }
@@ -71,16 +72,16 @@ impl Spans {
         let stream = put.placed.first().map_or("", |range| &range.stream);
         let span = Span {
             trace: put.trace,
-            id: span_id(put.trace, "put", stream, put.placed.first()),
+            id: span_id(put.trace, "put", stream, put.placed.first(), put.began),
             parent: put.parent,
             name: format!("put {stream}"),
             kind: KIND_PRODUCER,
             began: put.began,
             ended: put.ended,
+            count: count(&put.placed),
             attributes: vec![
                 ("messaging.system", "aws_kinesis".to_owned()),
                 ("messaging.destination.name", stream.to_owned()),
-                ("messaging.batch.message_count", count(&put.placed).to_string()),
             ],
             failed: None,
         };
@@ -99,8 +100,10 @@ impl Spans {
                 parents.push((traced.trace, traced.span));
             }
         }
+        // A last try and its giving up may end in one millisecond.
+        let given_up = Millis::from(matches!(step.outcome, Outcome::GivenUp(_)));
         for (trace, parent) in parents {
-            let id = span_id(trace, &step.stage, &step.name, step.read.first());
+            let id = span_id(trace, &step.stage, &step.name, step.read.first(), step.ended * 2 + given_up);
             spans.push(span_of(step, trace, id, parent).write());
             self.follow(&step.led_to, trace, id);
         }
@@ -117,11 +120,7 @@ impl Spans {
 }
 
 fn span_of<'a>(step: &'a Step, trace: TraceId, id: u64, parent: u64) -> Span<'a> {
-    let mut attributes = vec![
-        ("millrace.stage", step.stage.to_string()),
-        ("millrace.name", step.name.to_string()),
-        ("messaging.batch.message_count", count(&step.read).to_string()),
-    ];
+    let mut attributes = vec![("millrace.stage", step.stage.to_string()), ("millrace.name", step.name.to_string())];
     attributes.extend(step.made.iter().map(|made| ("millrace.made", made.clone())));
     Span {
         trace,
@@ -131,6 +130,7 @@ fn span_of<'a>(step: &'a Step, trace: TraceId, id: u64, parent: u64) -> Span<'a>
         kind: if step.led_to.is_empty() { KIND_CONSUMER } else { KIND_INTERNAL },
         began: step.began,
         ended: step.ended,
+        count: count(&step.read),
         attributes,
         failed: match &step.outcome {
             Outcome::Done => None,
@@ -151,6 +151,8 @@ impl Span<'_> {
             "endTimeUnixNano": nanos(self.ended.max(self.began)),
             "attributes": attributes(&self.attributes),
         });
+        let count = json!({"key": "messaging.batch.message_count", "value": {"intValue": self.count.to_string()}});
+        span["attributes"].as_array_mut().into_iter().for_each(|all| all.push(count.clone()));
         if let Some(parent) = self.parent {
             span["parentSpanId"] = format!("{parent:016x}").into();
         }
@@ -169,10 +171,10 @@ fn count(ranges: &[Range]) -> u64 {
     ranges.iter().map(|range| range.next.saturating_sub(range.first)).sum()
 }
 
-/// An id that a repeated step has again: FNV-1a over what the span is.
-fn span_id(trace: TraceId, stage: &str, name: &str, at: Option<&Range>) -> u64 {
+/// FNV-1a over what the span is.
+fn span_id(trace: TraceId, stage: &str, name: &str, at: Option<&Range>, moment: Millis) -> u64 {
     let at = at.map(|range| format!("{}/{}/{}", range.stream, range.shard, range.first)).unwrap_or_default();
-    let text = format!("{trace}/{stage}/{name}/{at}");
+    let text = format!("{trace}/{stage}/{name}/{at}/{moment}");
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
