@@ -295,7 +295,8 @@ impl World {
             catalog: self.catalog.clone(),
             dir: self.data.join("queue"),
         };
-        Queues::open(parts, QueueOptions::default()).map_err(room::<QueueError>("queues"))
+        let options = QueueOptions { is_sealed: self.vault.is_on(), ..QueueOptions::default() };
+        Queues::open(parts, options).map_err(room::<QueueError>("queues"))
     }
 
     fn engine(&self) -> Result<Arc<Engine>, StartError> {

@@ -102,6 +102,11 @@ impl Vault {
         Ok(Self { ring, disk, values: Arc::new(values), is_on, was_on })
     }
 
+    /// True when everything new is sealed.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// True when what was written until now may be plain and is to be from now on what it was not.
     pub fn has_changed(&self) -> bool {
         self.is_on != self.was_on

@@ -109,7 +109,7 @@ impl Topic {
     fn check(&self, name: &str, value: &str) -> Result<(), TopicError> {
         match name {
             "DisplayName" if value.chars().count() > DISPLAY_NAME_CHARS_MAX => Err(TopicError::invalid("DisplayName")),
-            // Kept and shown; docs/compat/sns.md says that they have no effect.
+            // Kept and shown; docs/compat/sns.md says what they do.
             "DisplayName" | "KmsMasterKeyId" => Ok(()),
             _ if value.is_empty() => known(name),
             "Policy" => policy::check(value),

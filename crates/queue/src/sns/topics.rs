@@ -112,6 +112,7 @@ impl Topics {
         tags: BTreeMap<String, String>,
     ) -> Result<(), TopicError> {
         let topic = Topic::new(key.clone(), attributes, tags)?;
+        self.shared.queues.check_key(attributes).map_err(TopicError::invalid)?;
         let wanted = topic.clone();
         self.shared.book.add(topic, |there| {
             let other_tags = !wanted.tags.is_empty() && wanted.tags != there.topic.tags;
@@ -160,6 +161,8 @@ impl Topics {
 
     /// Sets one attribute; an empty value takes it away.
     pub fn set_attribute(&self, key: &TopicKey, name: &str, value: &str) -> Result<(), TopicError> {
+        let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        self.shared.queues.check_key(&given).map_err(TopicError::invalid)?;
         self.change_topic(key, |topic| topic.set(name, value))
     }
 

@@ -39,11 +39,13 @@ pub struct QueueOptions {
     pub segment_bytes: u64,
     /// Memory for the newest messages of all queues, in bytes: receiving them does not touch the disk.
     pub cache_bytes: usize,
+    /// Whether the disk seals what is written: without, no queue and no topic may be promised that it is encrypted.
+    pub is_sealed: bool,
 }
 
 impl Default for QueueOptions {
     fn default() -> Self {
-        Self { commit: Commit::Thread, segment_bytes: 64 << 20, cache_bytes: 32 << 20 }
+        Self { commit: Commit::Thread, segment_bytes: 64 << 20, cache_bytes: 32 << 20, is_sealed: false }
     }
 }
 

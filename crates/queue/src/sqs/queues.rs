@@ -123,6 +123,7 @@ impl Queues {
             };
         }
         let settings = Settings::of_new(key, attributes)?;
+        self.check_key(attributes).map_err(QueueError::InvalidParameter)?;
         self.check_redrive(key, &settings)?;
         check_tags(tags)?;
         let now = self.shared.env.clock.now();
@@ -188,6 +189,9 @@ impl Queues {
     pub fn attributes(&self, key: &QueueKey) -> Result<BTreeMap<String, String>, QueueError> {
         let (info, counts) = (self.queue(key)?, self.counts(key)?);
         let mut attributes = info.settings.attributes();
+        if !self.shared.env.options.is_sealed {
+            attributes.insert("SqsManagedSseEnabled".to_owned(), false.to_string());
+        }
         let more = [
             ("QueueArn", key.arn().to_string()),
             ("CreatedTimestamp", (info.created / 1000).to_string()),
@@ -200,8 +204,21 @@ impl Queues {
         Ok(attributes)
     }
 
+    /// Refuses a `KmsMasterKeyId` where what waits in queues and topics lies on disk as it is, and says why.
+    pub(crate) fn check_key(&self, attributes: &BTreeMap<String, String>) -> Result<(), String> {
+        let Some(key) = attributes.get("KmsMasterKeyId").filter(|key| !key.is_empty()) else { return Ok(()) };
+        if self.shared.env.options.is_sealed {
+            return Ok(());
+        }
+        Err(format!(
+            "KmsMasterKeyId Reason: messages cannot be encrypted by {key}, because this server writes them as they are. Start \
+             it with --encrypt, which seals all messages by the server's own key, or leave KmsMasterKeyId out"
+        ))
+    }
+
     /// Changes some attributes of a queue.
     pub fn set_attributes(&self, key: &QueueKey, attributes: &BTreeMap<String, String>) -> Result<(), QueueError> {
+        self.check_key(attributes).map_err(QueueError::InvalidParameter)?;
         self.change(key, |queues, info| {
             info.settings = info.settings.with(key, attributes)?;
             info.modified = queues.shared.env.clock.now();

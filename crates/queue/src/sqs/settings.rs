@@ -28,11 +28,11 @@ pub struct Settings {
     pub redrive_allow: Option<RedriveAllow>,
     /// `Policy`: what decides beside identities' policies, where somebody decides.
     pub policy: Option<String>,
-    /// `KmsMasterKeyId`: kept and told, nothing is encrypted.
+    /// `KmsMasterKeyId`: taken only where the disk seals everything; the key is kept and told, the disk's own is used.
     pub kms_key: Option<String>,
     /// `KmsDataKeyReusePeriodSeconds`.
     pub kms_reuse_secs: Option<u32>,
-    /// `SqsManagedSseEnabled`: kept and told, nothing is encrypted.
+    /// `SqsManagedSseEnabled` as it was set; told as `false` where the disk does not seal.
     pub managed_sse: bool,
     /// What only FIFO queues have.
     pub fifo: Option<Fifo>,
