@@ -135,6 +135,12 @@ def test_a_stream_has_a_key_of_its_own(start_server):
     folder = server.data / "log"
     assert places(folder, MARKER) and not places(folder, "sealed-only")
 
+    stream = kinesis.describe_stream(StreamName="one")["StreamDescription"]["StreamARN"]
+    consumer = kinesis.register_stream_consumer(StreamARN=stream, ConsumerName="c")["Consumer"]["ConsumerARN"]
+    wait_for(
+        lambda: kinesis.describe_stream_consumer(ConsumerARN=consumer)["ConsumerDescription"]["ConsumerStatus"] == "ACTIVE",
+        what="the consumer",
+    )
     kms.disable_key(KeyId=key["KeyId"])
     with pytest.raises(kinesis.exceptions.KMSDisabledException):
         put("no")
@@ -142,6 +148,9 @@ def test_a_stream_has_a_key_of_its_own(start_server):
     iterator = kinesis.get_shard_iterator(StreamName="one", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
     with pytest.raises(kinesis.exceptions.KMSDisabledException):
         kinesis.get_records(ShardIterator=iterator["ShardIterator"])
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        kinesis.subscribe_to_shard(ConsumerARN=consumer, ShardId=shard, StartingPosition={"Type": "TRIM_HORIZON"})
+    assert refused.value.response["Error"]["Code"] == "KMSDisabledException"
     kms.enable_key(KeyId=key["KeyId"])
     records = kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
     assert [record["Data"].decode() for record in records] == ["plain " + MARKER, "sealed-only"]
@@ -160,6 +169,35 @@ def test_a_stream_has_a_key_of_its_own(start_server):
     assert places(folder, "open-again")
     with pytest.raises(kinesis.exceptions.KMSNotFoundException):
         kinesis.start_stream_encryption(StreamName="one", EncryptionType="KMS", KeyId="alias/nobody")
+
+
+def test_queues_and_topics_promise_no_encryption_that_is_not_there(start_server):
+    server = start_server()
+    sqs, sns = server.client("sqs"), server.client("sns")
+    named = {"KmsMasterKeyId": "alias/aws/sqs"}
+    for call in [
+        lambda: sqs.create_queue(QueueName="q", Attributes=named),
+        lambda: sns.create_topic(Name="t", Attributes=named),
+    ]:
+        with pytest.raises(botocore.exceptions.ClientError, match="--encrypt"):
+            call()
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    shown = lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert shown()["SqsManagedSseEnabled"] == "false"
+    with pytest.raises(botocore.exceptions.ClientError, match="--encrypt"):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=named)
+    with pytest.raises(botocore.exceptions.ClientError, match="--encrypt"):
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns")
+    server.stop()
+    server.arguments = ["--encrypt"]
+    server.start()
+    sqs, sns = server.client("sqs"), server.client("sns")
+    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    assert shown()["SqsManagedSseEnabled"] == "true"
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=named)
+    assert shown()["KmsMasterKeyId"] == "alias/aws/sqs"
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns")
 
 
 def test_kms(server, unique):
