@@ -316,3 +316,55 @@ def test_who_did_what_is_on_record_and_cannot_be_changed(locked, admin):
     (copy / "audit-000000000001.jsonl").write_text("\n".join(lines) + "\n")
     code, said = verify(copy)
     assert code == 1 and f"audit-000000000001.jsonl:{place + 1}: this line was changed" in said
+
+
+def test_topics_and_alarms_deliver_where_they_are_let_in(locked, admin):
+    sns, sqs, metrics = admin("sns"), admin("sqs"), admin("cloudwatch")
+    topic = sns.create_topic(Name="pol-fan")["TopicArn"]
+    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ["pol-in", "pol-dead"]}
+    dead = json.dumps({"deadLetterTargetArn": arn("sqs", "pol-dead")})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("sqs", "pol-in"),
+                  Attributes={"RawMessageDelivery": "true", "RedrivePolicy": dead})
+
+    def received(name):
+        got = sqs.receive_message(QueueUrl=urls[name], MessageAttributeNames=["All"]).get("Messages", [])
+        return [(one["Body"], {n: a["StringValue"] for n, a in one.get("MessageAttributes", {}).items()}) for one in got]
+
+    def let_in(source):
+        statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+                     "Resource": arn("sqs", "pol-in"), "Condition": {"ArnEquals": {"aws:SourceArn": source}}}
+        sqs.set_queue_attributes(QueueUrl=urls["pol-in"], Attributes={"Policy": policy(statement)})
+
+    let_in(topic + "-other")
+    sns.publish(TopicArn=topic, Message="refused")
+    [(body, why)] = received("pol-dead")
+    assert body == "refused" and received("pol-in") == []
+    assert why["ErrorCode"] == "AccessDenied" and "because no resource-based policy allows" in why["ErrorMessage"]
+    assert "a topic may not deliver to a subscriber" in locked.log_text()
+    failed = lambda: [m["Dimensions"] for m in metrics.list_metrics(
+        Namespace="AWS/SNS", MetricName="NumberOfNotificationsFailed")["Metrics"]]
+    wait_for(lambda: [{"Name": "TopicName", "Value": "pol-fan"}] in failed(), what="the refusal is counted")
+    let_in(topic)
+    sns.publish(TopicArn=topic, Message="let in")
+    assert [body for body, _ in received("pol-in")] == ["let in"]
+
+
+def test_a_keys_own_policy_and_the_encryption_context_decide(locked, admin):
+    kms = admin("kms")
+    key = kms.create_key()["KeyMetadata"]
+    deb = person(admin, "deb", policy(
+        allow(["kms:Encrypt", "kms:Decrypt"], key["Arn"], Condition={"StringEquals": {"kms:EncryptionContext:room": "lake"}})))
+    mine = deb.client(locked, "kms")
+    kms.create_alias(AliasName="alias/pol", TargetKeyId=key["KeyId"])
+    sealed = mine.encrypt(KeyId="alias/pol", Plaintext=b"x", EncryptionContext={"room": "lake"})["CiphertextBlob"]
+    assert mine.decrypt(CiphertextBlob=sealed, EncryptionContext={"room": "lake"})["Plaintext"] == b"x"
+    assert "no identity-based policy allows" in refusal(lambda: mine.encrypt(KeyId=key["KeyId"], Plaintext=b"x"))[1]
+    assert "no identity-based policy" in refusal(
+        lambda: mine.decrypt(CiphertextBlob=sealed, EncryptionContext={"room": "attic"}))[1]
+    # A key policy that leaves nothing to IAM: only its administrator is in it.
+    root = {"Sid": "admin", **allow("kms:*"), "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:root"}}}
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=policy(root))
+    code, message, status = refusal(lambda: mine.decrypt(CiphertextBlob=sealed, EncryptionContext={"room": "lake"}))
+    assert code == "AccessDeniedException" and "because no resource-based policy allows the kms:Decrypt action" in message
+    assert kms.decrypt(CiphertextBlob=sealed, EncryptionContext={"room": "lake"})["Plaintext"] == b"x"

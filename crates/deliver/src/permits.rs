@@ -1,5 +1,6 @@
 //! What a delivery stream may do: asked in the names of its roles each time that it uses an edge.
 
+use crate::definition::ExtendedS3DestinationConfiguration;
 use crate::run::Parts;
 use crate::{DeliverError, TransformError};
 use millrace_base::Scope;
@@ -66,6 +67,33 @@ pub(crate) fn may_put(
     const WORDS: &str = "S3.AccessDenied: Access was denied. Ensure that the trust policy for the provided IAM role allows \
                          Firehose to assume the role, and the access policy allows access to the S3 bucket.";
     parts.permits.check(&edge).map_err(|reason| DeliverError::Denied(format!("{WORDS} {reason}")))
+}
+
+/// Whether the table that records are converted by may be read.
+pub(crate) fn may_convert(
+    parts: &Parts,
+    (scope, delivery): (&Scope, &str),
+    s3: &ExtendedS3DestinationConfiguration,
+) -> Result<(), DeliverError> {
+    let Some(conversion) = s3.conversion() else { return Ok(()) };
+    let schema = &conversion.schema_configuration;
+    let owner = Scope::new(
+        schema.catalog_id.as_deref().unwrap_or(&scope.account),
+        schema.region.as_deref().unwrap_or(&scope.region),
+    );
+    let name = |given: &Option<String>| given.clone().unwrap_or_default();
+    let (database, table) = (name(&schema.database_name), name(&schema.table_name));
+    let role = schema.role_arn.as_deref().unwrap_or(&s3.role_arn);
+    let resources = ["catalog".to_owned(), format!("database/{database}"), format!("table/{database}/{table}")];
+    for action in ["glue:GetTable", "glue:GetTableVersions"] {
+        for resource in &resources {
+            let resource = owner.arn("glue", resource).to_string();
+            parts.permits.check(&Edge { scope, delivery, role, action, resource: &resource }).map_err(|reason| {
+                DeliverError::Denied(format!("Glue.AccessDenied: the role may not read the table's schema. {reason}"))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a function may be called.

@@ -10,7 +10,7 @@ use crate::jobs::Jobs;
 use crate::lake::LakeBuckets;
 use crate::mappings::{GivenUp, MappedQueues, RegisteredConsumers};
 use crate::meters::{MeteredLog, Meters};
-use crate::permissions::{Roles, RoomFacts};
+use crate::permissions::{Roles, RoomFacts, Subscribers};
 use crate::record_text::RegisteredText;
 use crate::resources::{Rooms, resource_types};
 use crate::scalar::ExternalFunctions;
@@ -129,7 +129,7 @@ impl House {
         let tables = Tables::new(catalog.clone());
         let audit = Audit::open(disk.clone(), &data.join("audit")).map_err(room::<AuditError>("audit"))?;
         let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
-        let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics));
+        let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics), &seals);
         let functions = world.functions((&log, &queues, &topics), &store, (&meters, &roles), address)?;
         // There is one room of functions, so the first is as good as any.
         let _ = facts.functions.set(functions.functions.clone());
@@ -221,16 +221,20 @@ impl World {
         settings: &Settings,
         identities: &Identities,
         (log, queues, topics): (&Arc<dyn Log>, &Queues, &Topics),
+        seals: &StreamSeals,
     ) -> (Arc<RoomFacts>, Roles) {
         let facts = Arc::new(RoomFacts {
             catalog: self.catalog.clone(),
             log: log.clone(),
             queues: queues.clone(),
             topics: topics.clone(),
+            ring: self.vault.ring.clone(),
+            seals: seals.clone(),
             functions: OnceLock::new(),
         });
         let asked = (settings.auth == AuthSetting::On).then(|| identities.clone());
-        let roles = Roles::new(asked, facts.clone(), self.clock.clone());
+        let roles = Roles::new(asked, facts.clone(), self.clock.clone(), self.data.clone());
+        topics.ask_permits(Arc::new(Subscribers::new(roles.clone())));
         (facts, roles)
     }
 

@@ -38,7 +38,7 @@ pub struct Via {
 pub struct CallContext<'a> {
     pub principal: &'a Principal,
     pub circumstances: &'a Circumstances,
-    pub keys: &'a [(&'static str, Vec<String>)],
+    pub keys: &'a [(Cow<'static, str>, Vec<String>)],
     pub members: Option<&'a dyn Members>,
     pub region: &'a str,
     pub resource: &'a str,

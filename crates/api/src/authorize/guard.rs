@@ -16,6 +16,10 @@ pub trait ResourceFacts: Send + Sync + 'static {
     fn policy(&self, arn: &str) -> Option<String>;
     /// Its tags.
     fn tags(&self, arn: &str) -> Option<Tags>;
+    /// The ARN of the key that an alias or its ARN stands for.
+    fn key(&self, _scope: &Scope, _name: &str) -> Option<String> {
+        None
+    }
     /// The names of the search domains of a scope.
     fn domains(&self, _scope: &Scope) -> Vec<String> {
         Vec::new()
@@ -104,7 +108,8 @@ impl Guard {
         let Some(closed) = &self.0 else { return Ok(()) };
         let service = refusal::prefix(model);
         let identities = Some(closed.gate.authorizer.identities());
-        let needed = needs(service, operation, &Input { members, scope, identities });
+        let facts = Some(&*closed.gate.facts);
+        let needed = needs(service, operation, &Input { members, scope, identities, facts });
         let needed = match needed {
             Needs::All(needed) => needed,
             Needs::Nothing => return Ok(()),

@@ -1,5 +1,6 @@
 //! A call's input as its needs look at it.
 
+use super::guard::ResourceFacts;
 use crate::wire::Members;
 use millrace_access::Identities;
 use millrace_base::Scope;
@@ -10,6 +11,8 @@ pub struct Input<'a> {
     pub scope: &'a Scope,
     /// Where IAM's names find their paths; none where nobody is kept.
     pub identities: Option<&'a Identities>,
+    /// What aliases stand for.
+    pub facts: Option<&'a dyn ResourceFacts>,
 }
 
 impl Input<'_> {

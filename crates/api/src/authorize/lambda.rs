@@ -43,7 +43,7 @@ pub fn needs(operation: &str, input: &Input<'_>) -> Needs {
         all.extend(input.text("Role").map(|role| Need::pass_role(role, SERVICE)));
         let layers = input.texts("Layers");
         if !layers.is_empty() {
-            all[0].keys.push(("lambda:layer", layers.clone()));
+            all[0].keys.push(("lambda:layer".into(), layers.clone()));
         }
         all.extend(layers.into_iter().map(|layer| Need::on("lambda:GetLayerVersion", layer)));
     }

@@ -28,7 +28,8 @@ mod sts;
 
 pub use context::{Circumstances, Via};
 pub use guard::{Gate, Guard, NoFacts, ResourceFacts};
-pub use needs::Need;
+pub(crate) use kms::context_keys;
+pub use needs::{Keys, Need};
 pub use refusal::prefix as service_prefix;
 pub(crate) use refusal::prefix;
 pub use routes::{allow_own, allow_search};

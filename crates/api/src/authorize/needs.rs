@@ -2,6 +2,10 @@
 
 use super::input::Input;
 use super::{cloudwatch, firehose, glue, iam, kinesis, kms, lambda, logs, sns, sqs, sts};
+use std::borrow::Cow;
+
+/// Condition keys with their values.
+pub type Keys = Vec<(Cow<'static, str>, Vec<String>)>;
 
 /// One action that a call needs, on each of some resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +15,7 @@ pub struct Need {
     /// Their ARNs; `*` for an action that has none.
     pub resources: Vec<String>,
     /// Condition keys of the service, in lower case, with their values.
-    pub keys: Vec<(&'static str, Vec<String>)>,
+    pub keys: Keys,
 }
 
 /// What is known of an operation.
@@ -34,7 +38,7 @@ impl Need {
     /// The same with a condition key, if it has a value.
     pub fn with(mut self, key: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            self.keys.push((key, vec![value.to_owned()]));
+            self.keys.push((key.into(), vec![value.to_owned()]));
         }
         self
     }

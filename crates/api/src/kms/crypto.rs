@@ -1,7 +1,7 @@
 //! What is encrypted and decrypted, and random bytes.
 
 use super::Kms;
-use crate::authorize::Need;
+use crate::authorize::{Need, context_keys};
 use crate::http::Caller;
 use crate::models::kms::{
     DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, GenerateDataKeyRequest, GenerateDataKeyResponse,
@@ -42,6 +42,12 @@ pub fn encrypt(kms: &Kms, caller: &Caller, input: EncryptRequest) -> Result<Encr
     })
 }
 
+/// Asks for a key that the call's input alone does not tell.
+fn allow(caller: &Caller, action: &str, key: &Key, said: &Context) -> Result<(), Fault> {
+    let keys = context_keys(said.iter().map(|(name, value)| (name.clone(), value.clone())));
+    caller.guard.allow(&caller.scope, &Need { keys, ..Need::on(action, key.arn()) })
+}
+
 /// The key and plaintext of a ciphertext that the caller may open by `action`.
 fn opened(
     kms: &Kms,
@@ -62,8 +68,9 @@ fn opened(
         return Err(KeyError::IncorrectKey.into());
     }
     // A call that does not name its key could not be decided before.
-    caller.guard.allow(&caller.scope, &Need::on(action, key.arn()))?;
-    Ok(kms.ring.decrypt(&context(said), &blob)?)
+    let said = context(said);
+    allow(caller, action, &key, &said)?;
+    Ok(kms.ring.decrypt(&said, &blob)?)
 }
 
 pub fn decrypt(kms: &Kms, caller: &Caller, input: DecryptRequest) -> Result<DecryptResponse, Fault> {
@@ -85,8 +92,9 @@ pub fn re_encrypt(kms: &Kms, caller: &Caller, input: ReEncryptRequest) -> Result
     let (named, said) = (input.source_key_id.as_ref(), input.source_encryption_context);
     let (source, plaintext) = opened(kms, caller, "kms:ReEncryptFrom", input.ciphertext_blob, named, said)?;
     let key = kms.key(caller, &input.destination_key_id)?;
-    caller.guard.allow(&caller.scope, &Need::on("kms:ReEncryptTo", key.arn()))?;
-    let done = kms.ring.encrypt(&key, &context(input.destination_encryption_context), &plaintext)?;
+    let said = context(input.destination_encryption_context);
+    allow(caller, "kms:ReEncryptTo", &key, &said)?;
+    let done = kms.ring.encrypt(&key, &said, &plaintext)?;
     Ok(ReEncryptResponse {
         ciphertext_blob: Some(done.blob.into()),
         source_key_id: Some(source.arn().into()),

@@ -336,6 +336,9 @@ impl Runner {
                 let who = (&self.scope, definition.delivery_stream_name.as_str());
                 let role = definition.object_role(put.copy)?;
                 permits::may_put(&self.parts, who, role, (&put.bucket, &put.key))?;
+                if let Destination::S3(s3) = definition.destination()? {
+                    permits::may_convert(&self.parts, who, s3)?;
+                }
                 put_object(&self.parts, &self.stats, &source, put, now).await?;
                 tasks.pop_front();
             }

@@ -3,20 +3,22 @@
 //!
 //! With `--auth off` nobody has verified who made a role, so nothing is asked.
 
-use crate::domains::domain_names;
+mod facts;
+mod jobs;
+mod subscribers;
+
+pub use facts::RoomFacts;
+pub use subscribers::Subscribers;
+
 use async_trait::async_trait;
-use millrace_access::{Authorizer, Credentials as Issued, Identities, Principal, PrincipalKind, SessionRequest, Tags};
-use millrace_api::authorize::{Circumstances, Gate, Guard, Need, ResourceFacts, Via};
-use millrace_base::{Arn, Clock, Millis, Scope};
-use millrace_catalog::Catalog;
+use millrace_access::{Authorizer, Credentials as Issued, Identities, Principal, PrincipalKind, SessionRequest};
+use millrace_api::authorize::{Circumstances, Gate, Guard, Need, Via};
+use millrace_base::{Arn, Clock, Millis};
 use millrace_functions::{Credentials, FunctionFinder, FunctionKey, FunctionVersion, Functions, RoleCredentials};
-use millrace_log::{Log, StreamKey, TagStore};
-use millrace_process::graph::{ConnectorSpec, JobGraph, Operator};
-use millrace_queue::sns::{TopicKey, Topics};
-use millrace_queue::{QueueKey, Queues};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How long a function's credentials last, and how much of that a new process is to have at least: its age is bounded to less
 /// (`millrace_functions::PROCESS_AGE_MAX`).
@@ -25,136 +27,67 @@ const LEFT_MS_MIN: Millis = 6 * 3600 * 1000;
 
 const FIREHOSE: &str = "firehose.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
-const APPLICATIONS: &str = "kinesisanalytics.amazonaws.com";
 
-/// What a stream is read and written with.
-const READS: [&str; 4] =
-    ["kinesis:DescribeStream", "kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"];
-const WRITES: [&str; 1] = ["kinesis:PutRecords"];
-
-/// What rooms know of their resources.
-pub struct RoomFacts {
-    /// Search domains, and tags of streams.
-    pub catalog: Catalog,
-    /// Streams.
-    pub log: Arc<dyn Log>,
-    /// Queues.
-    pub queues: Queues,
-    /// Topics.
-    pub topics: Topics,
-    /// Set when functions are open.
-    pub functions: OnceLock<Functions>,
-}
-
-impl ResourceFacts for RoomFacts {
-    fn policy(&self, arn: &str) -> Option<String> {
-        let parsed: Arn = arn.parse().ok()?;
-        match &*parsed.service {
-            "sqs" => self.queues.queue(&QueueKey::of_arn(&parsed)?).ok()?.settings.policy.clone(),
-            "sns" => self.topics.attributes(&TopicKey::of_arn(arn)?).ok()?.remove("Policy"),
-            "lambda" => {
-                let (name, qualifier) = function(&parsed)?;
-                Some(self.functions.get()?.policy(&parsed.scope, name, qualifier).ok()?.policy)
-            }
-            _ => None,
-        }
-    }
-
-    fn tags(&self, arn: &str) -> Option<Tags> {
-        let parsed: Arn = arn.parse().ok()?;
-        match &*parsed.service {
-            "sqs" => Some(self.queues.queue(&QueueKey::of_arn(&parsed)?).ok()?.tags.clone()),
-            "sns" => self.topics.tags(&TopicKey::of_arn(arn)?).ok(),
-            "lambda" => self.functions.get()?.tags(&parsed.scope, arn).ok(),
-            "kinesis" => {
-                let name = parsed.resource.strip_prefix("stream/").filter(|name| !name.contains('/'))?;
-                let stream = self.log.stream(&StreamKey { scope: parsed.scope.clone(), name: name.into() }).ok()?;
-                TagStore::new(self.catalog.clone()).get(&TagStore::of_stream(&stream)).ok()
-            }
-            _ => None,
-        }
-    }
-
-    fn domains(&self, scope: &Scope) -> Vec<String> {
-        domain_names(&self.catalog, scope)
-    }
-}
-
-/// Name and qualifier of a function's ARN.
-fn function(arn: &Arn) -> Option<(&str, Option<&str>)> {
-    let rest = arn.resource.strip_prefix("function:")?;
-    Some(rest.split_once(':').map_or((rest, None), |(name, qualifier)| (name, Some(qualifier))))
-}
+/// Reading a stream that is sealed by a customer's key takes this on the key.
+const OPENS: &str = "kms:Decrypt";
+/// Writing one takes this.
+const SEALS: &str = "kms:GenerateDataKey";
 
 /// What roles may do. Cheap to clone.
 #[derive(Clone)]
-pub struct Roles(Option<Arc<Gate>>);
+pub struct Roles(Option<Asked>);
+
+#[derive(Clone)]
+struct Asked {
+    gate: Arc<Gate>,
+    facts: Arc<RoomFacts>,
+    /// The data folder, which files of SQL tables may lie in.
+    data: PathBuf,
+}
 
 impl Roles {
-    /// Asks the policies in `identities`; `None` asks nothing.
-    pub fn new(identities: Option<Identities>, facts: Arc<dyn ResourceFacts>, clock: Arc<dyn Clock>) -> Self {
-        Self(identities.map(|identities| Arc::new(Gate { authorizer: Authorizer::new(identities), facts, clock })))
+    /// Asks the policies in `identities`; `None` asks nothing. `data`: the server's folder.
+    pub fn new(identities: Option<Identities>, facts: Arc<RoomFacts>, clock: Arc<dyn Clock>, data: PathBuf) -> Self {
+        Self(identities.map(|identities| {
+            let gate = Arc::new(Gate { authorizer: Authorizer::new(identities), facts: facts.clone(), clock });
+            Asked { gate, facts, data }
+        }))
     }
 
     /// Whether `service`, acting for `source`, may do this in the name of `role`.
     fn check(&self, (service, source): (&str, &Arn), role: &str, action: &str, resource: &str) -> Result<(), String> {
-        let Some(gate) = &self.0 else { return Ok(()) };
+        let Some(Asked { gate, facts, .. }) = &self.0 else { return Ok(()) };
         let scope = &source.scope;
-        let via = || Circumstances {
-            secure: true,
-            via: Some(Via {
-                service: service.to_owned(),
-                source_arn: Some(source.to_string()),
-                source_account: Some(scope.account.to_string()),
-            }),
-            ..Circumstances::default()
-        };
         let said = |fault: millrace_api::wire::Fault| fault.message;
+        let via = || circumstances(service, source);
         let assumes = Guard::new(gate.clone(), Principal::service(&scope.account, service), via());
         assumes.allow(scope, &Need::on("sts:AssumeRole", role)).map_err(said)?;
         let principal = session(gate.authorizer.identities(), role, &session_name(source))?;
         let guard = Guard::new(gate.clone(), principal, via());
-        guard.allow(scope, &Need::on(action, resource)).map_err(said)
+        guard.allow(scope, &Need::on(action, resource)).map_err(said)?;
+        let on_key = match action {
+            "kinesis:GetRecords" => OPENS,
+            "kinesis:PutRecords" => SEALS,
+            _ => return Ok(()),
+        };
+        let Some(key) = facts.key_of_stream(resource) else { return Ok(()) };
+        let through = format!("kinesis.{}.amazonaws.com", scope.region);
+        let need = Need::on(on_key, key).with("kms:viaservice", Some(&through));
+        guard.allow(scope, &need.with("kms:encryptioncontext:aws:kinesis:arn", Some(resource))).map_err(said)
     }
 }
 
-impl Roles {
-    /// Whether an application may read and write the streams of one of its jobs, and call its functions. Asked whenever the
-    /// job is started or started again.
-    pub fn check_job(&self, (scope, name): (&Scope, &str), role: &str, graph: &JobGraph) -> Result<(), String> {
-        if self.0.is_none() {
-            return Ok(());
-        }
-        let source = scope.arn("kinesisanalytics", &format!("application/{name}"));
-        let check = |action: &str, resource: &str| self.check((APPLICATIONS, &source), role, action, resource);
-        for node in &graph.nodes {
-            match &node.operator {
-                Operator::Source(table) => stream(scope, table)
-                    .map_or(Ok(()), |stream| READS.iter().try_for_each(|action| check(action, &stream)))?,
-                Operator::Sink(table) => stream(scope, table)
-                    .map_or(Ok(()), |stream| WRITES.iter().try_for_each(|action| check(action, &stream)))?,
-                Operator::ExternalCalls(calls) => {
-                    calls.iter().try_for_each(|call| check("lambda:InvokeFunction", &call.function.lambda))?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+/// A service acts for one of its resources.
+fn circumstances(service: &str, source: &Arn) -> Circumstances {
+    Circumstances {
+        secure: true,
+        via: Some(Via {
+            service: service.to_owned(),
+            source_arn: Some(source.to_string()),
+            source_account: Some(source.scope.account.to_string()),
+        }),
+        ..Circumstances::default()
     }
-}
-
-/// The ARN of the stream that a table stands for.
-fn stream(scope: &Scope, table: &ConnectorSpec) -> Option<String> {
-    let options = &table.options;
-    if table.connector != "kinesis" {
-        return None;
-    }
-    let named = || {
-        let region = options.get("aws.region").map_or(&*scope.region, String::as_str);
-        let scope = Scope::new(&scope.account, region);
-        Some(scope.arn("kinesis", &format!("stream/{}", options.get("stream")?)).to_string())
-    };
-    options.get("stream.arn").cloned().or_else(named)
 }
 
 /// What a service calls its sessions after: the name of what it acts for.
@@ -221,7 +154,7 @@ impl millrace_functions::Permits for FunctionRoles {
 #[async_trait]
 impl Credentials for FunctionRoles {
     async fn of(&self, version: &FunctionVersion) -> Result<Option<RoleCredentials>, String> {
-        let Some(gate) = &self.roles.0 else { return Ok(None) };
+        let Some(Asked { gate, .. }) = &self.roles.0 else { return Ok(None) };
         let unassumable = |why: &str| format!("The role defined for the function cannot be assumed by Lambda. {why}");
         let role = self.role(&version.key, Some(&version.version)).ok_or_else(|| unassumable("It is not there."))?;
         let scope = &version.key.scope;
