@@ -20,6 +20,8 @@ mod kms;
 mod lambda;
 mod logs;
 mod needs;
+#[cfg(test)]
+mod reference;
 mod refusal;
 mod routes;
 mod sns;
