@@ -14,7 +14,8 @@
 //! one sync. The doors ask for `durable` where a call changes something or is denied, before its answer is sent.
 //!
 //! # Limits
-//! A file takes [`FILE_BYTES_MAX`]; of [`FILES_MAX`] files the oldest goes. A line has at most [`LINE_BYTES_MAX`] bytes.
+//! A file takes [`FILE_BYTES_MAX`]; beyond [`FILES_MAX`] files the oldest goes. So an audit that does not begin with line 1 has
+//! that many files at least, all of them full but the last; else its beginning was cut off, and [`verify`] says so. A line has at most [`LINE_BYTES_MAX`] bytes.
 //!
 //! # Crash behaviour
 //! A last line without its line feed was never acknowledged and is cut at the next start; the chain goes on from the line before.
@@ -25,6 +26,15 @@ mod write;
 
 pub use verify::{Broken, Verified, verify};
 pub use write::{Audit, AuditError};
+
+/// How much is kept. By it [`verify`] tells a file that had to go from lines that somebody cut off.
+#[derive(Debug, Clone, Copy)]
+struct Ceiling {
+    files: usize,
+    file_bytes: u64,
+}
+
+const CEILING: Ceiling = Ceiling { files: FILES_MAX, file_bytes: FILE_BYTES_MAX };
 
 /// How long a file grows.
 pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;

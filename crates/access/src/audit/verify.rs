@@ -1,6 +1,7 @@
 //! Whether an audit is whole: the first line that breaks the chain.
 
 use super::chain::{self, Link};
+use super::{CEILING, Ceiling};
 use millrace_base::Disk;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,19 +39,62 @@ pub(super) fn files(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<String>> {
 
 /// Reads a whole audit: `Ok(Err(…))` is the first break, none of an audit that is empty.
 pub fn verify(disk: &dyn Disk, dir: &Path) -> io::Result<Result<Option<Verified>, Broken>> {
+    verify_within(disk, dir, CEILING)
+}
+
+/// [`verify`] for an audit of which this much is kept.
+pub(super) fn verify_within(
+    disk: &dyn Disk,
+    dir: &Path,
+    ceiling: Ceiling,
+) -> io::Result<Result<Option<Verified>, Broken>> {
     let mut end: Option<(u64, Link)> = None;
-    for name in files(disk, dir)? {
-        let path = dir.join(&name);
+    let names = files(disk, dir)?;
+    // The first line, when lines before it are gone; nothing yet proves that they had to go.
+    let mut beheaded: Option<(PathBuf, u64)> = None;
+    for (file, name) in names.iter().enumerate() {
+        let path = dir.join(name);
         let content = disk.read(&path)?;
         let text = String::from_utf8_lossy(&content);
         for (at, line) in text.lines().enumerate() {
-            match follows(line, end.as_ref().map(|(_, link)| link)) {
+            let follows = follows(line, end.as_ref().map(|(_, link)| link));
+            match follows.and_then(|link| if at == 0 { is_named(name, link) } else { Ok(link) }) {
+                Ok(link) if end.is_none() && link.number > 1 => {
+                    beheaded = Some((path.clone(), link.number));
+                    end = Some((link.number, link));
+                }
                 Ok(link) => end = Some((end.map_or(link.number, |(first, _)| first), link)),
                 Err(why) => return Ok(Err(Broken { file: path, line: at + 1, why })),
             }
         }
+        let is_full = content.len() as u64 >= ceiling.file_bytes || file + 1 == names.len();
+        if let Some((first, number)) = beheaded.take_if(|_| !is_full || names.len() < ceiling.files) {
+            return Ok(Err(cut_off(first, number, names.len(), ceiling)));
+        }
     }
     Ok(Ok(end.map(|(first, link)| Verified { first, last: link.number, hash: link.hash })))
+}
+
+/// The link of a file's first line, if the file is named by it.
+fn is_named(name: &str, link: Link) -> Result<Link, String> {
+    let number = name.trim_start_matches("audit-").trim_end_matches(".jsonl").parse::<u64>();
+    match number {
+        Ok(number) if number == link.number => Ok(link),
+        _ => Err(format!(
+            "has number {}, which is not that of the file's name: lines before it were cut off",
+            link.number
+        )),
+    }
+}
+
+/// What is wrong with an audit that begins late though no file had to go.
+fn cut_off(file: PathBuf, number: u64, files: usize, ceiling: Ceiling) -> Broken {
+    let Ceiling { files: kept, file_bytes } = ceiling;
+    let why = format!(
+        "is number {number}, and none before it is there. Older files go only when {kept} others, of {file_bytes} bytes each, \
+         are kept; here are {files} files, or one of them is shorter: what stood before was taken away"
+    );
+    Broken { file, line: 1, why }
 }
 
 /// The link of a line, if it follows `before`.

@@ -2,7 +2,7 @@
 
 use super::chain::{self, Link};
 use super::verify::files;
-use super::{FILE_BYTES_MAX, FILES_MAX, LINE_BYTES_MAX};
+use super::{CEILING, Ceiling, LINE_BYTES_MAX};
 use millrace_base::{Disk, DiskFile};
 use parking_lot::Mutex;
 use std::io;
@@ -39,6 +39,7 @@ pub struct Audit(Arc<Inner>);
 struct Inner {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    ceiling: Ceiling,
     pen: Mutex<Pen>,
     /// The number of the last line that is on disk; who holds it syncs.
     synced: Mutex<u64>,
@@ -55,6 +56,10 @@ struct Pen {
 impl Audit {
     /// Opens the audit in `dir`, or begins one.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, AuditError> {
+        Self::open_within(disk, dir, CEILING)
+    }
+
+    fn open_within(disk: Arc<dyn Disk>, dir: &Path, ceiling: Ceiling) -> Result<Self, AuditError> {
         let failed = |error: io::Error| AuditError::Disk { dir: dir.display().to_string(), reason: error.to_string() };
         disk.create_dir(dir).map_err(failed)?;
         let mut link = Link::default();
@@ -80,7 +85,7 @@ impl Audit {
         };
         let synced = Mutex::new(link.number);
         let pen = Mutex::new(Pen { link, file, bytes, broken: None });
-        Ok(Self(Arc::new(Inner { disk, dir: dir.to_owned(), pen, synced })))
+        Ok(Self(Arc::new(Inner { disk, dir: dir.to_owned(), ceiling, pen, synced })))
     }
 
     /// Why nothing can be put on record any more.
@@ -121,12 +126,12 @@ impl Inner {
     }
 
     fn append(&self, pen: &mut Pen, record: &str) -> io::Result<()> {
-        if pen.bytes >= FILE_BYTES_MAX {
+        if pen.bytes >= self.ceiling.file_bytes {
             // What is older than a file is on disk before the file is begun.
             pen.file.sync()?;
             (pen.file, pen.bytes) = (new_file(&*self.disk, &self.dir, &pen.link)?, 0);
             let names = files(&*self.disk, &self.dir)?;
-            for old in names.iter().take(names.len().saturating_sub(FILES_MAX)) {
+            for old in names.iter().take(names.len().saturating_sub(self.ceiling.files)) {
                 self.disk.remove(&self.dir.join(old))?;
             }
         }
@@ -174,6 +179,7 @@ fn new_file(disk: &dyn Disk, dir: &Path, link: &Link) -> io::Result<Arc<dyn Disk
 mod tests {
     use super::*;
     use crate::audit::verify;
+    use crate::audit::verify::verify_within;
     use millrace_testkit::SimDisk;
 
     const RECORD: &str = r#"{"eventName":"CreateStream","requestParameters":{"streamName":"orders"}}"#;
@@ -226,7 +232,7 @@ mod tests {
             lines.swap(0, 1);
             owned(lines)
         });
-        assert_eq!(line, 2);
+        assert_eq!(line, 1);
         // A line that somebody made anew, with a hash of its own, does not fit what follows it.
         let (line, why) = broken(&|lines| {
             let mut lines = owned(lines);
@@ -235,6 +241,59 @@ mod tests {
             lines
         });
         assert!(line == 3 && why.contains("follow"), "{line} {why}");
+    }
+
+    const SMALL: Ceiling = Ceiling { files: 3, file_bytes: 1000 };
+
+    /// Enough lines that whole files have gone.
+    fn rolled() -> (Arc<SimDisk>, PathBuf, Vec<PathBuf>) {
+        let (disk, dir) = (Arc::new(SimDisk::new(5)), PathBuf::from("audit"));
+        let audit = Audit::open_within(disk.clone(), &dir, SMALL).unwrap();
+        for _ in 0..40 {
+            audit.write(RECORD, false).unwrap();
+        }
+        audit.flush().unwrap();
+        let files: Vec<PathBuf> = files(&*disk, &dir).unwrap().iter().map(|name| dir.join(name)).collect();
+        assert_eq!(files.len(), 3);
+        (disk, dir, files)
+    }
+
+    fn without_first_line(disk: &SimDisk, file: &Path) -> Vec<u8> {
+        let content = disk.read(file).unwrap();
+        let end = content.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        content[end..].to_vec()
+    }
+
+    fn why(disk: &SimDisk, dir: &Path, ceiling: Ceiling) -> String {
+        verify_within(disk, dir, ceiling).unwrap().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn lines_cut_off_at_the_beginning_are_told_from_files_that_had_to_go() {
+        let (disk, dir, files) = rolled();
+        let verified = verify_within(&*disk, &dir, SMALL).unwrap().unwrap().unwrap();
+        assert!(verified.first > 1 && verified.last == 40);
+        // The same files where more are kept: nothing had to go yet.
+        assert!(why(&disk, &dir, CEILING).contains("is number"), "{}", why(&disk, &dir, CEILING));
+        // A line of the first file, under the file's name, and under the name that fits.
+        let cut = without_first_line(&disk, &files[0]);
+        disk.replace(&files[0], &cut).unwrap();
+        assert!(why(&disk, &dir, SMALL).contains("name"), "{}", why(&disk, &dir, SMALL));
+        disk.remove(&files[0]).unwrap();
+        disk.replace(&dir.join(format!("audit-{:012}.jsonl", verified.first + 1)), &cut).unwrap();
+        assert!(why(&disk, &dir, SMALL).contains("is number"), "{}", why(&disk, &dir, SMALL));
+        // A whole file too many.
+        let (disk, dir, files) = rolled();
+        disk.remove(&files[0]).unwrap();
+        assert!(why(&disk, &dir, SMALL).contains("2 files"), "{}", why(&disk, &dir, SMALL));
+        // The first lines of an audit that never lost a file, also under another name, also all of a file.
+        let (disk, dir) = written(5);
+        let cut = without_first_line(&disk, &path(&dir));
+        disk.replace(&path(&dir), &cut).unwrap();
+        assert!(verify(&*disk, &dir).unwrap().unwrap_err().to_string().contains("audit-000000000001.jsonl:1"));
+        disk.remove(&path(&dir)).unwrap();
+        disk.replace(&dir.join("audit-000000000002.jsonl"), &cut).unwrap();
+        assert!(why(&disk, &dir, CEILING).contains("is number 2"), "{}", why(&disk, &dir, CEILING));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::condition::Condition;
 use super::context::Context;
 use super::decide::Request;
-use super::grammar::{Malformed, texts};
+use super::grammar::{Malformed, json, only, syntax, texts};
+use super::operator::pattern_parts;
 use super::pattern::{Pattern, Reading};
 use super::principals::{Closeness, Principals};
 use serde_json::{Map, Value};
@@ -58,24 +59,26 @@ pub(super) enum Say {
 impl CompiledPolicy {
     /// Reads a document.
     pub fn new(document: &str) -> Result<Self, Malformed> {
-        let malformed = |why: &str| Malformed(why.to_owned());
-        let policy: Value =
-            serde_json::from_str(document).map_err(|_| malformed("This policy contains invalid Json"))?;
+        let Value::Object(policy) = json(document)? else { return Err(syntax("A policy is a JSON object.")) };
+        only(&policy, &["Version", "Id", "Statement"], "A policy")?;
+        if policy.get("Id").is_some_and(|id| !id.is_string()) {
+            return Err(syntax("Id must be a text."));
+        }
         // Variables came with the second version of the language; a document that does not say is of the first.
         let variables = match policy.get("Version") {
             Some(Value::String(version)) if version == "2012-10-17" => true,
             None => false,
             Some(Value::String(version)) if version == "2008-10-17" => false,
-            Some(_) => return Err(malformed("Syntax errors in policy.")),
+            Some(_) => return Err(syntax("")),
         };
         let statements = match policy.get("Statement") {
             Some(Value::Array(statements)) => statements.iter().collect(),
             Some(statement) => vec![statement],
-            None => return Err(malformed("Syntax errors in policy.")),
+            None => return Err(syntax("")),
         };
         let read = |statement: &Value| match statement {
             Value::Object(statement) => Statement::read(statement, variables),
-            _ => Err(malformed("Syntax errors in policy.")),
+            _ => Err(syntax("")),
         };
         Ok(Self { statements: statements.into_iter().map(read).collect::<Result<_, _>>()? })
     }
@@ -119,14 +122,21 @@ impl CompiledPolicy {
     }
 }
 
+/// What a statement is made of.
+const ELEMENTS: &[&str] =
+    &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 const GLOB: Reading = Reading { wildcards: true, variables: false };
 
 impl Statement {
     fn read(statement: &Map<String, Value>, variables: bool) -> Result<Self, Malformed> {
+        only(statement, ELEMENTS, "A statement")?;
+        if statement.get("Sid").is_some_and(|sid| !sid.is_string()) {
+            return Err(syntax("Sid must be a text."));
+        }
         let effect = match statement.get("Effect").and_then(Value::as_str) {
             Some("Allow") => Effect::Allow,
             Some("Deny") => Effect::Deny,
-            _ => return Err(Malformed("Syntax errors in policy.".to_owned())),
+            _ => return Err(syntax("")),
         };
         let principals = match either(statement, "Principal", "NotPrincipal")? {
             Some((value, not)) => Some(Listed { entries: Principals::read(value)?, not }),
@@ -136,11 +146,7 @@ impl Statement {
             .ok_or_else(|| Malformed("Policy statement must contain actions.".to_owned()))?;
         let actions = Listed { entries: read_actions(actions)?, not };
         let resources = match either(statement, "Resource", "NotResource")? {
-            Some((value, not)) => {
-                let reading = Reading { wildcards: true, variables };
-                let texts = texts(value, "Resource")?;
-                Some(Listed { entries: texts.iter().map(|text| Pattern::new(text, reading)).collect(), not })
-            }
+            Some((value, not)) => Some(Listed { entries: read_resources(value, variables)?, not }),
             None => None,
         };
         let conditions = match statement.get("Condition") {
@@ -209,5 +215,31 @@ fn read_actions(value: &Value) -> Result<Box<[Pattern]>, Malformed> {
         }
         Ok(Pattern::new(&text.to_lowercase(), GLOB))
     };
-    texts(value, "Action")?.iter().map(read).collect()
+    let actions = texts(value, "Action")?;
+    if actions.is_empty() {
+        return Err(Malformed("Policy statement must contain actions.".to_owned()));
+    }
+    actions.iter().map(read).collect()
+}
+
+/// ARNs or a star. What a resource's own policy says of others' resources is kept, and is about nothing.
+fn read_resources(value: &Value, variables: bool) -> Result<Box<[Pattern]>, Malformed> {
+    let reading = Reading { wildcards: true, variables };
+    let read = |text: &String| {
+        if !is_resource(text) {
+            return Err(Malformed(format!("Resource {text} must be in ARN format or \"*\".")));
+        }
+        Ok(Pattern::new(text, reading))
+    };
+    let resources = texts(value, "Resource")?;
+    if resources.is_empty() {
+        return Err(Malformed("Policy statement must contain resources.".to_owned()));
+    }
+    resources.iter().map(read).collect()
+}
+
+/// A star, or the six parts of an ARN; a star at the end stands for the parts that are not written.
+fn is_resource(text: &str) -> bool {
+    let parts = pattern_parts(text);
+    text == "*" || parts[0] == "arn" && (parts.len() == 6 || parts.len() > 1 && text.ends_with('*'))
 }

@@ -1,7 +1,7 @@
 //! Conditions: an operator, a key of the request, and the values that it may or may not have.
 
 use super::context::{Context, Values};
-use super::grammar::{Malformed, texts};
+use super::grammar::{Malformed, syntax, texts};
 use super::operator::{Operator, Wanted};
 use serde_json::Value;
 
@@ -61,6 +61,9 @@ impl Condition {
             Wanted::new(operator, text, variables).ok_or_else(bad)
         };
         let values = texts(values, &format!("The value of {key} under {name}"))?;
+        if values.is_empty() {
+            return Err(syntax(&format!("The condition on {key} under {name} has no values.")));
+        }
         let wanted = values.iter().map(wanted).collect::<Result<_, _>>()?;
         Ok(Self { key: key.to_lowercase().into(), operator, negated, if_exists, over, wanted })
     }

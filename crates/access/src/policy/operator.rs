@@ -174,7 +174,7 @@ fn arn_parts(text: &str) -> Vec<&str> {
 }
 
 /// The parts of an ARN with variables: a colon in one (`${aws:username}`) parts nothing.
-fn pattern_parts(text: &str) -> Vec<&str> {
+pub(super) fn pattern_parts(text: &str) -> Vec<&str> {
     let (mut parts, mut from, mut in_variable) = (Vec::new(), 0, false);
     for (at, letter) in text.char_indices() {
         match letter {

@@ -33,9 +33,12 @@ impl Principals {
         let mut all = Self::default();
         match value {
             Value::String(text) if text == "*" => all.anybody = true,
-            Value::Object(kinds) => {
+            Value::Object(kinds) if !kinds.is_empty() => {
                 for (kind, values) in kinds {
                     let values = texts(values, &format!("Principal {kind}"))?;
+                    if values.is_empty() {
+                        return Err(invalid(&format!("\"{kind}\" lists nobody")));
+                    }
                     all.add(kind, values)?;
                 }
             }
