@@ -7,6 +7,7 @@ use crate::models::kms::{
     faults,
 };
 use crate::wire::{Fault, Text};
+use millrace_access::{DocumentKind, check_document};
 
 const NAME: &str = "default";
 
@@ -21,12 +22,8 @@ fn check_name(name: Option<&Text>) -> Result<(), Fault> {
 
 /// Refuses what is not a policy.
 pub fn check(policy: &str) -> Result<(), Fault> {
-    let document: Option<serde_json::Value> = serde_json::from_str(policy).ok();
-    let statements = document.as_ref().and_then(|document| document.get("Statement"));
-    if statements.is_some_and(|statements| statements.is_array() || statements.is_object()) {
-        return Ok(());
-    }
-    Err(faults::MALFORMED_POLICY_DOCUMENT_EXCEPTION.because("The new key policy is not a JSON policy with statements."))
+    check_document(policy, DocumentKind::Resource)
+        .map_err(|error| faults::MALFORMED_POLICY_DOCUMENT_EXCEPTION.because(error.to_string()))
 }
 
 pub fn get(kms: &Kms, caller: &Caller, input: GetKeyPolicyRequest) -> Result<GetKeyPolicyResponse, Fault> {

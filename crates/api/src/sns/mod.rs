@@ -25,6 +25,7 @@ use crate::http::{Call, Reply, Service, awaited, blocking};
 use crate::models::sns::{MODEL, Subscription as Listed, Tag, faults};
 use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
+use millrace_access::{DocumentKind, IdentityError, check_document};
 use millrace_queue::sns::{Subscription, TopicError, TopicKey, Topics};
 use std::collections::BTreeMap;
 
@@ -88,6 +89,12 @@ fn topic(arn: &str) -> Result<TopicKey, Fault> {
 /// The topic of an ARN in an operation on tags.
 fn tagged(arn: &str) -> Result<TopicKey, Fault> {
     TopicKey::of_arn(arn).ok_or_else(|| Fault::from(TopicError::NoResource))
+}
+
+/// Refuses a policy that could not be evaluated.
+fn check_policy(policy: &str) -> Result<(), Fault> {
+    let bad = |error: IdentityError| TopicError::InvalidParameter(format!("Policy Error: {error}"));
+    Ok(check_document(policy, DocumentKind::Resource).map_err(bad)?)
 }
 
 fn texts(map: Option<BTreeMap<Text, Text>>) -> BTreeMap<String, String> {

@@ -32,6 +32,7 @@ use crate::http::{Call, Caller, Reply, Service, awaited, blocking};
 use crate::models::sqs::MODEL;
 use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
+use millrace_access::{DocumentKind, IdentityError, check_document};
 use millrace_base::{Arn, Scope};
 use millrace_queue::{QueueError, QueueKey, Queues};
 use std::collections::BTreeMap;
@@ -146,6 +147,13 @@ fn key_of_arn(arn: &str, parameter: &str) -> Result<QueueKey, Fault> {
         ))
     };
     key.ok_or_else(|| Fault::from(invalid()))
+}
+
+/// Refuses attributes with a policy that could not be evaluated; an empty one takes the policy away.
+fn check_policy(attributes: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let Some(policy) = attributes.get("Policy").filter(|policy| !policy.is_empty()) else { return Ok(()) };
+    let bad = |error: IdentityError| QueueError::invalid(policy, "Policy", &error.to_string());
+    Ok(check_document(policy, DocumentKind::Resource).map_err(bad)?)
 }
 
 fn texts(map: BTreeMap<Text, Text>) -> BTreeMap<String, String> {
