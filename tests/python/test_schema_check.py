@@ -48,7 +48,8 @@ def test_what_is_no_schema_says_where(server, tmp_path):
     assert done.returncode == 1 and "bad.proto: line 3, column" in done.stdout, done.stdout
     unknown = write(tmp_path / "order.txt", "{}")
     done = server.millrace("schema", "check", unknown)
-    assert done.returncode == 1 and "--format" in done.stderr
+    assert done.returncode == 2 and "--format" in done.stderr
+    assert server.millrace("schema", "check", tmp_path / "absent.avsc").returncode == 2
 
 
 def test_against_the_registry(server, tmp_path):
@@ -69,4 +70,6 @@ def test_against_the_registry(server, tmp_path):
     versions = glue.list_schema_versions(SchemaId={"RegistryName": "checked", "SchemaName": "order"})["Schemas"]
     assert [version["VersionNumber"] for version in versions] == [1]
     done = server.millrace("schema", "check", safe, "--registry", "checked", "--schema", "nothing")
-    assert done.returncode == 1 and "EntityNotFoundException" in done.stderr
+    assert done.returncode == 2 and "EntityNotFoundException" in done.stderr
+    done = server.millrace("schema", "check", safe, *where, "--endpoint", "http://127.0.0.1:9")
+    assert done.returncode == 2 and "no server answers" in done.stderr

@@ -322,6 +322,17 @@ def test_records_that_do_not_conform_are_refused_one_by_one(server, glue, kinesi
         kinesis.add_tags_to_stream, StreamName=stream, Tags={"millrace:schema-enforcement": "perhaps"}
     )
     assert code == "InvalidArgumentException" and "enforce, warn and off" in message
+    for wrong in ({"millrace:schema-enforcment": "warn"}, {"millrace:schmea": "person"}):
+        code, message = refused(kinesis.add_tags_to_stream, StreamName=stream, Tags=wrong)
+        assert code == "InvalidArgumentException" and "millrace:schema-enforcement" in message
+    bare = server.create_stream(unique("bare"))
+    code, message = refused(kinesis.add_tags_to_stream, StreamName=bare, Tags={"millrace:schema-enforcement": "warn"})
+    assert code == "InvalidArgumentException" and "needs the tag millrace:schema" in message
+    # The doctor names the schema and the last reason, and does not suspect the disk.
+    told = json.loads(server.millrace("doctor", "--json").stdout)["findings"]
+    of_stream = [finding for finding in told if finding["subject"] == f"stream {stream}"]
+    assert [finding["symptom"] for finding in of_stream] == ["refused by schema"], told
+    assert f"{registry}/person" in of_stream[0]["cause"] and "mail" in of_stream[0]["cause"]
     tag(kinesis, stream, schema_enforcement="enforce", schema=f"{registry}/absent")
     assert "no such schema" in put(kinesis, stream, good)["Records"][0]["ErrorMessage"]
     kinesis.remove_tags_from_stream(StreamName=stream, TagKeys=["millrace:schema"])

@@ -95,12 +95,14 @@ pub struct Processed {
 }
 
 /// What came of a conversion.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Converted {
     /// Records that were converted, and their bytes.
     pub converted: (usize, usize),
     /// Records that could not be, and their bytes.
     pub failed: (usize, usize),
+    /// Why the last of those could not be.
+    pub reason: Option<String>,
 }
 
 /// Watches nothing.

@@ -164,6 +164,7 @@ impl IndexSink {
             table: self.table.clone(),
             place: rows.render(row),
             error,
+            format: None,
         })?;
         let doc = if removes { None } else { Some(self.raw(text)?) };
         let line = serde_json::to_vec(&Document { id, doc });

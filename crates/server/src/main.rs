@@ -116,7 +116,7 @@ fn main() -> ExitCode {
         Err(CliError::Shown) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("millrace: {error}");
-            ExitCode::FAILURE
+            if matches!(error, CliError::Unknown(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct UpArgs {
     /// Listen where other machines reach it without verifying anything: whoever reaches the port may do everything
     #[arg(long)]
     pub insecure_no_auth: bool,
+    /// Listen where other machines reach it with --auth on and --tls off: keys and data go over the wire in plaintext
+    #[arg(long)]
+    pub insecure_plaintext: bool,
     /// TLS beside plaintext on the same ports; required: other machines must use it [default: on, and required with
     /// --auth on where other machines reach it]
     #[arg(long, value_enum, env = "MILLRACE_TLS")]
@@ -178,6 +181,31 @@ pub enum SettingsError {
     /// Files of a certificate that nobody would see.
     #[error("--tls-cert has no effect with --tls off: leave one of them out")]
     NoTls,
+    /// A switch that says the opposite of another.
+    #[error(
+        "--insecure-no-auth says that nothing is verified, and --auth on that everything is: leave one of them out"
+    )]
+    BothAuth,
+    /// Secrets would go over the wire in plaintext.
+    #[error(
+        "--auth on with --tls off and --host {0}: other machines would send keys (HTTP Basic of the OpenSearch port) and \
+         data in plaintext: leave --tls off out, or insist with --insecure-plaintext"
+    )]
+    Plaintext(IpAddr),
+    /// The collector's address.
+    #[error("--otlp-endpoint {endpoint} is no address of a collector ({reason}): write it as http://HOST:4318")]
+    Otlp {
+        /// As given.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A root key that is not there; with --encryption off it is read only when a stream gets a key of its own.
+    #[error("--root-key-file {0} does not exist: name the file that holds the root key")]
+    RootKey(String),
+    /// A name that no certificate can have.
+    #[error("--tls-name '{0}' is neither a DNS name nor an IP address, so no certificate can have it")]
+    TlsName(String),
     /// The S3 store's settings are incomplete.
     #[error("--s3-endpoint {endpoint} needs {missing} in the environment")]
     S3 {
@@ -198,9 +226,16 @@ impl Settings {
         if is_reached && args.auth == AuthSetting::Off && !args.insecure_no_auth {
             return Err(SettingsError::NoAuth(args.host));
         }
+        if args.insecure_no_auth && args.auth == AuthSetting::On {
+            return Err(SettingsError::BothAuth);
+        }
+        check_names(args)?;
         // What is signed is not secret: over a wire that others see, answers and secrets need TLS, unless somebody insists.
         let required = is_reached && args.auth == AuthSetting::On;
         let tls = args.tls.unwrap_or(if required { TlsSetting::Required } else { TlsSetting::On });
+        if required && tls == TlsSetting::Off && !args.insecure_plaintext {
+            return Err(SettingsError::Plaintext(args.host));
+        }
         if tls == TlsSetting::Off && args.tls_cert.is_some() {
             return Err(SettingsError::NoTls);
         }
@@ -218,5 +253,68 @@ impl Settings {
             tls_files: args.tls_cert.clone().zip(args.tls_key.clone()),
             tls_names: args.tls_names.clone(),
         })
+    }
+}
+
+/// Addresses and names that would be found wrong only when somebody uses them, or never.
+fn check_names(args: &UpArgs) -> Result<(), SettingsError> {
+    if let Some(endpoint) = args.otlp_endpoint.as_ref().filter(|endpoint| !endpoint.is_empty()) {
+        let wrong = |reason: String| SettingsError::Otlp { endpoint: endpoint.clone(), reason };
+        let url: reqwest::Url = endpoint.parse().map_err(|error| wrong(format!("{error}")))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(wrong("it does not begin with http:// or https:// and a host".to_owned()));
+        }
+    }
+    if let Some(path) = args.encryption.root.root_key_file.as_ref().filter(|path| !path.exists()) {
+        return Err(SettingsError::RootKey(path.display().to_string()));
+    }
+    match args.tls_names.iter().find(|name| !is_name(name)) {
+        Some(name) => Err(SettingsError::TlsName(name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Whether a certificate can have the name: an IP address, or a DNS name whose first label may be `*`.
+fn is_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        inner && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let rest = name.strip_prefix("*.").unwrap_or(name);
+    name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && rest.split('.').all(is_label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        up: UpArgs,
+    }
+
+    fn refusal(line: &str) -> String {
+        let line = Line::parse_from(std::iter::once("up").chain(line.split(' ')));
+        Settings::derive(&line.up).map(drop).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_refused_with_a_reason() {
+        assert!(refusal("--otlp-endpoint notaurl").contains("http://HOST:4318"));
+        assert!(refusal("--encryption off --root-key-file /nope").contains("/nope does not exist"));
+        assert!(refusal("--otlp-endpoint ftp://a").contains("http://HOST:4318"));
+        assert!(refusal("--tls-name a,b").contains("neither a DNS name nor an IP"));
+        assert!(refusal("--auth on --insecure-no-auth").contains("leave one of them out"));
+        assert!(refusal("--auth on --tls off --host 0.0.0.0").contains("--insecure-plaintext"));
+        for good in [
+            "--otlp-endpoint http://127.0.0.1:4318 --tls-name *.mill.example --tls-name ::1",
+            "--auth on --tls off",
+            "--auth on --tls off --host 0.0.0.0 --insecure-plaintext",
+            "--auth on --host 0.0.0.0",
+        ] {
+            assert_eq!(refusal(good), "", "{good}");
+        }
     }
 }

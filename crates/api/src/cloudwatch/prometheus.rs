@@ -106,7 +106,8 @@ fn add(
 fn is_counter(total: &Total) -> bool {
     let name = &*total.key.name;
     let is_state = name.starts_with("ApproximateNumberOf") || STATES.iter().any(|state| name.starts_with(state));
-    total.key.namespace.starts_with("AWS/") && matches!(&*total.unit, "Count" | "Bytes") && !is_state
+    let is_own = ["AWS/", "Millrace/"].iter().any(|own| total.key.namespace.starts_with(own));
+    is_own && matches!(&*total.unit, "Count" | "Bytes") && !is_state
 }
 
 /// `aws_kinesis_incoming_records`.

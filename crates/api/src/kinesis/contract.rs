@@ -11,6 +11,7 @@
 //!
 //! What a stream without the tag pays is one look at a number: contracts are kept until the catalog changes.
 
+use super::observer::Unlike;
 use super::quota::Refusal;
 use super::{Kinesis, tags};
 use crate::wire::{Fault, Text, kinds};
@@ -30,6 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 const SCHEMA_TAG: &str = "millrace:schema";
 /// Says what becomes of records that do not conform.
 const ENFORCEMENT_TAG: &str = "millrace:schema-enforcement";
+/// What the names of all of Millrace's own tags begin with.
+const OWN_TAGS: &str = "millrace:";
 /// A warned-of stream is written of at most this often.
 const WARN_MS: Millis = 10_000;
 /// Compiled versions that a contract keeps; a stream whose records have more writers than that compiles again.
@@ -60,20 +63,41 @@ pub(super) fn check_tags(tags: &BTreeMap<Text, Text>) -> Result<(), Fault> {
     check_contract_tags(tags).map_err(|wrong| kinds::INVALID_ARGUMENT.because(wrong))
 }
 
-/// Says which of a stream's tags would make no contract, and why.
+/// Refuses tags that would make no contract when they are added to those that a stream has.
+pub(super) fn check_added(tags: &BTreeMap<String, String>, added: &BTreeMap<Text, Text>) -> Result<(), Fault> {
+    // What a stream already has is no reason to refuse others.
+    let kept = tags.get(SCHEMA_TAG).map(|schema| (SCHEMA_TAG, schema.as_str()));
+    let added = added.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    check_contract_tags(kept.into_iter().chain(added)).map_err(|wrong| kinds::INVALID_ARGUMENT.because(wrong))
+}
+
+/// Says which of a stream's tags, all of them, would make no contract, and why.
 pub fn check_contract_tags<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), String> {
+    let (mut has_schema, mut has_enforcement) = (false, false);
     for (key, value) in tags {
+        has_schema |= key == SCHEMA_TAG;
+        has_enforcement |= key == ENFORCEMENT_TAG;
         let wrong = match key {
             // The schema itself may be made later.
             SCHEMA_TAG => SchemaKey::named(&Default::default(), value).err().map(|error| error.to_string()),
             ENFORCEMENT_TAG if Enforcement::of(value).is_none() => {
                 Some(format!("'{value}' is none of enforce, warn and off."))
             }
+            ENFORCEMENT_TAG => None,
+            // A misspelled tag would be a contract that nobody keeps.
+            _ if key.starts_with(OWN_TAGS) => {
+                Some(format!("tags that begin with {OWN_TAGS} are Millrace's own: {SCHEMA_TAG} and {ENFORCEMENT_TAG}."))
+            }
             _ => None,
         };
         if let Some(wrong) = wrong {
             return Err(format!("Tag {key}: {wrong}"));
         }
+    }
+    if has_enforcement && !has_schema {
+        return Err(format!(
+            "Tag {ENFORCEMENT_TAG}: it needs the tag {SCHEMA_TAG}, which names the schema to enforce."
+        ));
     }
     Ok(())
 }
@@ -170,7 +194,8 @@ impl Contracts {
         };
         let registry = self.registry.clone();
         let framed = Mutex::default();
-        Ok(Some(Contract { enforcement, key, registry, plain, framed, warned: AtomicI64::new(Millis::MIN) }))
+        let (named, warned) = (named.clone(), AtomicI64::new(Millis::MIN));
+        Ok(Some(Contract { enforcement, named, key, registry, plain, framed, warned }))
     }
 }
 
@@ -188,6 +213,8 @@ fn compiled(version: &SchemaVersion) -> Result<Arc<Compiled>, String> {
 /// What records of one stream must be.
 struct Contract {
     enforcement: Enforcement,
+    /// What the tag says.
+    named: String,
     key: Option<SchemaKey>,
     registry: Registry,
     plain: Result<Arc<Compiled>, String>,
@@ -231,7 +258,8 @@ impl Contract {
     }
 
     fn name(&self) -> String {
-        self.key.as_ref().map_or_else(|| "?".to_owned(), |key| format!("{}/{}", key.registry, key.name))
+        // A tag that names no schema of this account is told as it stands.
+        self.key.as_ref().map_or_else(|| self.named.clone(), |key| format!("{}/{}", key.registry, key.name))
     }
 
     fn version(&self, id: Uuid) -> Result<Arc<Compiled>, String> {
@@ -314,7 +342,10 @@ impl Kinesis {
             return Ok((records, BTreeMap::new()));
         }
         let is_enforced = contract.enforcement == Enforcement::Enforce;
-        self.observer.unconforming(&stream.key, wrong, is_enforced);
+        let reason = reasons.iter().flatten().next_back().map_or("", String::as_str);
+        let unlike =
+            Unlike { stream: &stream.key, records: wrong, is_refused: is_enforced, schema: contract.name(), reason };
+        self.observer.unconforming(&unlike);
         if !is_enforced {
             self.warn(&contract, stream, wrong, reasons.iter().flatten().next());
             return Ok((records, BTreeMap::new()));
@@ -370,7 +401,13 @@ mod tests {
         for bad in ["", "a/b/c", "arn:aws:glue:us-east-1:000000000000:registry/shop"] {
             assert!(check_tags(&tags(SCHEMA_TAG, bad)).is_err(), "{bad}");
         }
-        assert!(check_tags(&tags(ENFORCEMENT_TAG, "warn")).is_ok());
+        let mut both = tags(SCHEMA_TAG, "order");
+        both.extend(tags(ENFORCEMENT_TAG, "warn"));
+        assert!(check_tags(&both).is_ok());
+        let error = check_tags(&tags(ENFORCEMENT_TAG, "warn")).unwrap_err();
+        assert!(error.message.contains("it needs the tag millrace:schema"), "{error}");
+        let error = check_tags(&tags("millrace:schema-enforcment", "warn")).unwrap_err();
+        assert!(error.message.contains("millrace:schema-enforcement"), "{error}");
         let error = check_tags(&tags(ENFORCEMENT_TAG, "on")).unwrap_err();
         assert!(error.message.contains("'on' is none of enforce, warn and off"), "{error}");
         assert!(check_tags(&tags("team", "")).is_ok());

@@ -56,7 +56,7 @@ use millrace_base::{Arn, Clock, ShardId};
 use millrace_catalog::Catalog;
 use millrace_log::{Consumers, Log, Monitoring, Shard, StreamInfo, StreamKey};
 use millrace_schema::registry::Registry;
-pub use observer::{Got, KinesisObserver, Pushed, Put, Subscribed, Unobserved};
+pub use observer::{Got, KinesisObserver, Pushed, Put, Subscribed, Unlike, Unobserved};
 use quota::Quotas;
 use seal::Seal;
 use std::sync::Arc;

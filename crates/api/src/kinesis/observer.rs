@@ -12,7 +12,7 @@ pub trait KinesisObserver: Send + Sync + 'static {
     /// A record was refused because its shard's quota is used up.
     fn throttled(&self, stream: &StreamKey, shard: ShardId, partition_key: &[u8], bytes: usize);
     /// Records do not conform to their stream's schema; they were refused, or taken with a warning.
-    fn unconforming(&self, _stream: &StreamKey, _records: usize, _is_refused: bool) {}
+    fn unconforming(&self, _unlike: &Unlike<'_>) {}
     /// A GetRecords was answered.
     fn got(&self, got: &Got<'_>);
     /// A GetRecords was refused because its shard's quota is used up.
@@ -21,6 +21,21 @@ pub trait KinesisObserver: Send + Sync + 'static {
     fn subscribed(&self, stream: &StreamKey, consumer: &str, outcome: Subscribed);
     /// A subscription sent an event, or failed to.
     fn pushed(&self, pushed: &Pushed<'_>);
+}
+
+/// Records that do not conform to their stream's schema.
+#[derive(Debug)]
+pub struct Unlike<'a> {
+    /// Whose.
+    pub stream: &'a StreamKey,
+    /// How many.
+    pub records: usize,
+    /// Whether they were refused; else they were taken with a warning.
+    pub is_refused: bool,
+    /// The schema: `REGISTRY/NAME`.
+    pub schema: String,
+    /// Why the last of them does not conform.
+    pub reason: &'a str,
 }
 
 /// An answered PutRecord or PutRecords.

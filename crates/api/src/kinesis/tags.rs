@@ -68,9 +68,10 @@ impl Kinesis {
     /// Adds tags, replacing those of the same keys.
     pub(super) fn add_tags(&self, place: &str, added: &BTreeMap<Text, Text>) -> Result<(), Fault> {
         validate(added.keys().chain(added.values()), added.len())?;
-        contract::check_tags(added)?;
-        self.change_tags(place, |tags| {
+        self.tag_store().change(place, |tags| {
+            contract::check_added(tags, added)?;
             tags.extend(added.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+            validate([].into_iter(), tags.len())
         })
     }
 

@@ -101,7 +101,7 @@ fn plan_objects(
     if let Some(file) = converted.file {
         let mut put = source.put(place, source.key(place, "data", None), file, false);
         put.records -= converted.failed.len();
-        put.conversion = Some(Converted { converted: (put.records, put.content.len()), failed: (0, 0) });
+        put.conversion = Some(Converted { converted: (put.records, put.content.len()), failed: (0, 0), reason: None });
         tasks.push_back(Task::Put(put));
     }
     if !converted.failed.is_empty() {
@@ -120,7 +120,8 @@ fn plan_objects(
         let failures: Vec<_> = converted.failed.into_iter().map(failure).collect();
         let bytes = failures.iter().map(|failure| failure.held.data.len()).sum();
         let mut put = source.failures(place, "format-conversion-failed", &failures);
-        put.conversion = Some(Converted { converted: (0, 0), failed: (failures.len(), bytes) });
+        let reason = failures.last().map(|failure| failure.message.clone());
+        put.conversion = Some(Converted { converted: (0, 0), failed: (failures.len(), bytes), reason });
         tasks.push_back(Task::Put(put));
     }
     Ok(())

@@ -181,6 +181,12 @@ impl Sandbox {
         };
         let took = self.began.elapsed();
         self.kill().await;
+        let failure = match failure {
+            Failure::Exit(status) if matches!(status.code(), Some(126 | 127)) => {
+                Failure::Unstartable { status, said: last_words(&self.logs.finish(Vec::new(), true)) }
+            }
+            other => other,
+        };
         self.logs.finish(self.words().init_report(took, phase, &failure), true);
         Err(failure)
     }
@@ -278,6 +284,14 @@ impl Sandbox {
         self.process.kill();
         let _ = tokio::time::timeout(REAP_MAX, self.process.wait()).await;
     }
+}
+
+/// The last lines that a process wrote by itself.
+fn last_words(tail: &[u8]) -> String {
+    let text = String::from_utf8_lossy(tail);
+    let is_own = |line: &&str| !line.is_empty() && !line.starts_with("INIT_START ") && !line.contains("\"platform.");
+    let own: Vec<&str> = text.lines().map(str::trim).filter(is_own).collect();
+    own[own.len().saturating_sub(3)..].join("; ")
 }
 
 /// Looks after a process while something runs in it.

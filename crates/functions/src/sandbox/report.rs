@@ -15,6 +15,13 @@ pub(crate) enum Failure {
     Init(Bytes),
     /// The process ended.
     Exit(ExitStatus),
+    /// The shell could not start the runtime's program.
+    Unstartable {
+        /// 126 or 127.
+        status: ExitStatus,
+        /// What was written last.
+        said: String,
+    },
     /// It took longer than it may.
     Timeout(Duration),
     /// It took more memory than it may.
@@ -39,7 +46,9 @@ impl Failure {
                 let named = described.as_ref().and_then(|error| error["errorType"].as_str());
                 named.unwrap_or("Runtime.Unknown").to_owned()
             }
-            Self::Exit(_) | Self::OutOfMemory | Self::StorageFull { .. } => "Runtime.ExitError".to_owned(),
+            Self::Exit(_) | Self::Unstartable { .. } | Self::OutOfMemory | Self::StorageFull { .. } => {
+                "Runtime.ExitError".to_owned()
+            }
             Self::Timeout(_) => "Sandbox.Timedout".to_owned(),
             Self::ResponseTooLarge => "Function.ResponseSizeTooLarge".to_owned(),
             Self::Entrypoint(_) => "Runtime.InvalidEntrypoint".to_owned(),
@@ -51,6 +60,7 @@ impl Failure {
         match self {
             Self::Init(payload) => String::from_utf8_lossy(payload).into_owned(),
             Self::Exit(status) => exit_message(*status),
+            Self::Unstartable { status, said } => unstartable_message(*status, said),
             Self::OutOfMemory | Self::StorageFull { .. } => "Runtime exited with error: signal: killed".to_owned(),
             Self::Timeout(after) => format!("Task timed out after {:.2} seconds", after.as_secs_f64()),
             Self::ResponseTooLarge => format!(
@@ -92,6 +102,19 @@ fn exit_message(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
         (None, None) => "Runtime exited with error".to_owned(),
     }
+}
+
+/// What AWS says, and what its users never see: there the runtime's program always starts.
+fn unstartable_message(status: ExitStatus, said: &str) -> String {
+    let why = match status.code() {
+        Some(126) => {
+            "the runtime's program or the bootstrap cannot be executed: the function's user may not reach or run it, or it is \
+             no program of this machine"
+        }
+        _ => "the runtime's program, or one that the bootstrap begins with, was not found",
+    };
+    let said = if said.is_empty() { String::new() } else { format!("; it wrote: {said}") };
+    format!("{} ({why}{said})", exit_message(status))
 }
 
 /// As Go spells them, which AWS's platform is written in.

@@ -28,7 +28,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// A record cannot be decoded, or a row cannot be encoded.
-    #[error("table '{table}', {place}: {error}; 'json.ignore-parse-errors' = 'true' (or csv.…) skips such records")]
+    #[error("table '{table}', {place}: {error}{}", hint(.format.as_deref()))]
     Data {
         /// The table.
         table: String,
@@ -36,6 +36,8 @@ pub enum ConnectError {
         place: String,
         /// What is wrong with it.
         error: FormatError,
+        /// The format that it was read in; none when a row is written.
+        format: Option<String>,
     },
     /// A file could not be read or written.
     #[error("table '{table}': {path}: {reason}")]
@@ -82,5 +84,34 @@ impl ConnectError {
     /// An option's error.
     pub(crate) fn option(table: &str, reason: impl Into<String>) -> Self {
         Self::Option { table: table.to_owned(), reason: reason.into() }
+    }
+}
+
+/// How records that cannot be read are skipped, where the format has an option for that.
+fn hint(format: Option<&str>) -> String {
+    match format {
+        Some(format @ ("json" | "csv" | "protobuf")) => {
+            format!("; '{format}.ignore-parse-errors' = 'true' skips such records")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_is_an_option_that_the_format_has() {
+        let error = |format: &str| ConnectError::Data {
+            table: "t".to_owned(),
+            place: "here".to_owned(),
+            error: FormatError::Value { field: "a".to_owned(), reason: "no".to_owned() },
+            format: Some(format.to_owned()),
+        };
+        assert!(error("csv").to_string().ends_with("; 'csv.ignore-parse-errors' = 'true' skips such records"));
+        for format in ["avro-glue", "protobuf-glue", "avro"] {
+            assert_eq!(error(format).to_string(), "table 't', here: field 'a': no");
+        }
     }
 }

@@ -58,6 +58,17 @@ pub enum CliError {
         /// What the system said.
         reason: String,
     },
+    /// Somebody answers, and cannot show that it is the one that is meant.
+    #[error(
+        "a server answers at {endpoint}, but its certificate is not trusted ({reason}): for a server with a certificate of \
+         its own, export AWS_CA_BUNDLE=DATA/tls/ca.pem, where DATA is its data folder (its first lines say the path)"
+    )]
+    Untrusted {
+        /// Where.
+        endpoint: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// The server refused.
     #[error("{message} ({code})")]
     Aws {
@@ -74,6 +85,9 @@ pub enum CliError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A question that could not be answered, which is not the answer "no": exit code 2.
+    #[error("{0}")]
+    Unknown(Box<CliError>),
     /// What went wrong was shown already.
     #[error("")]
     Shown,
@@ -285,7 +299,11 @@ impl Client {
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        CliError::NoServer { endpoint: self.endpoint.clone(), reason: cause.to_string() }
+        let (endpoint, reason) = (self.endpoint.clone(), cause.to_string());
+        match reason.contains("invalid peer certificate") {
+            true => CliError::Untrusted { endpoint, reason },
+            false => CliError::NoServer { endpoint, reason },
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! `millrace schema check FILE`: whether a schema's next version is safe, before it is registered. Made for CI: exit code 0
-//! when it is, 1 when it is not, and one line for each reason.
+//! when it is, 1 when it is not, and one line for each reason; 2 when that could not be found out.
 
 use super::client::{CliError, Client, EndpointArgs};
 use clap::{Args, Subcommand};
@@ -35,7 +35,8 @@ Modes (AWS Glue's):
   NONE       nothing is compared         DISABLED   there is no second version
 
 Exit code 0: safe. 1: not safe, or no schema; each reason is a line:
-  FILE: where: rule: why; was … and is …; what to do (direction, older version)";
+  FILE: where: rule: why; was … and is …; what to do (direction, older version)
+2: it could not be checked: a file cannot be read, no server answers, or it has no such schema";
 
 /// What `millrace schema check` takes.
 #[derive(Debug, Clone, Args)]
@@ -75,8 +76,15 @@ struct History {
     older: Vec<Older>,
 }
 
-/// Runs the command.
+/// Runs the command. A job of CI must not take "could not look" for "not safe".
 pub async fn run(args: SchemaArgs) -> Result<(), CliError> {
+    examine(args).await.map_err(|error| match error {
+        CliError::Shown => CliError::Shown,
+        other => CliError::Unknown(Box::new(other)),
+    })
+}
+
+async fn examine(args: SchemaArgs) -> Result<(), CliError> {
     let SchemaCommand::Check(args) = args.command;
     let name = args.file.display().to_string();
     let definition = read(&args.file)?;

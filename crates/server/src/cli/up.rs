@@ -9,6 +9,7 @@ use clap::Args;
 use futures::StreamExt;
 use millrace_base::Scope;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -50,8 +51,9 @@ pub async fn run(args: UpArgs) -> Result<(), CliError> {
 fn greet(settings: &Settings, server: &Server) {
     let scheme = if settings.tls == TlsSetting::Required { "https" } else { "http" };
     let address = server.address;
-    println!("AWS APIs   {scheme}://{address}   export AWS_ENDPOINT_URL={scheme}://{address}");
-    println!("OpenSearch {scheme}://{}", server.search_address);
+    let (called, search) = (callable(address), callable(server.search_address));
+    println!("AWS APIs   {scheme}://{called}   export AWS_ENDPOINT_URL={scheme}://{called}");
+    println!("OpenSearch {scheme}://{search}");
     println!("data       {}", settings.data.display());
     if let Some(notice) = &server.notice {
         println!("{notice}");
@@ -74,6 +76,11 @@ fn greet(settings: &Settings, server: &Server) {
         }
         (_, None) => println!("TLS        on the same ports, with the certificate of --tls-cert"),
     }
+}
+
+/// What clients call an address by: one that means "everywhere" is no address of anything, and stands in no certificate.
+fn callable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
 fn variable(name: &str, default: &str) -> String {

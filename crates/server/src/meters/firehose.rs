@@ -55,13 +55,18 @@ pub struct DeliveryMeter {
     sheets: Arc<Shelf<Key, DeliveryMeasure>>,
     /// Documents that an index refused with status 429 since the start, for the index's own metrics.
     rejected: Arc<Mutex<HashMap<Key, u64>>>,
+    /// Why the last record that could not be converted could not.
+    unconverted: Arc<Mutex<HashMap<Key, String>>>,
     notes: Notes,
 }
+
+/// So much of a reason is kept.
+const REASON_CHARS_MAX: usize = 300;
 
 impl DeliveryMeter {
     /// Counts into `metrics`.
     pub fn new(metrics: &Metrics, notes: Notes) -> Self {
-        Self { sheets: Arc::new(Shelf::new(metrics)), rejected: Arc::default(), notes }
+        Self { sheets: Arc::new(Shelf::new(metrics)), rejected: Arc::default(), unconverted: Arc::default(), notes }
     }
 
     /// A delivery stream's sheet.
@@ -73,6 +78,11 @@ impl DeliveryMeter {
     /// How many documents an index refused with status 429, by delivery stream.
     pub fn rejected(&self) -> HashMap<Key, u64> {
         self.rejected.lock().clone()
+    }
+
+    /// Why the last record that could not be converted could not, by delivery stream.
+    pub fn unconverted(&self) -> HashMap<Key, String> {
+        self.unconverted.lock().clone()
     }
 
     /// Notes how fresh what is delivered is, and how many partitions wait.
@@ -156,6 +166,10 @@ impl DeliveryObserver for DeliveryMeter {
             (M::UnconvertedBytes, converted.failed.1),
         ] {
             sheet.count(measure, value as f64);
+        }
+        if let Some(reason) = &converted.reason {
+            let key = (delivery.scope.clone(), delivery.name.to_owned());
+            self.unconverted.lock().insert(key, reason.chars().take(REASON_CHARS_MAX).collect());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::hot_keys::HotKeys;
 use super::sheet::{Sheet, Shelf, measures};
 use crate::trace::notes::Notes;
-use millrace_api::kinesis::{Got, KinesisObserver, Pushed, Put, Subscribed};
+use millrace_api::kinesis::{Got, KinesisObserver, Pushed, Put, Subscribed, Unlike};
 use millrace_base::{Clock, Millis, Scope, ShardId};
 use millrace_log::{Monitoring, ShardMetric, StreamKey};
 use millrace_watch::Metrics;
@@ -70,6 +70,9 @@ measures! {
     }
 }
 
+/// So much of a reason is kept.
+const REASON_CHARS_MAX: usize = 300;
+
 /// Counts what streams do. Cheap to clone.
 #[derive(Clone)]
 pub struct Streams {
@@ -83,6 +86,8 @@ struct Inner {
     shards: Shelf<(StreamKey, ShardId), ShardMeasure>,
     consumers: Shelf<(StreamKey, String), ConsumerMeasure>,
     schemas: Shelf<StreamKey, SchemaMeasure>,
+    /// By stream, the schema that refused records and why the last one was refused.
+    unlike: Mutex<HashMap<StreamKey, (String, String)>>,
     hot: HotKeys,
     throttles: Mutex<HashMap<(StreamKey, ShardId), Recent>>,
     notes: Notes,
@@ -118,6 +123,7 @@ impl Streams {
             shards: Shelf::new(metrics),
             consumers: Shelf::new(metrics),
             schemas: Shelf::new(metrics),
+            unlike: Mutex::default(),
             hot: HotKeys::default(),
             throttles: Mutex::default(),
             notes,
@@ -137,6 +143,11 @@ impl Streams {
         throttles.values_mut().for_each(|recent| recent.turn(now));
         throttles.retain(|_, recent| recent.now + recent.before > 0);
         throttles.iter().map(|((stream, shard), recent)| (stream.clone(), *shard, recent.now + recent.before)).collect()
+    }
+
+    /// The schema that refused a stream's records, and why the last one was; none when that was before the start.
+    pub fn refused_lately(&self, stream: &StreamKey) -> Option<(String, String)> {
+        self.inner.unlike.lock().get(stream).cloned()
     }
 
     /// Which metrics shards show.
@@ -219,10 +230,15 @@ impl KinesisObserver for Streams {
         }
     }
 
-    fn unconforming(&self, stream: &StreamKey, records: usize, is_refused: bool) {
+    fn unconforming(&self, unlike: &Unlike<'_>) {
+        let Unlike { stream, records, is_refused, schema, reason } = unlike;
         let describe = || (stream.scope.clone(), vec![("StreamName", stream.name.to_string())]);
-        let measure = if is_refused { SchemaMeasure::Refused } else { SchemaMeasure::Warned };
-        self.inner.schemas.of(stream, describe).count(measure, records as f64);
+        let measure = if *is_refused { SchemaMeasure::Refused } else { SchemaMeasure::Warned };
+        self.inner.schemas.of(stream, describe).count(measure, *records as f64);
+        if *is_refused {
+            let told = (schema.clone(), reason.chars().take(REASON_CHARS_MAX).collect());
+            self.inner.unlike.lock().insert((*stream).clone(), told);
+        }
     }
 
     fn throttled(&self, stream: &StreamKey, shard: ShardId, partition_key: &[u8], bytes: usize) {

@@ -61,8 +61,11 @@ pub struct Vitals {
     pub readers: Vec<ReaderVitals>,
     /// Shards whose quota was used up lately.
     pub throttled: Vec<ThrottledShard>,
-    /// Puts that failed lately, by stream, for reasons other than quotas.
+    /// Puts that failed lately, by stream, for reasons other than quotas and schemas.
     pub failed_puts: Vec<(String, u64)>,
+    /// Streams whose schema refused records lately.
+    #[serde(default)]
+    pub unlike: Vec<UnlikeVitals>,
     /// Batches of event source mappings that are tried again and again.
     pub stuck: Vec<StuckVitals>,
     /// Event source mappings whose last result is a problem.
@@ -117,6 +120,19 @@ pub struct ThrottledShard {
     pub hot_keys: Vec<(String, f64)>,
     /// How many open shards the stream has.
     pub shards: usize,
+}
+
+/// Records that do not conform to their stream's schema.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnlikeVitals {
+    /// The stream.
+    pub stream: String,
+    /// Records that were refused lately.
+    pub records: u64,
+    /// The schema: `REGISTRY/NAME`; none when the last refusal was before the server's start.
+    pub schema: Option<String>,
+    /// Why the last one was refused.
+    pub reason: Option<String>,
 }
 
 /// A batch that is tried again and again.
@@ -199,6 +215,9 @@ pub struct DeliveryVitals {
     pub rejected: u64,
     /// Records that could not be converted or processed, lately.
     pub unconverted: u64,
+    /// Why the last of them could not be.
+    #[serde(default)]
+    pub unconverted_reason: Option<String>,
     /// Records written to the error prefix since the server started.
     pub failed: u64,
 }
@@ -278,6 +297,7 @@ impl Examination {
             queues_shut: rooms.queues.healthy().err().map(|error| error.to_string()),
             throttled: throttled(lookout, scope),
             failed_puts: lately.failed_puts(&rooms.log.streams(scope)),
+            unlike: unlike(lookout, scope, &lately),
             stuck: stuck(lookout, scope, now),
             functions: self.function_vitals(scope, &lately),
             deliveries: deliveries(lookout, scope, &lately),
@@ -378,6 +398,17 @@ fn throttled(lookout: &Lookout, scope: &Scope) -> Vec<ThrottledShard> {
     shown.collect()
 }
 
+fn unlike(lookout: &Lookout, scope: &Scope, lately: &Lately<'_>) -> Vec<UnlikeVitals> {
+    let streams = lookout.rooms.log.streams(scope).into_iter();
+    let counted = streams.map(|name| (lately.unlike(&name) as u64, name)).filter(|(records, _)| *records > 0);
+    let shown = counted.map(|(records, name)| {
+        let told = lookout.meters.streams.refused_lately(&StreamKey { scope: scope.clone(), name: name.clone() });
+        let (schema, reason) = told.unzip();
+        UnlikeVitals { stream: name.to_string(), records, schema, reason }
+    });
+    shown.collect()
+}
+
 fn stuck(lookout: &Lookout, scope: &Scope, now: Millis) -> Vec<StuckVitals> {
     let found = lookout.meters.functions.stuck().into_iter().filter(|stuck| stuck.function.scope == *scope);
     let shown = found.map(|stuck| StuckVitals {
@@ -395,7 +426,7 @@ fn stuck(lookout: &Lookout, scope: &Scope, now: Millis) -> Vec<StuckVitals> {
 }
 
 fn deliveries(lookout: &Lookout, scope: &Scope, lately: &Lately<'_>) -> Vec<DeliveryVitals> {
-    let rejected = lookout.meters.deliveries.rejected();
+    let (rejected, unconverted) = (lookout.meters.deliveries.rejected(), lookout.meters.deliveries.unconverted());
     let running = lookout.rooms.deliveries.running().into_iter().filter(|running| running.scope == *scope);
     let shown = running.map(|running| {
         let stats = running.stats;
@@ -409,6 +440,7 @@ fn deliveries(lookout: &Lookout, scope: &Scope, lately: &Lately<'_>) -> Vec<Deli
             retries: stats.retries,
             rejected: rejected.get(&(scope.clone(), running.name.clone())).copied().unwrap_or(0),
             unconverted: lately.sum("AWS/Firehose", "FailedConversion.Records", name) as u64,
+            unconverted_reason: unconverted.get(&(scope.clone(), running.name.clone())).cloned(),
             failed: stats.records_failed,
             name: running.name,
         }
@@ -486,13 +518,18 @@ impl Lately<'_> {
         }
     }
 
+    /// Records that a stream's schema refused.
+    fn unlike(&self, stream: &str) -> f64 {
+        self.sum("Millrace/Kinesis", "SchemaRefusedRecords", [("StreamName", stream)])
+    }
+
     fn failed_puts(&self, streams: &[Arc<str>]) -> Vec<(String, u64)> {
         let failed = streams.iter().map(|stream| {
             let of = |metric: &str| self.summary("AWS/Kinesis", metric, [("StreamName", &**stream)]).statistics;
             let single = of("PutRecord.Success");
             let throttled = of("WriteProvisionedThroughputExceeded").sum - of("PutRecords.ThrottledRecords").sum;
             let failed = of("PutRecords.FailedRecords").sum + (single.count - single.sum - throttled).max(0.0);
-            (stream.to_string(), failed as u64)
+            (stream.to_string(), (failed - self.unlike(stream)).max(0.0) as u64)
         });
         failed.filter(|(_, failed)| *failed > 0).collect()
     }

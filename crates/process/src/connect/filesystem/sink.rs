@@ -93,6 +93,7 @@ impl FolderSink {
             table: self.table.clone(),
             place: render::render_row(batch, row, RowKind::Insert),
             error,
+            format: None,
         })?;
         part.buffer.push(b'\n');
         let flushed = if part.buffer.len() >= BUFFER_BYTES { part.flush() } else { Ok(()) };

@@ -102,6 +102,8 @@ struct FileSplit {
     /// True until the first, partial line of a piece in the middle has been skipped.
     mid_line: bool,
     decoder: Box<dyn Decoder>,
+    /// Its name.
+    format: String,
     fields: Vec<Field>,
     metadata: Vec<(usize, ArrayMaker)>,
 }
@@ -140,6 +142,7 @@ impl FileSplit {
             // A piece that was saved before it was begun is still to be begun.
             mid_line: start > 0 && saved.is_none_or(|saved| saved < start),
             decoder,
+            format: name.to_owned(),
             fields: spec.fields.clone(),
             metadata,
         })
@@ -243,7 +246,12 @@ impl Split for FileSplit {
             }
             if let Err(error) = self.decoder.push(line) {
                 let place = format!("{} at byte {start}", self.path.display());
-                return Err(ConnectError::Data { table: self.table.clone(), place, error });
+                return Err(ConnectError::Data {
+                    table: self.table.clone(),
+                    place,
+                    error,
+                    format: Some(self.format.clone()),
+                });
             }
         }
         let ended = self.position >= self.end;

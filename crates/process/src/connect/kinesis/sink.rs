@@ -116,6 +116,7 @@ impl Sink for StreamSink {
                 table: self.table.clone(),
                 place: rows.render(row),
                 error,
+                format: None,
             })?;
             let key = self.partition_key(rows, row);
             self.push(key.as_bytes());

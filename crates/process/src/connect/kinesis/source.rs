@@ -115,6 +115,8 @@ pub(super) struct ShardSplit {
     reader: Box<dyn ShardReader>,
     mark: Bookmark,
     decoder: Box<dyn Decoder>,
+    /// Its name.
+    format: String,
     fields: Vec<Field>,
     metadata: Vec<(usize, Meta)>,
 }
@@ -150,6 +152,7 @@ impl ShardSplit {
             reader,
             mark,
             decoder,
+            format: format.to_owned(),
             fields: spec.fields.clone(),
             metadata,
         })
@@ -231,7 +234,12 @@ impl Split for ShardSplit {
             let before = self.decoder.len();
             if let Err(error) = self.decoder.push(&record.data) {
                 let place = format!("{} at {}", self.id, self.sequence(record));
-                return Err(ConnectError::Data { table: self.table.clone(), place, error });
+                return Err(ConnectError::Data {
+                    table: self.table.clone(),
+                    place,
+                    error,
+                    format: Some(self.format.clone()),
+                });
             }
             if self.decoder.len() > before {
                 kept.push(record);

@@ -119,6 +119,7 @@ async fn start(args: &DemoArgs, data: PathBuf) -> Result<Server, CliError> {
         data,
         auth: AuthSetting::Off,
         insecure_no_auth: false,
+        insecure_plaintext: false,
         tls: None,
         tls_cert: None,
         tls_key: None,

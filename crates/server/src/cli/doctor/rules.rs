@@ -1,9 +1,14 @@
 //! From figures to findings: symptom, likely cause, remedy.
 
+mod alarm_action;
+mod delivery;
+
+pub use alarm_action::alarm_action;
+
 use crate::dlq::failure::Failure;
 use crate::dlq::{DeadLetter, DeadLetterQueue};
 use crate::meters::vitals::{
-    DeliveryVitals, FunctionVitals, JobVitals, LATELY_MS, MappingVitals, ReaderVitals, StuckVitals, ThrottledShard,
+    FunctionVitals, JobVitals, LATELY_MS, MappingVitals, ReaderVitals, StuckVitals, ThrottledShard, UnlikeVitals,
     Vitals,
 };
 use millrace_base::Millis;
@@ -66,12 +71,13 @@ pub fn findings(vitals: &Vitals, letters: &[Letters]) -> Vec<Finding> {
     found.extend(disk(vitals));
     found.extend(vitals.damaged.iter().map(damaged));
     found.extend(vitals.failed_puts.iter().map(|(stream, count)| failed_puts(vitals, stream, *count)));
+    found.extend(vitals.unlike.iter().map(unlike));
     found.extend(vitals.queues_shut.iter().map(queues_shut));
     found.extend(vitals.jobs.iter().filter_map(job));
     found.extend(vitals.stuck.iter().filter(|stuck| stuck.tries >= STUCK_TRIES).map(|stuck| poison(vitals, stuck)));
     found.extend(behind(vitals));
     found.extend(vitals.throttled.iter().map(throttled));
-    found.extend(vitals.deliveries.iter().filter_map(delivery));
+    found.extend(vitals.deliveries.iter().filter_map(delivery::finding));
     found.extend(rejected(vitals));
     found.extend(vitals.functions.iter().filter_map(function));
     found.extend(letters.iter().map(dead_letters));
@@ -157,6 +163,29 @@ fn failed_puts(vitals: &Vitals, stream: &str, count: u64) -> Finding {
         cause: cause.to_owned(),
         remedy: remedy.to_owned(),
         command: Some(format!("df -h {}", vitals.data)),
+    }
+}
+
+/// Producers whose records a stream's schema refuses: the disk has nothing to do with it.
+fn unlike(unlike: &UnlikeVitals) -> Finding {
+    let UnlikeVitals { stream, records, schema, reason } = unlike;
+    let named = schema.as_ref().map_or_else(String::new, |schema| format!(" {schema}"));
+    let last = reason.as_ref().map_or_else(String::new, |reason| format!("; the last one: {reason}"));
+    Finding {
+        symptom: "refused by schema",
+        subject: format!("stream {stream}"),
+        seen: format!("{} refused in the last {}", many(*records, "record"), time(LATELY_MS)),
+        cause: format!("the stream's tag millrace:schema names schema{named}, and records do not conform to it{last}"),
+        remedy: "mend the producer, or register a version of the schema that takes these records; with the tag \
+                 millrace:schema-enforcement=warn they are taken meanwhile"
+            .to_owned(),
+        command: Some(match schema.as_ref().and_then(|schema| schema.split_once('/')) {
+            Some((registry, name)) => format!(
+                "aws glue get-schema-version --schema-id RegistryName={registry},SchemaName={name} \
+                 --schema-version-number LatestVersion=true"
+            ),
+            None => format!("aws kinesis list-tags-for-stream --stream-name {stream}"),
+        }),
     }
 }
 
@@ -389,47 +418,6 @@ fn throttled(shard: &ThrottledShard) -> Finding {
     }
 }
 
-fn delivery(delivery: &DeliveryVitals) -> Option<Finding> {
-    let DeliveryVitals { name, interval_secs, retries, rejected, .. } = delivery;
-    let patience = 2 * *interval_secs as Millis * 1000 + 60_000;
-    let waits = format!("the oldest record has waited for {}", time(delivery.freshness_ms));
-    if let Some(error) = &delivery.error {
-        let too_many = if *rejected > 0 { "; the index is asked for more than it takes" } else { "" };
-        return Some(Finding {
-            symptom: "stale delivery",
-            subject: format!("delivery stream {name}"),
-            seen: format!("{waits}; {retries} tries failed since the start, {rejected} documents with status 429"),
-            cause: format!("it cannot deliver: {error}{too_many}"),
-            remedy:
-                "make the destination take records again (does the bucket or index exist, has its disk room?); the \
-                     delivery stream goes on by itself, and nothing is lost as long as its stream keeps the records"
-                    .to_owned(),
-            command: Some(format!("aws firehose describe-delivery-stream --delivery-stream-name {name}")),
-        });
-    }
-    if delivery.unconverted > 0 {
-        return Some(Finding {
-            symptom: "failing conversion",
-            subject: format!("delivery stream {name}"),
-            seen: format!("{} records did not fit their table in the last {}", delivery.unconverted, time(LATELY_MS)),
-            cause: "records have fields or types that the table's columns do not have".to_owned(),
-            remedy:
-                "look at the lines below format-conversion-failed/ in the bucket, which say why; change the table or \
-                     the producer"
-                    .to_owned(),
-            command: Some(format!("aws firehose describe-delivery-stream --delivery-stream-name {name}")),
-        });
-    }
-    (delivery.freshness_ms > patience).then(|| Finding {
-        symptom: "stale delivery",
-        subject: format!("delivery stream {name}"),
-        seen: format!("{waits}, with a buffer of {interval_secs} s"),
-        cause: "it is busy with what came before, or its function takes long".to_owned(),
-        remedy: "give it smaller buffers, or a faster function".to_owned(),
-        command: Some(format!("aws firehose describe-delivery-stream --delivery-stream-name {name}")),
-    })
-}
-
 fn rejected(vitals: &Vitals) -> Option<Finding> {
     let (rejected, failed) = vitals.search;
     if rejected > 0 {
@@ -487,30 +475,17 @@ fn dead_letters(letters: &Letters) -> Finding {
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let told: Vec<String> = reasons.iter().take(3).map(|(reason, count)| format!("{count} × {reason}")).collect();
     let grows = match letters.grew {
-        grew if grew > 0 => format!(", {grew} more than {} ago", time(LATELY_MS)),
+        grew if grew > 0 => format!(" ({} ago: {})", time(LATELY_MS), (queue.messages as i64 - grew).max(0)),
         _ => String::new(),
     };
     let age = queue.oldest.map(|oldest| format!(", the oldest for {}", time((queue.now - oldest).max(0))));
     Finding {
         symptom: "dead letters",
         subject: format!("queue {}", queue.name),
-        seen: format!("{} waiting{}{grows}", many(queue.messages as u64, "message"), age.unwrap_or_default()),
+        seen: format!("{} waiting{grows}{}", many(queue.messages as u64, "message"), age.unwrap_or_default()),
         cause: told.join("; "),
         remedy: "look at them, mend what they failed on, and bring them back".to_owned(),
         command: Some(format!("millrace dlq show {0} && millrace dlq redrive {0}", queue.name)),
-    }
-}
-
-/// An alarm whose actions failed; what each failure said, the newest first.
-pub fn alarm_action(alarm: &str, summaries: &[String]) -> Finding {
-    Finding {
-        symptom: "failing alarm action",
-        subject: format!("alarm {alarm}"),
-        seen: format!("{} actions failed in the last 15 min", summaries.len()),
-        cause: summaries.first().cloned().unwrap_or_default(),
-        remedy: "nobody hears this alarm: create the topic, queue or function that it names, or name another"
-            .to_owned(),
-        command: Some(format!("aws cloudwatch describe-alarms --alarm-names {alarm}")),
     }
 }
 

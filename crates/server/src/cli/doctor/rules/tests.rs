@@ -96,6 +96,20 @@ fn a_hot_key_is_named() {
 }
 
 #[test]
+fn what_a_schema_refuses_is_no_failed_disk() {
+    let unlike = UnlikeVitals {
+        stream: "orders".into(),
+        records: 6,
+        schema: Some("shop/order".into()),
+        reason: Some("field 'n': not a number".into()),
+    };
+    let found = findings(&Vitals { unlike: vec![unlike], ..well() }, &[]);
+    assert_eq!((found.len(), found[0].symptom), (1, "refused by schema"));
+    assert!(found[0].cause.contains("shop/order") && found[0].cause.ends_with("field 'n': not a number"));
+    assert!(found[0].command.as_deref().unwrap().contains("RegistryName=shop,SchemaName=order"));
+}
+
+#[test]
 fn disks_are_full_low_or_fine() {
     let with = |free, total| symptoms(&Vitals { disk: Some(Space { free, total }), ..well() });
     assert_eq!(with(1 << 20, 1 << 30), ["full disk"]);
@@ -136,9 +150,5 @@ fn dead_letters_tell_their_reasons() {
     let messages = vec![letter(event, None), letter(event, None), letter("x", from)];
     let found = findings(&well(), &[Letters { queue, messages, grew: 2 }]);
     assert_eq!(found[0].cause, "2 × score: RetriesExhausted: no such user; 1 × received too often from orders");
-    assert!(
-        found[0].seen.contains("3 messages waiting, the oldest for 61.0 s, 2 more than 5 min ago"),
-        "{}",
-        found[0].seen
-    );
+    assert!(found[0].seen.contains("3 messages waiting (5 min ago: 1), the oldest for 61.0 s"), "{}", found[0].seen);
 }
