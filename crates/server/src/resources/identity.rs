@@ -50,7 +50,7 @@ fn document(value: &Value) -> String {
 }
 
 /// Judges a document before anything is changed, unless a part that decides is still open.
-fn check(value: Option<&Value>, path: &str, kind: DocumentKind) -> Result<(), ResourceError> {
+pub(super) fn check(value: Option<&Value>, path: &str, kind: DocumentKind) -> Result<(), ResourceError> {
     let statements = value.and_then(|value| value.get("Statement"));
     let open =
         |value: &Value| read::is_open(value) || value.as_array().is_some_and(|all| all.iter().any(read::is_open));

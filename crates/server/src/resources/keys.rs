@@ -2,8 +2,8 @@
 
 use super::read;
 use async_trait::async_trait;
-use millrace_access::KeyRing;
 use millrace_access::keyring::{Key, KeyError, KeyState, NewKey};
+use millrace_access::{DocumentKind, KeyRing};
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
 
@@ -93,6 +93,7 @@ impl ResourceType for KmsKey {
     }
 
     fn check(&self, _: &Context, properties: &Value) -> Result<(), ResourceError> {
+        super::identity::check(read::at(properties, "KeyPolicy"), "KeyPolicy", DocumentKind::Resource)?;
         let only = [("KeySpec", "SYMMETRIC_DEFAULT"), ("KeyUsage", "ENCRYPT_DECRYPT"), ("Origin", "AWS_KMS")];
         for (name, word) in only {
             if read::text(properties, name).is_some_and(|given| given != word) {

@@ -2,6 +2,7 @@
 
 use super::read;
 use async_trait::async_trait;
+use millrace_access::DocumentKind;
 use millrace_base::Scope;
 use millrace_queue::{FIFO_SUFFIX, QueueError, QueueKey, Queues, Settings};
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
@@ -212,6 +213,10 @@ fn policy_document(properties: &Value) -> String {
 impl ResourceType for QueuePolicy {
     fn properties(&self) -> &'static [&'static str] {
         &["PolicyDocument", "Queues"]
+    }
+
+    fn check(&self, _: &Context, properties: &Value) -> Result<(), ResourceError> {
+        super::identity::check(properties.get("PolicyDocument"), "PolicyDocument", DocumentKind::Resource)
     }
 
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {

@@ -3,6 +3,7 @@
 
 use super::read;
 use async_trait::async_trait;
+use millrace_access::DocumentKind;
 use millrace_queue::sns::{self, FIFO_SUFFIX, NewSubscription, TopicError, TopicKey, Topics};
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
@@ -273,6 +274,10 @@ fn policy_document(properties: &Value) -> String {
 impl ResourceType for TopicPolicy {
     fn properties(&self) -> &'static [&'static str] {
         &["PolicyDocument", "Topics"]
+    }
+
+    fn check(&self, _: &Context, properties: &Value) -> Result<(), ResourceError> {
+        super::identity::check(properties.get("PolicyDocument"), "PolicyDocument", DocumentKind::Resource)
     }
 
     async fn create(&self, ctx: &Context, properties: &Value) -> Result<Created, ResourceError> {
