@@ -34,8 +34,8 @@ pub use document::{Kind as DocumentKind, check as check_document};
 pub use error::IdentityError;
 pub use group::Group;
 pub use identities::{Identities, Tags};
-pub use keys::{Key, KeyState, RootKey};
 pub use keyring::KeyRing;
+pub use keys::{Key, KeyState, RootKey};
 pub use managed::AwsPolicy;
 pub use policy::{
     Authorizer, CompiledPolicy, Context, Decision, Denial, Effect, Facts, Malformed, NewPolicy, Policy, PolicyKind,

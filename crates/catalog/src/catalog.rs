@@ -57,7 +57,8 @@ impl Catalog {
         if let Some(dir) = path.parent() {
             disk.sync_dir(dir).map_err(|e| store(e.to_string()))?;
         }
-        let catalog = Self { shared: Arc::new(Shared { path: name.clone(), database, changes: AtomicU64::new(0), seal }) };
+        let catalog =
+            Self { shared: Arc::new(Shared { path: name.clone(), database, changes: AtomicU64::new(0), seal }) };
         catalog.update(|_| Ok::<_, CatalogError>(()))?;
         Ok(catalog)
     }

@@ -17,7 +17,7 @@ use crate::scalar::ExternalFunctions;
 use crate::server::{StartError, room};
 use crate::settings::{AuthSetting, Settings};
 use crate::telemetry;
-use crate::topics;
+use crate::topics::{self, FunctionEndpoint};
 use crate::trace::notes::Notes;
 use crate::transform::Transformation;
 use crate::uploads::{Packages, Uploads};
@@ -114,32 +114,20 @@ impl House {
     pub fn open(settings: &Settings, address: SocketAddr, search_address: SocketAddr) -> Result<Self, StartError> {
         let world = World::open(settings)?;
         let World { clock, dice, disk, catalog, data, vault } = &world;
-        let journeys = telemetry::open(clock.clone(), disk.clone(), data.join("journey")).map_err(room("journeys"))?;
-        let notes = if settings.telemetry { Notes::new(journeys.clone(), clock.clone()) } else { Notes::default() };
-        let meters = world.meters(notes)?;
-        let seals = StreamSeals::open(catalog.clone(), vault.ring.clone(), vault.disk.clone(), data.join("log"));
-        let seals = seals.map_err(room::<CatalogError>("catalog"))?;
+        let (journeys, meters) = world.eyes(settings)?;
+        let seals = world.seals()?;
         let (log, damaged) = world.log(&meters, settings)?;
         let queues = world.queues()?;
-        let (topics, endpoint) = topics::open(catalog.clone(), queues.clone(), clock.clone(), dice.clone(), address)
-            .map_err(room::<TopicError>("topics"))?;
+        let (topics, endpoint) = world.topics(&queues, address)?;
         let engine = world.engine()?;
         let buckets = Buckets::new(catalog.clone());
         let (store, lake) = settings.store.open(disk, &buckets).map_err(room("lake"))?;
-        let tables = Tables::new(catalog.clone());
-        let audit = Audit::open(disk.clone(), &data.join("audit")).map_err(room::<AuditError>("audit"))?;
-        let identities = Identities::new(catalog.clone(), clock.clone(), dice.clone());
+        let (identities, audit) = world.locks()?;
         let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics), &seals);
         let functions = world.functions((&log, &queues, &topics), &store, (&meters, &roles), address)?;
-        // There is one room of functions, so the first is as good as any.
-        let _ = facts.functions.set(functions.functions.clone());
-        endpoint.connect(functions.events.clone());
-        let calling = Calling { functions: functions.invoke.clone(), dice: dice.clone() };
-        let deliveries = world.deliveries(&log, &tables, &store, &engine, (&calling, &meters, &roles))?;
-        let jobs =
-            jobs_over(&log, &engine, (&calling, &meters), &world.registry(), search_address, (disk, data.join("jobs")));
-        let applications = Arc::new(Applications::new(catalog.clone(), clock.clone(), jobs.clone(), roles.clone()));
-        applications.resume().map_err(room("applications"))?;
+        let calling = world.connect(&functions, &facts, &endpoint);
+        let deliveries = world.deliveries(&log, &store, &engine, (&calling, &meters, &roles))?;
+        let (jobs, applications) = world.applications(&log, &engine, (&calling, &meters, &roles), search_address)?;
         let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
             ring: vault.ring.clone(),
@@ -148,7 +136,7 @@ impl House {
             clock: clock.clone(),
             log: log.clone(),
             tags: TagStore::new(catalog.clone()),
-            tables,
+            tables: Tables::new(catalog.clone()),
             registry: world.registry(),
             buckets: Arc::new(LakeBuckets { buckets, store: store.clone(), clock: clock.clone() }),
             deliveries: Arc::new(Deployed(deliveries.clone())),
@@ -249,6 +237,36 @@ impl World {
         Ok(Self { clock, dice, disk, catalog, data: settings.data.clone(), vault })
     }
 
+    /// Records' journeys, and what stages count with.
+    fn eyes(&self, settings: &Settings) -> Result<(Journeys, Meters), StartError> {
+        let (clock, disk) = (self.clock.clone(), self.disk.clone());
+        let journeys = telemetry::open(clock, disk, self.data.join("journey")).map_err(room("journeys"))?;
+        let notes = match settings.telemetry {
+            true => Notes::new(journeys.clone(), self.clock.clone()),
+            false => Notes::default(),
+        };
+        Ok((journeys, self.meters(notes)?))
+    }
+
+    /// Streams that have keys of their own.
+    fn seals(&self) -> Result<StreamSeals, StartError> {
+        let (ring, disk) = (self.vault.ring.clone(), self.vault.disk.clone());
+        let seals = StreamSeals::open(self.catalog.clone(), ring, disk, self.data.join("log"));
+        seals.map_err(room::<CatalogError>("catalog"))
+    }
+
+    /// Who may do what, and who did what.
+    fn locks(&self) -> Result<(Identities, Audit), StartError> {
+        let audit = Audit::open(self.disk.clone(), &self.data.join("audit")).map_err(room::<AuditError>("audit"))?;
+        Ok((Identities::new(self.catalog.clone(), self.clock.clone(), self.dice.clone()), audit))
+    }
+
+    fn topics(&self, queues: &Queues, address: SocketAddr) -> Result<(Topics, FunctionEndpoint), StartError> {
+        let (clock, dice) = (self.clock.clone(), self.dice.clone());
+        let opened = topics::open(self.catalog.clone(), queues.clone(), clock, dice, address);
+        opened.map_err(room::<TopicError>("topics"))
+    }
+
     fn meters(&self, notes: Notes) -> Result<Meters, StartError> {
         let monitoring = Monitoring::open(self.catalog.clone()).map_err(room::<CatalogError>("catalog"))?;
         let metrics = self.metrics().map_err(room::<MetricsError>("metrics"))?;
@@ -342,6 +360,29 @@ impl World {
         .map_err(room("functions"))
     }
 
+    /// Functions for whoever calls them. There is one room of them, so the first is as good as any.
+    fn connect(&self, room: &FunctionRoom, facts: &RoomFacts, endpoint: &FunctionEndpoint) -> Calling {
+        let _ = facts.functions.set(room.functions.clone());
+        endpoint.connect(room.events.clone());
+        Calling { functions: room.invoke.clone(), dice: self.dice.clone() }
+    }
+
+    /// Jobs, and the applications among them, which run from now on.
+    fn applications(
+        &self,
+        log: &Arc<dyn Log>,
+        engine: &Arc<Engine>,
+        (calling, meters, roles): (&Calling, &Meters, &Roles),
+        search_address: SocketAddr,
+    ) -> Result<(Arc<Jobs>, Arc<Applications>), StartError> {
+        let folder = (&self.disk, self.data.join("jobs"));
+        let jobs = jobs_over(log, engine, (calling, meters), &self.registry(), search_address, folder);
+        let (catalog, clock) = (self.catalog.clone(), self.clock.clone());
+        let applications = Arc::new(Applications::new(catalog, clock, jobs.clone(), roles.clone()));
+        applications.resume().map_err(room("applications"))?;
+        Ok((jobs, applications))
+    }
+
     /// The schema registry.
     fn registry(&self) -> Registry {
         Registry::new(self.catalog.clone(), self.clock.clone(), self.dice.clone())
@@ -350,7 +391,6 @@ impl World {
     fn deliveries(
         &self,
         log: &Arc<dyn Log>,
-        tables: &Tables,
         store: &Arc<dyn ObjectStore>,
         engine: &Arc<Engine>,
         (calling, meters, roles): (&Calling, &Meters, &Roles),
@@ -358,7 +398,7 @@ impl World {
         let deliveries = Deliveries::open(millrace_deliver::Parts {
             catalog: self.catalog.clone(),
             log: log.clone(),
-            tables: tables.clone(),
+            tables: Tables::new(self.catalog.clone()),
             registry: self.registry(),
             store: store.clone(),
             index: Arc::new(DeliveredIndex(engine.clone())),

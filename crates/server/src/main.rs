@@ -89,7 +89,7 @@ enum Command {
 fn end_quietly_without_readers() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let told = panic.payload_as_str().unwrap_or_default();
+        let told = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
         if told.starts_with("failed printing to stdout") && told.contains("Broken pipe") {
             std::process::exit(0);
         }

@@ -73,7 +73,7 @@ impl Condition {
         let given = context.values(&self.key);
         if self.operator == Operator::Null {
             let absent = given.is_none_or(|given| given.all().is_empty());
-            return self.wanted.iter().any(|wanted| *wanted == Wanted::Bool(absent));
+            return self.wanted.contains(&Wanted::Bool(absent));
         }
         let given = given.unwrap_or_else(|| Values::Many(Vec::new()));
         let given = given.all();

@@ -110,10 +110,7 @@ pub(crate) fn open(
         Beginning::Zeros if scan::has_extent(&*inner, len)? => {
             begun_anew(path, sealer, key_name, |name| file(name, Index::default(), empty(true), false))
         }
-        Beginning::Zeros => Ok(as_plain(key_name).map(|file| {
-            file.state.write().is_doubtful = true;
-            file
-        })),
+        Beginning::Zeros => Ok(as_plain(key_name).inspect(|file| file.state.write().is_doubtful = true)),
         Beginning::Plain => Ok(as_plain(key_name)),
         Beginning::Sealed(blob) => {
             let bytes = sealer.ring.unwrap(&context(), &blob).map_err(|error| denied(path, &error))?;

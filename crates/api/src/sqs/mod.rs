@@ -152,7 +152,7 @@ fn key_of_arn(arn: &str, parameter: &str) -> Result<QueueKey, Fault> {
 /// Refuses attributes with a policy that could not be evaluated; an empty one takes the policy away.
 fn check_policy(attributes: &BTreeMap<String, String>) -> Result<(), Fault> {
     let Some(policy) = attributes.get("Policy").filter(|policy| !policy.is_empty()) else { return Ok(()) };
-    let bad = |error: IdentityError| QueueError::invalid(policy, "Policy", &error.to_string());
+    let bad = |error: IdentityError| QueueError::invalid(policy, "Policy", error.to_string());
     Ok(check_document(policy, DocumentKind::Resource).map_err(bad)?)
 }
 

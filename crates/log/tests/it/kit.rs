@@ -36,12 +36,8 @@ impl World {
     /// Opens the log as it is on the disk.
     pub fn open(&self) -> Result<Arc<LocalLog>, LogError> {
         let catalog = Catalog::open(&self.disk, Path::new("/data/catalog.redb"))?;
-        let parts = LogParts {
-            clock: Arc::new(self.clock.clone()),
-            disk: crate::over(&self.disk),
-            catalog,
-            dir: DIR.into(),
-        };
+        let parts =
+            LogParts { clock: Arc::new(self.clock.clone()), disk: crate::over(&self.disk), catalog, dir: DIR.into() };
         LocalLog::open(parts, self.options.clone())
     }
 }

@@ -159,7 +159,8 @@ async fn many_at_once_share_their_syncs_and_get_every_message_once() {
         catalog: Catalog::open(&SystemDisk, &dir.path().join("catalog.redb")).unwrap(),
         dir: dir.path().join("queue"),
     };
-    let options = QueueOptions { commit: Commit::Thread, segment_bytes: 64 << 10, cache_bytes: 16 << 10, is_sealed: false };
+    let options =
+        QueueOptions { commit: Commit::Thread, segment_bytes: 64 << 10, cache_bytes: 16 << 10, is_sealed: false };
     let queues = Queues::open(parts(), options.clone()).unwrap();
     let key = super::sqs_kit::key("q");
     queues.create(&key, &BTreeMap::new(), &BTreeMap::new()).unwrap();

@@ -24,7 +24,8 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let options = QueueOptions { commit: Commit::Inline, segment_bytes: 4 << 10, cache_bytes: 2 << 10, is_sealed: false };
+        let options =
+            QueueOptions { commit: Commit::Inline, segment_bytes: 4 << 10, cache_bytes: 2 << 10, is_sealed: false };
         Self { disk: SimDisk::new(seed), clock: SimClock::at(START), options, seed, lives: 0 }
     }
 

@@ -7,7 +7,7 @@ mod row;
 mod scan;
 
 pub use decode::JsonDecoder;
-pub use encode::JsonEncoder;
 pub(crate) use decode::JsonReader;
+pub use encode::JsonEncoder;
 pub(crate) use encode::{moment, print_string, print_whole, value};
 pub use options::{JsonOptions, KeyRules, MapNullKeys};

@@ -161,7 +161,9 @@ fn options_are_flinks() {
     assert!(refuse(&[("json.ignore-parse-error", "true")]).contains("did you mean 'json.ignore-parse-errors'?"));
     assert!(refuse(&[("json.ignore-parse-errors", "yes")]).contains("true or false is expected"));
     assert!(refuse(&[("json.ignore-parse-errors", "true"), ("json.fail-on-missing-field", "true")]).contains("both"));
-    assert!(format::decoder("orc", &with(&[]), &[]).err().unwrap().to_string().contains("csv, json, json-glue, protobuf"));
+    assert!(
+        format::decoder("orc", &with(&[]), &[]).err().unwrap().to_string().contains("csv, json, json-glue, protobuf")
+    );
     assert!(format::decoder("json", &with(&[("csv.x", "1"), ("scan.x", "2")]), &[]).is_ok());
 }
 

@@ -1,12 +1,12 @@
 //! Formats at the door that stages use: `format::decoder` and `format::encoder`.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod compat;
 mod avro;
+mod compat;
 mod csv;
 mod fuzz;
-mod instances;
 mod glue;
+mod instances;
 mod json;
 mod openx;
 mod protobuf;

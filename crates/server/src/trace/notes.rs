@@ -22,9 +22,12 @@ struct Book {
     /// The stream that a delivery takes its records from.
     sources: Mutex<HashMap<(Scope, String), StreamKey>>,
     /// Where a job's reader stood when it was last noted, at the last look and at the job's last write.
-    stood: Mutex<HashMap<(Arc<str>, StreamKey, ShardId), Stood>>,
+    stood: Mutex<HashMap<Place, Stood>>,
     readership: Mutex<Option<Readership>>,
 }
+
+/// A job's reader of a shard.
+type Place = (Arc<str>, StreamKey, ShardId);
 
 #[derive(Clone, Copy)]
 struct Stood {

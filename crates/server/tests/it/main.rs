@@ -12,6 +12,7 @@ mod reshard;
 mod sealed;
 mod simulate;
 #[path = "../../../queue/tests/it/sqs_kit.rs"]
+#[allow(dead_code, reason = "the queues' own tests use all of it")]
 mod sqs_kit;
 #[path = "../../../queue/tests/it/sqs_simulate.rs"]
 mod sqs_simulate;

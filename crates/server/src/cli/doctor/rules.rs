@@ -72,7 +72,7 @@ pub fn findings(vitals: &Vitals, letters: &[Letters]) -> Vec<Finding> {
     found.extend(vitals.damaged.iter().map(damaged));
     found.extend(vitals.failed_puts.iter().map(|(stream, count)| failed_puts(vitals, stream, *count)));
     found.extend(vitals.unlike.iter().map(unlike));
-    found.extend(vitals.queues_shut.iter().map(queues_shut));
+    found.extend(vitals.queues_shut.iter().map(|why| queues_shut(why)));
     found.extend(vitals.jobs.iter().filter_map(job));
     found.extend(vitals.stuck.iter().filter(|stuck| stuck.tries >= STUCK_TRIES).map(|stuck| poison(vitals, stuck)));
     found.extend(behind(vitals));
@@ -189,11 +189,11 @@ fn unlike(unlike: &UnlikeVitals) -> Finding {
     }
 }
 
-fn queues_shut(why: &String) -> Finding {
+fn queues_shut(why: &str) -> Finding {
     Finding {
         symptom: "queues shut",
         subject: "SQS".to_owned(),
-        seen: why.clone(),
+        seen: why.to_owned(),
         cause: "a write to the queues' journal failed, so nothing more is written until the next start".to_owned(),
         remedy: "mend the disk, then start the server again; what was acknowledged is safe".to_owned(),
         command: None,
