@@ -1,6 +1,6 @@
 //! How far behind those are who read streams inside this process.
 //!
-//! A reader that is stuck makes no calls that could be counted, so its mark in the log's [`Readership`] is looked at once a
+//! A reader that is stuck makes no calls that could be counted, so its mark in the log's [`Readership`](millrace_log::Readership) is looked at once a
 //! second: the age of the record that it takes next is how far behind it is, and it climbs for as long as nothing moves.
 
 use super::analytics::ApplicationMeter;
