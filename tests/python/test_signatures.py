@@ -233,11 +233,14 @@ def test_the_command_line_signs(locked, unique):
 
 def test_own_routes_are_locked_too(locked):
     assert HTTP.request("GET", f"{locked.endpoint}/_millrace/health").status == 200
-    for path in ("/_millrace/dlq", "/_millrace/sql", "/_millrace/deploy", "/metrics", "/anything"):
+    for path in ("/_millrace/dlq", "/_millrace/sql", "/_millrace/deploy", "/metrics"):
         for method in ("GET", "POST"):
             answer = HTTP.request(method, f"{locked.endpoint}{path}", body=b"{}" if method == "POST" else None)
             assert answer.status == 400, f"{method} {path}: {answer.status}"
             assert json.loads(answer.data)["__type"] == "MissingAuthenticationTokenException"
+    # What is no path of ours may be a bucket.
+    bucket = HTTP.request("GET", f"{locked.endpoint}/anything")
+    assert bucket.status == 403 and b"<Code>AccessDenied</Code>" in bucket.data
     for secret, status in ((locked.root.secret, 200), ("wrong", 400)):
         basic = {"Authorization": "Basic " + base64.b64encode(f"{locked.root.id}:{secret}".encode()).decode()}
         assert HTTP.request("GET", f"{locked.endpoint}/metrics", headers=basic).status == status
