@@ -358,7 +358,7 @@ def test_other_machines_must_use_tls(start_server):
     if not address or address.startswith("127."):
         pytest.skip("this machine has the loopback address only")
     server = start_server(arguments=("--auth", "on", "--host", "0.0.0.0"))
-    assert f"https://0.0.0.0:{server.port}" in server.log_text()
+    assert f"https://localhost:{server.port}" in server.log_text()
     health = b"GET /_millrace/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
     def ask(source, tls=False):
