@@ -223,7 +223,7 @@ def sick(tmp_path_factory):
 
 def test_a_bucket_that_cannot_be_written_makes_deliveries_stale_and_gets_all_in_the_end(sick):
     caused(sick, "failing sink")
-    wait_for(lambda: rings(sick, "failing sink"), 20, "its alarm to ring")
+    wait_for(lambda: rings(sick, "failing sink"), 60, "its alarm to ring")
     failed = Trouble("AWS/Firehose", "DeliveryToS3.Success", {"DeliveryStreamName": "blocked"}, "Minimum", 0, "", "")
     assert statistic(sick, failed) == 0
     bucket = sick.data / "lake" / "away"
@@ -237,7 +237,7 @@ def test_a_bucket_that_cannot_be_written_makes_deliveries_stale_and_gets_all_in_
 
 def test_a_slow_consumer_falls_behind(sick):
     found = caused(sick, "slow consumer")
-    wait_for(lambda: rings(sick, "slow consumer"), 20, "its alarm to ring")
+    wait_for(lambda: rings(sick, "slow consumer"), 60, "its alarm to ring")
     assert "slow" in found["subject"] and "--parallelization-factor" in found["command"]
     # A consumer that is a function has an age of its own, which is the stream's.
     own = Trouble("AWS/Lambda", "IteratorAge", {"FunctionName": "slow"}, "Maximum", 10_000, "", "")
@@ -248,20 +248,20 @@ def test_a_slow_consumer_falls_behind(sick):
 
 def test_a_poison_batch_is_tried_again_and_again(sick):
     found = caused(sick, "poison batch")
-    wait_for(lambda: rings(sick, "poison batch"), 20, "its alarm to ring")
+    wait_for(lambda: rings(sick, "poison batch"), 60, "its alarm to ring")
     assert "position 0 of shardId-000000000000" in found["seen"]
     assert "--bisect-batch-on-function-error" in found["command"]
 
 
 def test_what_was_given_up_waits_in_its_queue(sick):
     found = caused(sick, "dead letters")
-    wait_for(lambda: rings(sick, "dead letters"), 20, "its alarm to ring")
+    wait_for(lambda: rings(sick, "dead letters"), 60, "its alarm to ring")
     assert found["subject"] == "queue given-up" and "lost" in found["cause"]
 
 
 def test_checkpoints_fail_at_a_sink_that_refuses(sick):
     found = caused(sick, "failing checkpoints")
-    wait_for(lambda: rings(sick, "failing checkpoints"), 20, "its alarm to ring")
+    wait_for(lambda: rings(sick, "failing checkpoints"), 60, "its alarm to ring")
     assert found["subject"] == "application refused" and "table 'strict'" in found["cause"]
 
 
@@ -286,7 +286,7 @@ def test_a_hot_key_throttles_its_shard_and_no_other(start_server):
     assert sum(key == "loud" for *_, key in refused) > 500
 
     found = caused(server, "hot key")
-    wait_for(lambda: rings(server, "hot key"), 20, "its alarm to ring")
+    wait_for(lambda: rings(server, "hot key"), 60, "its alarm to ring")
     assert next(iter(shards)) in found["subject"] and "--target-shard-count 4" in found["command"]
     of_shard = {"StreamName": "hot", "ShardId": next(iter(shards))}
     shard = Trouble("AWS/Kinesis", "WriteProvisionedThroughputExceeded", of_shard, "Sum", 1, "", "")
@@ -348,7 +348,7 @@ def test_a_full_disk_refuses_records_and_says_so(tmp_path):
             wait_for(lambda: put(server, "full", records)["FailedRecordCount"] == 0, 20, "the log to go on")
             assert not diagnosed(server, TROUBLES["full disk"])
             # What says so had to wait for room too.
-            wait_for(lambda: rings(server, "full disk"), 20, "its alarm to ring")
+            wait_for(lambda: rings(server, "full disk"), 60, "its alarm to ring")
         finally:
             server.stop()
             print(f"--- {server.log}\n{server.log_text()[-4000:]}")
