@@ -2,8 +2,10 @@
 //!
 //! Words: who owns a resource ([`Scope`], [`Arn`]), where a record lies ([`ShardId`], [`SequenceNumber`]), when something
 //! happened ([`Millis`]). Seams: [`Clock`], [`Dice`] and [`Disk`], injected everywhere so that a whole pipeline can run in
-//! a seeded simulation. A language that two stages read: [`pattern`]. A type comes here only when two stages need it today.
+//! a seeded simulation. What several stages read or count: [`pattern`], [`calendar`]. A type comes here only when two stages
+//! need it today.
 
+pub mod calendar;
 mod clock;
 mod dice;
 mod disk;
