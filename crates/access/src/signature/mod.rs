@@ -31,7 +31,7 @@ pub use claim::{Claim, SKEW};
 pub use error::SignatureError;
 pub use sign::Signer;
 pub use time::{day, parse as parse_time, timestamp};
-pub use verify::Verifier;
+pub use verify::{PayloadHash, Verifier};
 
 /// The only algorithm.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";

@@ -2,18 +2,21 @@
 
 use super::canonical::{Head, PathRule, PlusRule, request};
 use super::chunked::{self, Body, Chain, Streaming};
-use super::key::{is_signed, sha256_hex, signing_key};
+use super::key::{hex, is_signed, sha256_hex, signing_key};
 use super::{ALGORITHM, Claim, SignatureError};
 use crate::{Identities, Key, KeyState, Secret};
 use bytes::Bytes;
 use millrace_base::{Clock, Millis};
 use parking_lot::Mutex;
+use ring::digest::{Context, SHA256};
 use ring::hmac;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How many signing keys are kept: clients use one a day, region and service.
 const SIGNING_KEYS_MAX: usize = 1024;
+/// The header that says how the payload is signed.
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// The payload hash of whoever does not sign it.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
@@ -79,23 +82,17 @@ impl Verifier {
         }
     }
 
-    /// Verifies that `body` and all that is signed of `head` is what the owner of `key` signed, and gives the payload:
-    /// the body itself, or what its chunks hold.
-    pub fn verify(&self, head: &Head<'_>, claim: &Claim, key: &Key, body: Bytes) -> Result<Body, SignatureError> {
-        let is_s3 = PathRule::of_service(&claim.service) == PathRule::AsSent;
-        let declared = head.header("x-amz-content-sha256");
-        let payload_hash = match declared {
-            Some(UNSIGNED) if is_s3 => UNSIGNED.to_owned(),
-            None if is_s3 && claim.expires.is_some() => UNSIGNED.to_owned(),
-            Some(declared) if declared.starts_with("STREAMING-") => declared.to_owned(),
-            declared => {
-                let computed = sha256_hex(&body);
-                if declared.is_some_and(|declared| declared != computed) {
-                    return Err(SignatureError::PayloadHash);
-                }
-                computed
-            }
-        };
+    /// Verifies that `body`, whose hash is `hash`, and all that is signed of `head` is what the owner of `key` signed, and
+    /// gives the payload: the body itself, or what its chunks hold.
+    pub fn verify(
+        &self,
+        head: &Head<'_>,
+        claim: &Claim,
+        key: &Key,
+        (body, hash): (Bytes, PayloadHash),
+    ) -> Result<Body, SignatureError> {
+        let is_s3 = is_s3(claim);
+        let payload_hash = hash.finish(head)?;
         let signing_key = self.signing_key(claim, &key.secret);
         check(head, claim, PathRule::of_service(&claim.service), &signing_key, &payload_hash)?;
         match Streaming::of(&payload_hash, is_s3)? {
@@ -133,6 +130,43 @@ impl Verifier {
         known.insert(place, (secret.clone(), key.clone()));
         key
     }
+}
+
+/// The hash of a body as its signature has it, made piece by piece while the body is read: a second pass over what has left
+/// the processor's cache costs more than the hashing.
+pub struct PayloadHash(Option<Context>);
+
+impl PayloadHash {
+    /// A hash of the body that will follow `head`.
+    pub fn of(head: &Head<'_>, claim: &Claim) -> Self {
+        let is_hashed = match head.header(CONTENT_SHA256) {
+            Some(UNSIGNED) => !is_s3(claim),
+            Some(declared) => !declared.starts_with("STREAMING-"),
+            None => !is_s3(claim) || claim.expires.is_none(),
+        };
+        Self(is_hashed.then(|| Context::new(&SHA256)))
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        if let Some(context) = &mut self.0 {
+            context.update(piece);
+        }
+    }
+
+    /// The hash in hexadecimal digits, or the word that stands for it.
+    fn finish(self, head: &Head<'_>) -> Result<String, SignatureError> {
+        let declared = head.header(CONTENT_SHA256);
+        match self.0.map(|context| hex(context.finish().as_ref())) {
+            None => Ok(declared.unwrap_or(UNSIGNED).to_owned()),
+            Some(computed) if declared.is_none_or(|declared| declared == computed) => Ok(computed),
+            Some(_) => Err(SignatureError::PayloadHash),
+        }
+    }
+}
+
+fn is_s3(claim: &Claim) -> bool {
+    PathRule::of_service(&claim.service) == PathRule::AsSent
 }
 
 fn check(
@@ -265,7 +299,10 @@ mod tests {
         fn verify(&self, head: &Head<'_>, body: &[u8]) -> Result<Arc<Key>, SignatureError> {
             let claim = Claim::read(head)?;
             let key = self.verifier.key(head, &claim)?;
-            self.verifier.verify(head, &claim, &key, Bytes::copy_from_slice(body))?;
+            let mut hash = PayloadHash::of(head, &claim);
+            // However it is cut, it is the same body.
+            body.chunks(3).for_each(|piece| hash.update(piece));
+            self.verifier.verify(head, &claim, &key, (Bytes::copy_from_slice(body), hash))?;
             Ok(key)
         }
 

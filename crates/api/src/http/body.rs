@@ -51,7 +51,21 @@ fn inflate(packed: &[u8], bytes_max: usize) -> Result<Bytes, Fault> {
 }
 
 /// Reads a body of at most `bytes_max` bytes as it was sent.
-pub async fn read_plain<B>(headers: &HeaderMap, mut body: B, bytes_max: usize) -> Result<Bytes, Fault>
+pub async fn read_plain<B>(headers: &HeaderMap, body: B, bytes_max: usize) -> Result<Bytes, Fault>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    read_seeing(headers, body, bytes_max, |_| ()).await
+}
+
+/// Reads a body as [`read_plain`] does, and shows each piece of it to `see` as it comes.
+pub async fn read_seeing<B>(
+    headers: &HeaderMap,
+    mut body: B,
+    bytes_max: usize,
+    mut see: impl FnMut(&[u8]),
+) -> Result<Bytes, Fault>
 where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -68,6 +82,7 @@ where
         if whole.len() + first.len() + data.len() > bytes_max {
             return Err(too_large(bytes_max));
         }
+        see(&data);
         // A body in one piece is used where it lies.
         if whole.is_empty() && first.is_empty() {
             first = data;

@@ -4,7 +4,7 @@
 //! wrong turn it away. The body is then read as it was sent, hashed, and the signature verified over all of it; only after
 //! that is it unpacked. With `--auth off` the caller is who the signature says, and nobody checks.
 
-use super::body::{discard, read_plain, unpack};
+use super::body::{discard, read_plain, read_seeing, unpack};
 use super::caller::Caller;
 use super::door::Writing;
 use super::port::Peer;
@@ -15,15 +15,13 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODI
 use axum::http::request::Parts;
 use base64_simd::STANDARD;
 use bytes::Bytes;
-use millrace_access::signature::{Body as Payload, Claim, Head, SignatureError, Verifier, unchunk};
+use millrace_access::signature::{Body as Payload, Claim, Head, PayloadHash, SignatureError, Verifier, unchunk};
 use millrace_access::{Key, Principal};
 use millrace_base::Scope;
 use std::sync::Arc;
 
 /// What whoever signs nothing may send: enough for the operations that need no credentials.
 const UNSIGNED_BYTES_MAX: usize = 64 * 1024;
-/// Bodies that are larger are hashed where waiting is allowed.
-const HASH_BYTES_MAX: usize = 512 * 1024;
 /// The service that requests to the server's own routes are signed for.
 const OWN_SERVICE: &str = "millrace";
 /// The services that requests to the OpenSearch port are signed for.
@@ -79,9 +77,12 @@ impl Lock {
         let refuse = |error: SignatureError| fault(error, writing);
         match locked.look(head) {
             Ok((claim, key)) => {
-                let sent = read_plain(&head.headers, body, bytes_max).await?;
-                let payload = locked.verify(head, &claim, &key, sent).map_err(refuse)?;
-                let body = unpack(&head.headers, payload, bytes_max)?;
+                let read = locked.read(head, (&claim, &key), body, bytes_max).await;
+                let read = read.map_err(|refused| match refused {
+                    Refused::Signature(error) => refuse(error),
+                    Refused::Body(fault) => fault,
+                });
+                let body = unpack(&head.headers, read?.payload, bytes_max)?;
                 let caller = Ok(locked.caller(head, &claim.region, &key));
                 Ok(Entered { caller, service: Some(claim.service), body })
             }
@@ -141,8 +142,7 @@ impl Lock {
         };
         match locked.look(head) {
             Ok((claim, key)) => {
-                let sent = read_plain(&head.headers, body, bytes_max).await.map_err(Refused::Body)?;
-                let payload = locked.verify_whole(head, &claim, &key, sent).map_err(Refused::Signature)?;
+                let payload = locked.read(head, (&claim, &key), body, bytes_max).await?;
                 Ok((locked.caller(head, &claim.region, &key), payload))
             }
             Err(error) => {
@@ -182,8 +182,7 @@ impl Lock {
         });
         match looked {
             Ok((claim, key)) => {
-                let sent = read_plain(&head.headers, body, bytes_max).await.map_err(Refused::Body)?;
-                let body = locked.verify(head, &claim, &key, sent).map_err(Refused::Signature)?;
+                let body = locked.read(head, (&claim, &key), body, bytes_max).await?.payload;
                 Ok((Some(locked.caller(head, &claim.region, &key)), body))
             }
             Err(error) => {
@@ -210,18 +209,22 @@ impl Locked {
         Ok((claim, key))
     }
 
-    fn verify(&self, parts: &Parts, claim: &Claim, key: &Key, sent: Bytes) -> Result<Bytes, SignatureError> {
-        self.verify_whole(parts, claim, key, sent).map(|body| body.payload)
-    }
-
-    fn verify_whole(&self, parts: &Parts, claim: &Claim, key: &Key, sent: Bytes) -> Result<Payload, SignatureError> {
-        use tokio::runtime::{Handle, RuntimeFlavor};
-        let is_large = sent.len() > HASH_BYTES_MAX;
-        let verify = || self.verifier.verify(&head_of(parts), claim, key, sent);
-        match is_large && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-            true => tokio::task::block_in_place(verify),
-            false => verify(),
-        }
+    /// Reads a body, hashing it as it comes, and verifies it.
+    async fn read<B>(
+        &self,
+        parts: &Parts,
+        (claim, key): (&Claim, &Key),
+        body: B,
+        bytes_max: usize,
+    ) -> Result<Payload, Refused>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let mut hash = PayloadHash::of(&head_of(parts), claim);
+        let sent = read_seeing(&parts.headers, body, bytes_max, |piece| hash.update(piece));
+        let sent = sent.await.map_err(Refused::Body)?;
+        self.verifier.verify(&head_of(parts), claim, key, (sent, hash)).map_err(Refused::Signature)
     }
 
     /// The owner of `ID:SECRET` in base64.
