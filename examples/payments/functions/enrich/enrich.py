@@ -1,0 +1,155 @@
+"""Card authorizations on their way from the stream into the search index.
+
+What comes out of an authorization has its issuer, its merchant's category and whether it was declined; instead of the card's
+number it has a token, which is the same for the same card and says nothing to whoever lacks the key. No number is indexed or logged.
+
+What is no authorization is reported by its sequence number: Lambda halves the batch until it stands alone, and sends where it
+lies to the dead-letter queue. Everything else of the batch stays done.
+"""
+
+import binascii
+import hashlib
+import json
+import os
+import re
+import time
+
+import index
+from outage import UNAVAILABLE, watch
+from tables import BINS, CATEGORIES
+
+APPROVED = "00"
+BLOCK_BYTES = 64
+ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+UNKNOWN = ("unknown", None)
+ADDED = ("issuer", "issuer_country", "merchant_category", "is_decline", "card_token", "arrived_at")
+
+read = json.JSONDecoder().raw_decode
+write = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
+def pads(key):
+    """The two halves of an HMAC-SHA-256 that depend on the key alone, made once."""
+    key = (hashlib.sha256(key).digest() if len(key) > BLOCK_BYTES else key).ljust(BLOCK_BYTES, b"\0")
+    return [hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C)]
+
+
+INNER, OUTER = pads(os.environ["TOKEN_KEY"].encode())
+
+
+def token_of(number):
+    """HMAC-SHA-256 of a card's number, of which 128 bits are plenty."""
+    inner, outer = INNER.copy(), OUTER.copy()
+    inner.update(number.encode())
+    outer.update(inner.digest())
+    return "t-" + outer.hexdigest()[:32]
+
+
+class NotAnAuthorization(Exception):
+    """Why a record is none. The text never has anything of the record in it: it might be a card's number."""
+
+
+def parse(text):
+    """An authorization, checked for all that this function needs of it."""
+    try:
+        event, end = read(text)
+    except ValueError:
+        raise NotAnAuthorization("no JSON") from None
+    if end != len(text) or type(event) is not dict:
+        raise NotAnAuthorization("no JSON object")
+    try:
+        card, merchant, amount = event["card"], event["merchant"], event["amount"]
+        number, texts = card["number"], (event["response_code"], event["event_time"], card["bin"], merchant["category_code"])
+        if not ID.fullmatch(event["authorization_id"]):
+            raise NotAnAuthorization("authorization_id has characters that no id has")
+        if type(amount) not in (int, float):
+            raise NotAnAuthorization("amount is no number")
+        if not (type(number) is str and number.isdigit() and 12 <= len(number) <= 19):
+            raise NotAnAuthorization("card.number is no card's number")
+        if any(type(text) is not str for text in texts):
+            raise NotAnAuthorization("a text is none")
+    except KeyError as error:
+        raise NotAnAuthorization(f"{error.args[0]} is missing") from None
+    except TypeError:
+        raise NotAnAuthorization("a member has another type") from None
+    return event
+
+
+def is_spliceable(text, event):
+    """Whether the text can be kept as it came: one line, nothing escaped, nothing there twice that is to be taken out or added."""
+    plain = "\\" not in text and "\n" not in text and "\r" not in text
+    return plain and text.count('"card"') == 1 and text.count('"number"') == 1 and not any(name in event for name in ADDED)
+
+
+def document(text, event, arrived_at):
+    """The document of an authorization, as JSON in one line, without the card's number."""
+    number = event["card"]["number"]
+    issuer, country = BINS.get(event["card"]["bin"], UNKNOWN)
+    added = {
+        "issuer": issuer,
+        "issuer_country": country,
+        "merchant_category": CATEGORIES.get(event["merchant"]["category_code"], "unknown"),
+        "is_decline": event["response_code"] != APPROVED,
+        "card_token": token_of(number),
+        "arrived_at": arrived_at,
+    }
+    # Taking two words out of a text is four times as fast as writing all of it anew, which is for what is written otherwise.
+    kept = text.replace(f'"number":"{number}",', "", 1).rstrip()
+    if number in kept or not is_spliceable(text, event):
+        del event["card"]["number"]
+        kept = write(event | added).replace(number, added["card_token"])
+        return kept, issuer
+    return f"{kept[:-1]},{write(added)[1:]}", issuer
+
+
+class Days:
+    """Names of daily indices, by the time of arrival: a record that comes again belongs to the same one."""
+
+    def __init__(self):
+        self.day, self.name = None, None
+
+    def index_of(self, arrived_at):
+        day = arrived_at // 86_400_000
+        if day != self.day:
+            self.day, self.name = day, time.strftime("authorizations-%Y.%m.%d", time.gmtime(day * 86_400))
+        return self.name
+
+
+days = Days()
+index.prepare()
+
+
+def log(level, message, **more):
+    print(json.dumps({"level": level, "message": message} | more))
+
+
+def handler(event, context):
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - index.RESERVE_SECONDS
+    actions, sequences, failed = [], [], []
+    counts, declines = {}, 0
+    for record in event["Records"]:
+        kinesis = record["kinesis"]
+        arrived_at = round(kinesis["approximateArrivalTimestamp"] * 1000)
+        try:
+            text = binascii.a2b_base64(kinesis["data"]).decode()
+            authorization = parse(text)
+        except (NotAnAuthorization, UnicodeDecodeError) as error:
+            reason = str(error) if isinstance(error, NotAnAuthorization) else "no UTF-8"
+            log("WARN", "no authorization", sequence=kinesis["sequenceNumber"], reason=reason)
+            failed.append(kinesis["sequenceNumber"])
+            continue
+        line, issuer = document(text, authorization, arrived_at)
+        id = authorization["authorization_id"]
+        actions.append(f'{{"index":{{"_index":"{days.index_of(arrived_at)}","_id":"{id}"}}}}\n{line}\n')
+        sequences.append(kinesis["sequenceNumber"])
+        of_issuer = counts.setdefault(issuer, [0, 0])
+        of_issuer[0] += 1
+        code = authorization["response_code"]
+        if code != APPROVED:
+            declines += 1
+            of_issuer[1] += code == UNAVAILABLE
+    watch.batch(counts, declines, len(actions))
+    for place, reason in index.bulk(actions, deadline).items():
+        log("WARN", "not indexed", sequence=sequences[place], reason=reason)
+        failed.append(sequences[place])
+    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
