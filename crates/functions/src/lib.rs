@@ -6,6 +6,7 @@ mod definition;
 mod events;
 mod invoke;
 mod mapping;
+mod moment;
 mod package;
 mod pool;
 mod runner;
@@ -20,7 +21,7 @@ pub use definition::{
     CreateFunction, DeadLetterInput, DestinationInput, DestinationsInput, EnvironmentInput, EphemeralStorageInput,
     EventInvokeInput, Function, FunctionRef, Functions, FunctionsError, FunctionsParts, LATEST, LayerFilter, LayerName,
     LayerVersion, LoggingInput, ObjectError, Policy, Prepare, PublishLayerVersion, PublishVersion, RoutingInput,
-    SnapStartInput, TracingInput, Unprepared, UpdateFunctionCode, UpdateFunctionConfiguration, timestamp,
+    SnapStartInput, TracingInput, Unprepared, UpdateFunctionCode, UpdateFunctionConfiguration,
 };
 pub use events::{ASYNC_EVENT_BYTES_MAX, EventObserver, Events, EventsParts, UnobservedEvents};
 pub use invoke::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError};

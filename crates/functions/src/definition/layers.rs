@@ -4,9 +4,9 @@ use super::configuration::AttachedLayer;
 use super::input::PublishLayerVersion;
 use super::name::LayerName;
 use super::packages::PackageRef;
-use super::time::timestamp;
 use super::view::page;
 use super::{Functions, FunctionsError};
+use crate::moment::configured;
 use millrace_base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -219,7 +219,7 @@ fn show(name: &LayerName, number: u64, version: &LayerVersionRecord) -> LayerVer
         "LayerVersionArn": name.version_arn(number),
         "Version": number,
         "Description": version.description,
-        "CreatedDate": timestamp(version.created),
+        "CreatedDate": configured(version.created),
     });
     if !version.compatible_runtimes.is_empty() {
         shown["CompatibleRuntimes"] = json!(version.compatible_runtimes);

@@ -25,7 +25,6 @@ mod source;
 mod tags;
 #[cfg(test)]
 mod tests;
-mod time;
 mod update;
 mod view;
 
@@ -43,6 +42,5 @@ pub use name::{FunctionRef, LATEST, LayerName};
 pub use policy::Policy;
 pub use read::Function;
 pub use settings::ACCOUNT_CONCURRENCY;
-pub use time::timestamp;
 
 use functions::not_found;

@@ -3,8 +3,8 @@
 use super::configuration::{ARCHITECTURE, Configuration};
 use super::name::{LATEST, qualified_arn};
 use super::record::{AliasRecord, EventInvokeRecord, FunctionRecord, LastUpdate, State, VersionRecord};
-use super::time::timestamp;
 use crate::FunctionKey;
+use crate::moment::configured;
 use serde_json::{Map, Value, json};
 
 /// In whose answer a configuration is shown: it decides what stands in the ARN.
@@ -31,7 +31,7 @@ pub(super) fn describe(record: &FunctionRecord, version: &str, shown: Shown<'_>)
         "FunctionArn": qualified_arn(&record.key, qualifier),
         "Version": version,
         "RevisionId": found.revision_id,
-        "LastModified": timestamp(found.last_modified),
+        "LastModified": configured(found.last_modified),
         "CodeSha256": found.package.code_sha256(),
         "CodeSize": found.package.size,
         "PackageType": "Zip",

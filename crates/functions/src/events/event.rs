@@ -1,7 +1,7 @@
 //! An asynchronous invocation on its way, and what becomes of it: decisions only, no effects.
 
 use crate::mapping::FailureRecord;
-use crate::sandbox::{date, iso};
+use crate::moment::{iso_millis, object_path};
 use crate::{EventConfig, FunctionKey, FunctionResponse, InvokeError};
 use bytes::Bytes;
 use millrace_base::Millis;
@@ -177,10 +177,7 @@ impl Event {
     }
 
     fn delivery(&self, destination: &str, message: String, now: Millis) -> Delivery {
-        let (year, month, day) = date(now);
-        let time = iso(now)[..19].replace(':', ".");
-        let object_key =
-            format!("aws/lambda/async/{}/{year:04}/{month:02}/{day:02}/{time}-{}", self.function.name, self.request_id);
+        let object_key = format!("aws/lambda/async/{}/{}-{}", self.function.name, object_path(now), self.request_id);
         Delivery { destination: destination.to_owned(), message, object_key }
     }
 
@@ -188,7 +185,7 @@ impl Event {
     fn record(&self, condition: Condition, response: Option<&FunctionResponse>, arn: &str, now: Millis) -> Value {
         let mut record = json!({
             "version": "1.0",
-            "timestamp": iso(now),
+            "timestamp": iso_millis(now),
             "requestContext": {
                 "requestId": self.request_id,
                 "functionArn": arn,

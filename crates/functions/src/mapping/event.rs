@@ -1,7 +1,7 @@
 //! Events as functions get them: the members and their order are AWS's.
 
-use super::moment::iso_secs;
 use super::ports::QueueMessage;
+use crate::moment::iso_secs;
 use base64_simd::STANDARD;
 use bytes::Bytes;
 use millrace_base::{Millis, SequenceNumber};

@@ -11,8 +11,8 @@
 //! An S3 object's key is `aws/lambda/UUID/SHARD/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-RANDOMUUID`.
 
 use super::event::{Encoder, Item, ShardFacts};
-use super::moment::{iso_millis, object_path};
 use super::ports::FailureRecord;
+use crate::moment::{iso_millis, object_path};
 use bytes::Bytes;
 use millrace_base::Millis;
 use serde::Serialize;

@@ -11,7 +11,6 @@ mod event;
 mod failure;
 mod filter;
 mod mappings;
-mod moment;
 mod pause;
 mod permits;
 mod ports;

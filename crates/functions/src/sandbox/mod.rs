@@ -17,10 +17,11 @@ mod user;
 pub use exchange::{Exchange, RESPONSE_BYTES_MAX, Refused, Work};
 pub use logs::{LogLine, LogSink};
 pub(crate) use process::leftovers;
-pub(crate) use report::{Failure, date, iso};
+pub(crate) use report::Failure;
 pub(crate) use usage::{Groups, available_kib};
 pub(crate) use user::User;
 
+use crate::moment::date_path;
 use crate::package::size_of_tree;
 use crate::runtimes::Launch;
 use crate::{Credentials, FunctionVersion, PROCESS_AGE_MAX};
@@ -114,9 +115,8 @@ impl Drop for Sandbox {
 
 /// A new name of a log stream: `2026/11/21/[$LATEST]…`.
 pub(crate) fn log_stream(floor: &Floor, version: &FunctionVersion) -> String {
-    let (year, month, day) = date(floor.clock.now());
     let id = floor.dice.uuid().replace('-', "");
-    format!("{year:04}/{month:02}/{day:02}/[{}]{id}", version.version)
+    format!("{}/[{}]{id}", date_path(floor.clock.now()), version.version)
 }
 
 impl Sandbox {

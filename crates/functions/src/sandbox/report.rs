@@ -1,5 +1,6 @@
 //! AWS's words: the lines that frame an invocation in the log, and the answers that the platform gives in a function's stead.
 
+use crate::moment::iso_millis;
 use crate::{FunctionVersion, LogFormat};
 use bytes::Bytes;
 use millrace_base::Millis;
@@ -175,7 +176,7 @@ impl Words<'_> {
     }
 
     fn event(&self, kind: &str, record: serde_json::Value) -> String {
-        format!("{}\n", json!({"time": iso(self.now), "type": format!("platform.{kind}"), "record": record}))
+        format!("{}\n", json!({"time": iso_millis(self.now), "type": format!("platform.{kind}"), "record": record}))
     }
 
     /// At the start of a process.
@@ -232,7 +233,7 @@ impl Words<'_> {
         }
         if let Some(failure) = failure {
             lines.push(match failure {
-                Failure::Timeout(_) => format!("{} {request_id} {}\n\n", iso(self.now), failure.message()),
+                Failure::Timeout(_) => format!("{} {request_id} {}\n\n", iso_millis(self.now), failure.message()),
                 Failure::Init(_) => String::new(),
                 _ => format!("RequestId: {request_id} Error: {}\n{}\n", failure.message(), failure.error_type()),
             });
@@ -278,31 +279,6 @@ impl Words<'_> {
         }
         self.event("report", record)
     }
-}
-
-/// `2026-11-21T17:00:00.000Z`.
-pub(crate) fn iso(at: Millis) -> String {
-    let (year, month, day) = date(at);
-    let of_day = at.rem_euclid(86_400_000);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-        of_day / 3_600_000,
-        of_day / 60_000 % 60,
-        of_day / 1000 % 60,
-        of_day % 1000
-    )
-}
-
-/// Year, month and day of a time, by Howard Hinnant's `civil_from_days`.
-pub(crate) fn date(at: Millis) -> (i64, i64, i64) {
-    let days = at.div_euclid(86_400_000) + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, of_year - (153 * shifted + 2) / 5 + 1)
 }
 
 #[cfg(test)]
@@ -374,13 +350,5 @@ mod tests {
             answer(Failure::OutOfMemory),
             r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: id Error: Runtime exited with error: signal: killed"}"#
         );
-    }
-
-    #[test]
-    fn dates_are_right_around_leap_days() {
-        assert_eq!(date(951_782_400_000), (2000, 2, 29));
-        assert_eq!(date(1_709_251_199_999), (2024, 2, 29));
-        assert_eq!(date(1_709_251_200_000), (2024, 3, 1));
-        assert_eq!(date(0), (1970, 1, 1));
     }
 }
