@@ -3,7 +3,7 @@
 use crate::eval::{EvalContext, EvalError, relabel};
 use crate::functions::{Locals, from_locals};
 use crate::number::{double_text, float_text, parse_decimal, rescale, write_decimal};
-use crate::time::{self, DAY_MS, Local};
+use crate::time::{self, Local};
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, BooleanArray, Decimal128Array, ListArray, MapArray,
     PrimitiveArray, StringArray, StringBuilder, StructArray, new_null_array,
@@ -12,6 +12,7 @@ use arrow::datatypes::{
     DataType, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, IntervalYearMonthType,
 };
+use millrace_base::calendar::DAY_MS;
 use millrace_schema::SqlType;
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Java's date patterns, as `DATE_FORMAT`, `TO_TIMESTAMP` and their like take them: `yyyy-MM-dd HH:mm:ss.SSS`.
 
-use crate::time::{self, DAY_MS, Local, civil};
+use crate::time::Local;
+use millrace_base::calendar::{DAY_MS, date_of, days_of, month_days};
 use std::fmt::Write;
 
 const MONTHS: [&str; 12] = [
@@ -59,7 +60,7 @@ impl Pattern {
         let mut out = String::new();
         let day = at.millis.div_euclid(DAY_MS);
         let of_day = at.millis.rem_euclid(DAY_MS);
-        let (year, month, day_of_month) = civil(day);
+        let (year, month, day_of_month) = date_of(day);
         let hour = of_day / 3_600_000;
         for part in &self.0 {
             let (letter, width) = match part {
@@ -77,9 +78,9 @@ impl Pattern {
                     out.push_str(name(MONTHS[month as usize - 1]));
                     continue;
                 }
-                'M' | 'L' => i64::from(month),
-                'd' => i64::from(day_of_month),
-                'D' => day - time::days(year, 1, 1) + 1,
+                'M' | 'L' => month,
+                'd' => day_of_month,
+                'D' => day - days_of(year, 1, 1) + 1,
                 'H' => hour,
                 'k' => (hour + 23) % 24 + 1,
                 'K' => hour % 12,
@@ -159,12 +160,12 @@ impl Pattern {
         if let Some(true) = afternoon {
             hour += 12;
         }
-        let is_date = (1..=12).contains(&month) && day >= 1 && day <= i64::from(time::month_length(year, month as u32));
+        let is_date = (1..=12).contains(&month) && day >= 1 && day <= month_days(year, month);
         if !rest.is_empty() || !is_date || hour > 23 || minute > 59 || second > 59 {
             return None;
         }
         let clock = ((hour * 60 + minute) * 60 + second) * 1000 + nanos / 1_000_000;
-        let day = time::days(year, month as u32, day as u32);
+        let day = days_of(year, month, day);
         Some(Local { millis: day * DAY_MS + clock, nanos: (nanos % 1_000_000) as u32 })
     }
 }

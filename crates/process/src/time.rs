@@ -5,11 +5,9 @@
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 use millrace_base::Millis;
+use millrace_base::calendar::{DAY_MS, date_of, days_of, month_days};
 use millrace_schema::SqlType;
 use std::fmt::Write;
-
-/// Milliseconds of a day.
-pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// A calendar time without zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,44 +51,12 @@ fn ticks_per_milli(precision: u8) -> i64 {
     }
 }
 
-/// Year, month 1–12, day 1–31.
-pub(crate) type Civil = (i64, u32, u32);
-
-/// The calendar date of a day since 1970 (Hinnant's algorithm).
-pub(crate) fn civil(days: i64) -> Civil {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = (doy - (153 * mp + 2) / 5 + 1) as u32;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 } as u32;
-    (yoe + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// The day since 1970 of a calendar date.
-pub(crate) fn days(year: i64, month: u32, day: u32) -> i64 {
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y.div_euclid(400);
-    let yoe = y.rem_euclid(400);
-    let mp = i64::from((month + 9) % 12);
-    let doy = (153 * mp + 2) / 5 + i64::from(day) - 1;
-    era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468
-}
-
-/// The number of days of a month.
-pub(crate) fn month_length(year: i64, month: u32) -> u32 {
-    let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-    (days(next_year, next, 1) - days(year, month, 1)) as u32
-}
-
 /// A local time so many months later, on the last day of the month when the day does not exist there.
 pub(crate) fn add_months(millis: i64, months: i64) -> i64 {
-    let (year, month, day) = civil(millis.div_euclid(DAY_MS));
-    let index = year * 12 + i64::from(month) - 1 + months;
-    let (year, month) = (index.div_euclid(12), index.rem_euclid(12) as u32 + 1);
-    days(year, month, day.min(month_length(year, month))) * DAY_MS + millis.rem_euclid(DAY_MS)
+    let (year, month, day) = date_of(millis.div_euclid(DAY_MS));
+    let index = year * 12 + month - 1 + months;
+    let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
+    days_of(year, month, day.min(month_days(year, month))) * DAY_MS + millis.rem_euclid(DAY_MS)
 }
 
 /// Milliseconds that the zone is ahead of UTC at a point in time.
@@ -128,7 +94,7 @@ pub(crate) fn date_text(day: i32) -> String {
 }
 
 fn write_date(out: &mut String, day: i64) {
-    let (year, month, day) = civil(day);
+    let (year, month, day) = date_of(day);
     let _ = write!(out, "{year:04}-{month:02}-{day:02}");
 }
 
@@ -183,7 +149,7 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
 
 fn valid_date(year: i64, month: i64, day: i64) -> Option<i64> {
     let valid = (0..=9999).contains(&year) && (1..=12).contains(&month) && day >= 1;
-    (valid && day <= i64::from(month_length(year, month as u32))).then(|| days(year, month as u32, day as u32))
+    (valid && day <= month_days(year, month)).then(|| days_of(year, month, day))
 }
 
 fn number(text: &str, min: usize, max: usize) -> Option<i64> {
@@ -305,17 +271,17 @@ impl Unit {
 pub(crate) fn extract(unit: Unit, at: Local) -> i64 {
     let day = at.millis.div_euclid(DAY_MS);
     let of_day = at.millis.rem_euclid(DAY_MS);
-    let (year, month, day_of_month) = civil(day);
+    let (year, month, day_of_month) = date_of(day);
     match unit {
         Unit::Millennium => (year + 999) / 1000,
         Unit::Century => (year + 99) / 100,
         Unit::Decade => year / 10,
         Unit::Year => year,
-        Unit::Quarter => i64::from(month.div_ceil(3)),
-        Unit::Month => i64::from(month),
+        Unit::Quarter => (month + 2) / 3,
+        Unit::Month => month,
         Unit::Week => iso_week(day).1,
         Unit::IsoYear => iso_week(day).0,
-        Unit::Day => i64::from(day_of_month),
+        Unit::Day => day_of_month,
         Unit::Hour => of_day / 3_600_000,
         Unit::Minute => of_day / 60_000 % 60,
         Unit::Second => of_day / 1000 % 60,
@@ -324,15 +290,15 @@ pub(crate) fn extract(unit: Unit, at: Local) -> i64 {
         Unit::Nano => of_day % 60_000 * 1_000_000 + i64::from(at.nanos),
         Unit::DayOfWeek => (day + 4).rem_euclid(7) + 1,
         Unit::IsoDayOfWeek => (day + 3).rem_euclid(7) + 1,
-        Unit::DayOfYear => day - days(year, 1, 1) + 1,
+        Unit::DayOfYear => day - days_of(year, 1, 1) + 1,
         Unit::Epoch => at.millis.div_euclid(1000),
     }
 }
 
 fn iso_week(day: i64) -> (i64, i64) {
     let thursday = day + 3 - (day + 3).rem_euclid(7);
-    let (year, ..) = civil(thursday);
-    (year, (thursday - days(year, 1, 1)) / 7 + 1)
+    let (year, ..) = date_of(thursday);
+    (year, (thursday - days_of(year, 1, 1)) / 7 + 1)
 }
 
 /// The start of the unit that holds a local time (weeks start on Sunday, as in Calcite), or of the next one.
@@ -347,25 +313,25 @@ pub(crate) fn floor_to(unit: Unit, millis: i64, up: bool) -> i64 {
         return if up && floor < millis { floor + span } else { floor };
     }
     let Some(span) = unit.months() else { return millis };
-    let (year, month, _) = civil(millis.div_euclid(DAY_MS));
+    let (year, month, _) = date_of(millis.div_euclid(DAY_MS));
     let index = match unit {
         // Centuries and millennia begin with year 1.
         Unit::Century | Unit::Millennium => {
             let years = span / 12;
             ((year - 1).div_euclid(years) * years + 1) * 12
         }
-        _ => (year * 12 + i64::from(month) - 1).div_euclid(span) * span,
+        _ => (year * 12 + month - 1).div_euclid(span) * span,
     };
-    let start = |index: i64| days(index.div_euclid(12), index.rem_euclid(12) as u32 + 1, 1) * DAY_MS;
+    let start = |index: i64| days_of(index.div_euclid(12), index.rem_euclid(12) + 1, 1) * DAY_MS;
     let floor = start(index);
     if up && floor < millis { start(index + span) } else { floor }
 }
 
 /// Whole months from `b` to `a` (negative when `a` is earlier), as `TIMESTAMPDIFF(MONTH, b, a)` counts.
 pub(crate) fn months_between(a: i64, b: i64) -> i64 {
-    let (ya, ma, _) = civil(a.div_euclid(DAY_MS));
-    let (yb, mb, _) = civil(b.div_euclid(DAY_MS));
-    let mut months = (ya - yb) * 12 + i64::from(ma) - i64::from(mb);
+    let (ya, ma, _) = date_of(a.div_euclid(DAY_MS));
+    let (yb, mb, _) = date_of(b.div_euclid(DAY_MS));
+    let mut months = (ya - yb) * 12 + ma - mb;
     if months > 0 && add_months(b, months) > a {
         months -= 1;
     } else if months < 0 && add_months(b, months) < a {
@@ -377,15 +343,6 @@ pub(crate) fn months_between(a: i64, b: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn calendar_round_trips() {
-        for day in (-800_000..800_000).step_by(37) {
-            let (year, month, of_month) = civil(day);
-            assert_eq!(days(year, month, of_month), day);
-        }
-        assert_eq!(civil(0), (1970, 1, 1));
-    }
 
     #[test]
     fn parses_and_prints() {

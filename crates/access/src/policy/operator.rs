@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::pattern::{Pattern, Reading};
 use ipnet::IpNet;
+use millrace_base::calendar::{DAY_MS, days_of};
 use std::net::IpAddr;
 
 /// What an operator compares.
@@ -221,7 +222,7 @@ fn date(text: &str) -> Option<i64> {
     if !(0..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    let midnight = days(year, month, day) * 86_400_000;
+    let midnight = days_of(year, month, day) * DAY_MS;
     time.map_or(Some(midnight), |time| Some(midnight + of_day(time)?))
 }
 
@@ -245,15 +246,6 @@ fn of_day(time: &str) -> Option<i64> {
         return None;
     }
     Some((hour * 60 + minute - offset) * 60_000 + (second * 1000.0) as i64)
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar (Howard Hinnant's `days_from_civil`).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]

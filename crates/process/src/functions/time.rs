@@ -4,7 +4,7 @@ use super::signature::{Args, Call, Entry, Param, Signature, is_numeric, is_text}
 use super::text::{Texts, texts_of};
 use crate::eval::{Column, EvalContext, EvalError, relabel};
 use crate::pattern::Pattern;
-use crate::time::{self, DAY_MS, Local, Unit, add_months, extract, floor_to, months_between, offset_at, to_instant};
+use crate::time::{self, Local, Unit, add_months, extract, floor_to, months_between, offset_at, to_instant};
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Int64Array, Time32MillisecondArray, TimestampMicrosecondArray,
     TimestampMillisecondArray, TimestampNanosecondArray,
@@ -13,6 +13,7 @@ use arrow::datatypes::{
     Date32Type, DurationMillisecondType, Int32Type, Int64Type, IntervalYearMonthType, Time32MillisecondType,
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
+use millrace_base::calendar::DAY_MS;
 use millrace_schema::{SqlType, Typed};
 use std::sync::Arc;
 

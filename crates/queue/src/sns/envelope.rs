@@ -4,7 +4,7 @@
 //! nobody can verify would be worse than none.
 
 use crate::sqs::{AttributeValue, MessageAttribute};
-use millrace_base::Millis;
+use millrace_base::{Millis, calendar};
 use serde_json::{Map, Value, json};
 
 /// A message on its way to one subscription.
@@ -30,7 +30,7 @@ impl Notification<'_> {
         members.push(("TopicArn", text(self.topic_arn)));
         members.extend(self.subject.map(|subject| ("Subject", text(subject))));
         members.push(("Message", text(self.message)));
-        members.push(("Timestamp", text(&timestamp(self.published))));
+        members.push(("Timestamp", text(&calendar::timestamp(self.published, "Z"))));
         members.push(("UnsubscribeURL", text(self.unsubscribe_url)));
         if !self.attributes.is_empty() {
             let attribute = |a: &MessageAttribute| format!("    {} : {}", text(&a.name), attribute_value(a));
@@ -54,7 +54,7 @@ impl Notification<'_> {
                 "TopicArn": self.topic_arn,
                 "Subject": self.subject,
                 "Message": self.message,
-                "Timestamp": timestamp(self.published),
+                "Timestamp": calendar::timestamp(self.published, "Z"),
                 "UnsubscribeUrl": self.unsubscribe_url,
                 "MessageAttributes": attributes,
             },
@@ -86,7 +86,7 @@ impl Confirmation<'_> {
             ("TopicArn", text(self.topic_arn)),
             ("Message", text(&message)),
             ("SubscribeURL", text(self.subscribe_url)),
-            ("Timestamp", text(&timestamp(self.at))),
+            ("Timestamp", text(&calendar::timestamp(self.at, "Z"))),
         ])
     }
 }
@@ -111,42 +111,10 @@ fn attribute_value(attribute: &MessageAttribute) -> Value {
     json!({"Type": attribute.data_type, "Value": value})
 }
 
-/// `2012-05-02T00:54:06.655Z`.
-fn timestamp(at: Millis) -> String {
-    const DAY_MILLIS: i64 = 86_400_000;
-    let (year, month, day) = date(at.div_euclid(DAY_MILLIS));
-    let in_day = at.rem_euclid(DAY_MILLIS);
-    let (seconds, millis) = (in_day / 1000, in_day % 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// The Gregorian date of a count of days since 1970-01-01. Years are counted from March, so that the leap day ends them.
-fn date(days: i64) -> (i64, i64, i64) {
-    let since_0000_03_01 = days + 719_468;
-    let era = since_0000_03_01.div_euclid(146_097);
-    let day_of_era = since_0000_03_01.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
-
-    #[test]
-    fn moments_are_written_as_aws_writes_them() {
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(timestamp(1_335_920_046_655), "2012-05-02T00:54:06.655Z");
-        assert_eq!(timestamp(951_782_400_000), "2000-02-29T00:00:00.000Z");
-        assert_eq!(timestamp(4_107_542_399_999), "2100-02-28T23:59:59.999Z");
-        assert_eq!(timestamp(-1), "1969-12-31T23:59:59.999Z");
-    }
 
     #[test]
     fn an_envelope_has_aws_s_members_in_aws_s_order() {

@@ -2,10 +2,10 @@
 
 use crate::error::{Span, SqlError};
 use crate::tree::TimeUnit;
+use millrace_base::calendar::{DAY_MS, days_of, month_days};
 use millrace_process::graph::{Expr, Value};
 use millrace_schema::SqlType;
 
-const DAY_MS: i64 = 86_400_000;
 const DIGITS_MAX: usize = 38;
 
 /// `NULL`
@@ -87,20 +87,8 @@ pub(super) fn moment(keyword: &str, text: &str, span: Span) -> Result<Expr, SqlE
 fn date(text: &str) -> Option<i64> {
     let mut parts = text.split('-');
     let (year, month, day) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
-    let in_month = match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=in_month).contains(&day) || year > 9999 {
-        return None;
-    }
-    // Days from civil (Howard Hinnant): years start in March, so that the leap day is the last.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    let is_month = parts.next().is_none() && (1..=12).contains(&month) && year <= 9999;
+    (is_month && (1..=month_days(year, month)).contains(&day)).then(|| days_of(year, month, day))
 }
 
 /// Nanoseconds of the day of `hh:mm:ss[.fraction]`, and the fraction's digits.
