@@ -7,6 +7,7 @@ mod cfn;
 mod compat;
 mod models;
 mod oracle;
+mod payments;
 mod scan;
 mod shell;
 mod test;
@@ -21,8 +22,8 @@ type Task = fn(&[String]) -> Result<(), String>;
 const TASKS: &[(&str, &str, &str, Task)] = &[
     (
         "test",
-        "[FILTER]",
-        "run every test: the crates' own, then the AWS CLI's and Python's against the binary",
+        "[payments|FILTER]",
+        "run every test: the crates' own, the AWS CLI's and Python's against the binary, and a small payments day",
         test::run,
     ),
     ("tidy", "", "check the house's rules: sizes, module docs, dependency arrows, links, leftovers", tidy::run),
@@ -31,6 +32,12 @@ const TASKS: &[(&str, &str, &str, Task)] = &[
         "[log|latency|sql|functions|all]",
         "measure beside a peer in the same run and add the ratio to docs/bench.md",
         bench::run,
+    ),
+    (
+        "day",
+        "[steady|outage|highest|kills|all] [--minutes M] [--rate R]",
+        "the payments day at full size: each phase's figures go to docs/bench.md",
+        payments::day,
     ),
     (
         "audit",

@@ -1,14 +1,19 @@
 //! `cargo xtask test`: every test there is, after setting up all they need.
 //!
-//! First the crates' own tests, then pytest over `tests/python` against the built binary (its path in `MILLRACE_BIN`).
-//! A failing half does not hide the other: both run, and the task fails when either did.
+//! First the crates' own tests, then pytest over `tests/python` against the built binary (its path in `MILLRACE_BIN`), then a
+//! small payments day with a kill ([`payments`]). A failing part does not hide the others: all run, and the task fails when
+//! any did.
 
-use crate::{shell, venv};
+use crate::{payments, shell, venv};
 use std::process::Command;
 
 /// Runs all tests, or those whose name contains the filter.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let filter = arguments.first().map(String::as_str);
+    if filter == Some("payments") {
+        shell::run(shell::cargo().args(["build", "--package", "millrace"]))?;
+        return payments::small(&shell::target_dir()?.join("debug/millrace"));
+    }
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     if !shell::exists(&compiler) {
         return Err(format!("no C compiler ('{compiler}'): install one (Debian: gcc, macOS: xcode-select --install)"));
@@ -20,6 +25,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let binary = shell::target_dir()?.join("debug/millrace");
 
     let crates = shell::run(shell::cargo().args(["test", "--workspace"]).args(filter));
+    let day = if filter.is_none() { payments::small(&binary) } else { Ok(()) };
     let mut pytest = Command::new(tools.join("python"));
     pytest
         .current_dir(shell::root())
@@ -33,10 +39,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         other => other,
     };
 
-    for (half, result) in [("crates", &crates), ("whole system", &system)] {
-        println!("{half}: {}", if result.is_ok() { "passed" } else { "FAILED" });
+    for (part, result) in [("crates", &crates), ("whole system", &system), ("payments day", &day)] {
+        println!("{part}: {}", if result.is_ok() { "passed" } else { "FAILED" });
     }
-    crates.and(system)
+    crates.and(system).and(day)
 }
 
 /// `PATH` with the environment's programs first, so that `aws` is the pinned one.

@@ -11,7 +11,7 @@ mod orders;
 mod overhead;
 mod peer;
 pub mod queue;
-mod report;
+pub mod report;
 pub mod server;
 mod sign;
 mod sql;

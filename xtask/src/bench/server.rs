@@ -23,10 +23,20 @@ pub struct Server {
 impl Server {
     /// Starts `program ARGUMENTS… --port PORT` and waits until it lists its streams.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Self, String> {
-        let port = free_port()?;
+        Self::start_at(program, arguments, free_port()?, &[])
+    }
+
+    /// Starts a server on a port that is known, with further variables in its environment.
+    pub fn start_at(
+        program: &Path,
+        arguments: &[&str],
+        port: u16,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let child = Command::new(program)
             .args(arguments)
             .args(["--port", &port.to_string()])
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -142,7 +152,7 @@ pub fn peak_mb(process: u32) -> f64 {
 }
 
 /// A port that nobody listens on just now.
-fn free_port() -> Result<u16, String> {
+pub fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
     listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
 }
