@@ -21,11 +21,22 @@ from tables import BINS, CATEGORIES
 APPROVED = "00"
 BLOCK_BYTES = 64
 ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-UNKNOWN = ("unknown", None)
-ADDED = ("issuer", "issuer_country", "merchant_category", "is_decline", "card_token", "arrived_at")
+ADDED = frozenset({"issuer", "issuer_country", "merchant_category", "is_decline", "card_token", "arrived_at"})
 
 read = json.JSONDecoder().raw_decode
 write = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
+def members(**values):
+    """Members of a JSON object without its braces."""
+    return write(values)[1:-1]
+
+
+# By BIN: the issuer, and what a document says of it. By category code: what a document says of it.
+ISSUERS = {bin: (issuer, members(issuer=issuer, issuer_country=country)) for bin, (issuer, country) in BINS.items()}
+UNKNOWN_ISSUER = ("unknown", members(issuer="unknown", issuer_country=None))
+MERCHANT_CATEGORIES = {code: members(merchant_category=category) for code, category in CATEGORIES.items()}
+UNKNOWN_CATEGORY = members(merchant_category="unknown")
 
 
 def pads(key):
@@ -53,20 +64,22 @@ def parse(text):
     """An authorization, checked for all that this function needs of it."""
     try:
         event, end = read(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NotAnAuthorization("no JSON") from None
     if end != len(text) or type(event) is not dict:
         raise NotAnAuthorization("no JSON object")
     try:
         card, merchant, amount = event["card"], event["merchant"], event["amount"]
-        number, texts = card["number"], (event["response_code"], event["event_time"], card["bin"], merchant["category_code"])
+        number, code, at, bin, category = (
+            card["number"], event["response_code"], event["event_time"], card["bin"], merchant["category_code"]
+        )
         if not ID.fullmatch(event["authorization_id"]):
             raise NotAnAuthorization("authorization_id has characters that no id has")
         if type(amount) not in (int, float):
             raise NotAnAuthorization("amount is no number")
         if not (type(number) is str and number.isdigit() and 12 <= len(number) <= 19):
             raise NotAnAuthorization("card.number is no card's number")
-        if any(type(text) is not str for text in texts):
+        if not (type(code) is type(at) is type(bin) is type(category) is str):
             raise NotAnAuthorization("a text is none")
     except KeyError as error:
         raise NotAnAuthorization(f"{error.args[0]} is missing") from None
@@ -75,31 +88,26 @@ def parse(text):
     return event
 
 
-def is_spliceable(text, event):
-    """Whether the text can be kept as it came: one line, nothing escaped, nothing there twice that is to be taken out or added."""
+def is_kept(text, event):
+    """Whether a text can stay as it came: one line, nothing escaped, nothing there twice that is taken out or added."""
     plain = "\\" not in text and "\n" not in text and "\r" not in text
-    return plain and text.count('"card"') == 1 and text.count('"number"') == 1 and not any(name in event for name in ADDED)
+    return plain and text.count('"card"') == 1 and text.count('"number"') == 1 and ADDED.isdisjoint(event)
 
 
 def document(text, event, arrived_at):
-    """The document of an authorization, as JSON in one line, without the card's number."""
+    """The document of an authorization, as JSON in one line without the card's number; and its issuer."""
     number = event["card"]["number"]
-    issuer, country = BINS.get(event["card"]["bin"], UNKNOWN)
-    added = {
-        "issuer": issuer,
-        "issuer_country": country,
-        "merchant_category": CATEGORIES.get(event["merchant"]["category_code"], "unknown"),
-        "is_decline": event["response_code"] != APPROVED,
-        "card_token": token_of(number),
-        "arrived_at": arrived_at,
-    }
-    # Taking two words out of a text is four times as fast as writing all of it anew, which is for what is written otherwise.
-    kept = text.replace(f'"number":"{number}",', "", 1).rstrip()
-    if number in kept or not is_spliceable(text, event):
+    token = token_of(number)
+    # Taking words out of a text is several times as fast as writing all of it anew, which is for what is written otherwise.
+    kept = text.replace(f'"number":"{number}",', "", 1)
+    if number in kept or not is_kept(text, event):
         del event["card"]["number"]
-        kept = write(event | added).replace(number, added["card_token"])
-        return kept, issuer
-    return f"{kept[:-1]},{write(added)[1:]}", issuer
+        kept = write({name: value for name, value in event.items() if name not in ADDED}).replace(number, token)
+    issuer, of_issuer = ISSUERS.get(event["card"]["bin"], UNKNOWN_ISSUER)
+    category = MERCHANT_CATEGORIES.get(event["merchant"]["category_code"], UNKNOWN_CATEGORY)
+    is_decline = "false" if event["response_code"] == APPROVED else "true"
+    line = f'{kept[:-1]},{of_issuer},{category},"is_decline":{is_decline},"card_token":"{token}","arrived_at":{arrived_at}}}'
+    return line, issuer
 
 
 class Days:
@@ -131,7 +139,7 @@ def handler(event, context):
         kinesis = record["kinesis"]
         arrived_at = round(kinesis["approximateArrivalTimestamp"] * 1000)
         try:
-            text = binascii.a2b_base64(kinesis["data"]).decode()
+            text = binascii.a2b_base64(kinesis["data"]).decode().strip()
             authorization = parse(text)
         except (NotAnAuthorization, UnicodeDecodeError) as error:
             reason = str(error) if isinstance(error, NotAnAuthorization) else "no UTF-8"
