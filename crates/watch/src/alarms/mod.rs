@@ -23,7 +23,6 @@ pub use history::{HistoryItem, HistoryKind};
 pub use mute::{MuteRule, MuteSchedule, MuteStatus};
 pub use rule::{AlarmRule, AlarmRuleError};
 pub use store::{ALARMS_MAX, AlarmError, Alarms, AlarmsParts};
-pub use words::timestamp;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 
 use super::definition::{MetricAlarm, Watched};
 use super::{AlarmState, Evaluated, MissingData};
-use millrace_base::{Millis, Scope};
+use millrace_base::{Millis, Scope, calendar};
 use serde_json::{Map, Value, json};
 
 /// An evaluated period: when it began, its value, and of how many samples, where that is known.
@@ -16,8 +16,8 @@ pub(crate) struct Point {
 }
 
 /// `2026-11-21T20:00:00.000+0000`.
-pub fn timestamp(moment: Millis) -> String {
-    written(moment, "%Y-%m-%dT%H:%M:%S%.3f+0000")
+pub(super) fn timestamp(moment: Millis) -> String {
+    calendar::timestamp(moment, "+0000")
 }
 
 fn written(moment: Millis, format: &str) -> String {

@@ -3,11 +3,11 @@
 use super::handle::Logs;
 use super::store::{Group, STREAMS, Store};
 use super::types::{GroupInfo, GroupKey, LogsError, StreamInfo};
+use millrace_base::calendar::DAY_MS;
 use millrace_base::{Millis, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const DAY_MS: Millis = 86_400_000;
 /// The days that CloudWatch keeps logs for.
 const RETENTION_DAYS: &[u32] =
     &[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];

@@ -7,13 +7,13 @@ use super::segment::{Blocks, SegmentInfo, file_name, shared};
 use super::store::{Group, Store, failed};
 use super::types::{EventKey, Found, LogsError, Query, StoredEvent};
 use millrace_base::Millis;
+use millrace_base::calendar::DAY_MS;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
 /// CloudWatch's ceiling of an answer.
 const PAGE_BYTES_MAX: usize = 1 << 20;
-const DAY_MS: Millis = 86_400_000;
 
 impl Store {
     /// The events that a query wants.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::FilterPattern;
+use millrace_base::calendar::DAY_MS;
 use millrace_base::{Clock, Dice, Disk, Millis, Scope};
 use millrace_catalog::Catalog;
 use millrace_testkit::{Call, SimClock, SimDice, SimDisk};
@@ -10,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const NOW: Millis = 1_795_279_662_000;
-const DAY_MS: Millis = 86_400_000;
 
 struct World {
     disk: Arc<SimDisk>,

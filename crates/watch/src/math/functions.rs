@@ -6,6 +6,7 @@ use super::plan::Scene;
 use super::tree::Expr;
 use super::value::{TimeSeries, Value, finite, moments, same_period};
 use millrace_base::Millis;
+use millrace_base::calendar::{DAY_MS, date_of};
 
 /// CloudWatch's ceiling of what a search finds.
 const FOUND_MAX: usize = 500;
@@ -271,10 +272,9 @@ fn reduce_array(name: &str, all: &[TimeSeries]) -> Result<TimeSeries, Wrong> {
 
 /// A part of a moment, in UTC: days of the week from Monday = 1, months from January = 1.
 fn calendar(part: &str, moment: Millis) -> f64 {
-    const DAY_MS: Millis = 86_400_000;
     let day = moment.div_euclid(DAY_MS);
     let second = moment.rem_euclid(DAY_MS) / 1000;
-    let (year, month, date) = civil(day);
+    let (year, month, date) = date_of(day);
     let part = match part {
         "MINUTE" => second / 60 % 60,
         "HOUR" => second / 3600,
@@ -286,18 +286,4 @@ fn calendar(part: &str, moment: Millis) -> f64 {
         _ => moment.div_euclid(1000),
     };
     part as f64
-}
-
-/// Year, month and day of a day since 1970, by the Gregorian calendar's cycle of 400 years.
-pub(super) fn civil(day: i64) -> (i64, i64, i64) {
-    // Years are counted from March, so that a leap day is the last of its year.
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, date)
 }

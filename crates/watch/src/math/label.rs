@@ -1,9 +1,9 @@
 //! What series are called: labels with values in them, such as `[max: ${MAX}] ${PROP('Dim.StreamName')}`.
 
-use super::functions::civil;
 use super::value::TimeSeries;
 use crate::metrics::MetricKey;
 use millrace_base::Millis;
+use millrace_base::calendar::{DAY_MS, date_of};
 
 /// What labels are written with.
 #[derive(Debug, Clone, Copy)]
@@ -96,8 +96,8 @@ impl Labels {
 
     fn time(&self, moment: Millis) -> String {
         let local = moment + self.offset_ms;
-        let (year, month, date) = civil(local.div_euclid(86_400_000));
-        let second = local.rem_euclid(86_400_000) / 1000;
+        let (year, month, date) = date_of(local.div_euclid(DAY_MS));
+        let second = local.rem_euclid(DAY_MS) / 1000;
         let minutes = self.offset_ms.abs() / 60_000;
         let zone = match self.offset_ms {
             0 => "Z".to_owned(),
