@@ -3,6 +3,7 @@
 //! Everything here is a step that a caller takes; the one thread, which refreshes, is started by [`Engine::start`] and only
 //! calls [`Engine::tick`].
 
+use crate::aliases::{self, Aliases, Change};
 use crate::error::Error;
 use crate::find::{self, SearchRequest, Target};
 use crate::index::{Done, Found, Index, META_FILE, Meta, World, Write};
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use millrace_base::{Clock, Dice, Disk, Millis};
 use parking_lot::{Condvar, Mutex, RwLock};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -62,7 +63,9 @@ pub struct Engine {
     world: World,
     dir: PathBuf,
     indices: RwLock<BTreeMap<String, Arc<Index>>>,
-    /// Held while indices are made or deleted.
+    /// Locked behind `indices` where both are.
+    aliases: RwLock<Aliases>,
+    /// Held while indices are made or deleted, and while aliases change.
     changing: Mutex<()>,
     signal: Mutex<Signal>,
     tally: Tally,
@@ -80,10 +83,14 @@ impl Engine {
     pub fn open(parts: Parts) -> Result<Arc<Self>, Error> {
         let world = World { disk: parts.disk, clock: parts.clock, dice: parts.dice };
         world.disk.create_dir(&parts.dir)?;
+        let mut aliases = Aliases::load(&*world.disk, &parts.dir)?;
         let mut indices = BTreeMap::new();
         for uuid in world.disk.list(&parts.dir)? {
             let dir = parts.dir.join(&uuid);
-            if !world.disk.list(&dir)?.iter().any(|name| name == META_FILE) {
+            if uuid.starts_with(aliases::FILE) {
+                continue;
+            }
+            if aliases.removed.contains(&uuid) || !world.disk.list(&dir)?.iter().any(|name| name == META_FILE) {
                 // A creation or a deletion that a crash cut short.
                 world.disk.remove_dir(&dir)?;
                 continue;
@@ -91,10 +98,13 @@ impl Engine {
             let index = Index::open(world.clone(), &dir)?;
             indices.insert(index.meta.name.clone(), index);
         }
+        aliases.removed.clear();
+        aliases.retain(|name| indices.contains_key(name));
         Ok(Arc::new(Self {
             world,
             dir: parts.dir,
             indices: RwLock::new(indices),
+            aliases: RwLock::new(aliases),
             changing: Mutex::new(()),
             signal: Mutex::new(Signal::default()),
             tally: Tally::default(),
@@ -146,20 +156,25 @@ impl Engine {
         indices.iter().filter_map(|index| index.tick(now)).min()
     }
 
-    /// True when there is such an index.
+    /// True when there is such an index, or an alias.
     pub fn has_index(&self, name: &str) -> bool {
-        self.indices.read().contains_key(name)
+        self.indices.read().contains_key(name) || self.aliases.read().contains(name)
     }
 
-    /// Makes an index from the body of `PUT /{index}`: `mappings` and `settings`.
+    /// Makes an index from the body of `PUT /{index}`: `mappings`, `settings` and `aliases`.
     pub fn create_index(&self, name: &str, body: &Value) -> Result<(), Error> {
         names::check(name)?;
         let (settings, mappings) = read_create(body)?;
+        let changes = aliases::read_created(name, &body["aliases"])?;
         let _changing = self.changing.lock();
         if let Some(existing) = self.indices.read().get(name) {
             return Err(Error::index_exists(name, &existing.meta.uuid));
         }
-        self.add(name, settings, mappings).map(drop)
+        if self.aliases.read().contains(name) {
+            return Err(Error::invalid_index_name(name, "already exists as alias"));
+        }
+        self.add(name, settings, mappings)?;
+        if changes.is_empty() { Ok(()) } else { self.change_aliases(&changes) }
     }
 
     fn add(&self, name: &str, settings: Map<String, Value>, mappings: Mappings) -> Result<Arc<Index>, Error> {
@@ -177,37 +192,158 @@ impl Engine {
     /// Deletes the indices of an expression. A name that is not there is an error, a pattern without matches is none.
     pub fn delete_index(&self, expression: &str) -> Result<(), Error> {
         let _changing = self.changing.lock();
-        for index in self.resolve(expression, false)? {
+        for index in self.concrete(expression)? {
             self.indices.write().remove(&index.meta.name);
-            let dir = self.dir.join(&index.meta.uuid);
-            // Without this file the folder is garbage, whatever else is still in it.
-            self.world.disk.remove(&dir.join(META_FILE))?;
-            self.world.disk.sync_dir(&dir)?;
-            self.world.disk.remove_dir(&dir)?;
+            self.remove_folder(&index.meta.uuid)?;
+            let mut aliases = self.aliases.read().clone();
+            aliases.forget(&index.meta.name);
+            if aliases != *self.aliases.read() {
+                aliases.save(&*self.world.disk, &self.dir)?;
+                *self.aliases.write() = aliases;
+            }
         }
         Ok(())
     }
 
+    fn remove_folder(&self, uuid: &str) -> Result<(), Error> {
+        let dir = self.dir.join(uuid);
+        // Without this file the folder is garbage, whatever else is still in it.
+        self.world.disk.remove(&dir.join(META_FILE))?;
+        self.world.disk.sync_dir(&dir)?;
+        Ok(self.world.disk.remove_dir(&dir)?)
+    }
+
+    /// Carries out the actions of `POST /_aliases` in one step: readers and writers see all of them or none, also after a
+    /// crash.
+    pub fn update_aliases(&self, body: &Value) -> Result<(), Error> {
+        let _changing = self.changing.lock();
+        let expand = |text: &str| {
+            let found = self.concrete(text)?;
+            Ok(found.iter().map(|index| index.meta.name.clone()).collect())
+        };
+        self.change_aliases(&aliases::read_actions(body, expand)?)
+    }
+
+    /// Gives the indices of an expression one more name, by the body of `PUT /{index}/_alias/{alias}`.
+    pub fn put_alias(&self, expression: &str, alias: &str, body: &Value) -> Result<(), Error> {
+        let _changing = self.changing.lock();
+        let found = self.concrete(expression)?;
+        let changes = found.iter().map(|index| aliases::read_one(&index.meta.name, alias, body));
+        self.change_aliases(&changes.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// Takes names from the indices of an expression; that none has one of them is an error.
+    pub fn delete_alias(&self, expression: &str, aliases: &str) -> Result<(), Error> {
+        let _changing = self.changing.lock();
+        let found = self.concrete(expression)?;
+        let names = names::resolve(aliases, &mut self.aliases.read().names(), true)?;
+        let missing = || Error::aliases_not_found(aliases);
+        let mut changes = Vec::new();
+        for alias in names {
+            let members = self.aliases.read().indices(&alias).map(str::to_owned).collect::<Vec<_>>();
+            let of = found.iter().filter(|index| members.contains(&index.meta.name));
+            changes.extend(of.map(|index| {
+                let (index, alias) = (index.meta.name.clone(), alias.clone());
+                Change::Remove { index, alias, must_exist: true }
+            }));
+        }
+        if changes.is_empty() { Err(missing()) } else { self.change_aliases(&changes) }
+    }
+
+    /// The aliases of some indices, as `GET /{index}/_alias/{aliases}` shows them; none for all. A name without an alias is
+    /// an error.
+    pub fn aliases(&self, expression: &str, wanted: Option<&str>) -> Result<Value, Error> {
+        let found = self.resolve(expression, false)?;
+        let all = self.aliases.read().clone();
+        let names = match wanted {
+            None => None,
+            Some(wanted) => {
+                let named = names::resolve(wanted, &mut all.names(), false);
+                Some(named.map_err(|_| Error::aliases_not_found(wanted))?)
+            }
+        };
+        let mut out = Map::new();
+        for index in found {
+            let mut of = all.of_index(&index.meta.name);
+            if let (Some(names), Some(of)) = (&names, of.as_object_mut()) {
+                of.retain(|alias, _| names.contains(alias));
+            }
+            if names.is_none() || of.as_object().is_some_and(|of| !of.is_empty()) {
+                out.insert(index.meta.name.clone(), json!({ "aliases": of }));
+            }
+        }
+        Ok(Value::Object(out))
+    }
+
+    /// Makes changes durable, then seen. The caller holds `changing`.
+    fn change_aliases(&self, changes: &[Change]) -> Result<(), Error> {
+        let mut next = self.aliases.read().clone();
+        let removed = next.apply(changes, |name| self.indices.read().contains_key(name))?;
+        let uuid = |name: &String| self.indices.read().get(name).map(|index| index.meta.uuid.clone());
+        let uuids: Vec<String> = removed.iter().filter_map(uuid).collect();
+        next.removed.clone_from(&uuids);
+        next.save(&*self.world.disk, &self.dir)?;
+        {
+            let (mut indices, mut aliases) = (self.indices.write(), self.aliases.write());
+            indices.retain(|name, _| !removed.contains(name));
+            next.removed.clear();
+            *aliases = next;
+        }
+        // What fails here is done at the next start.
+        uuids.iter().try_for_each(|uuid| self.remove_folder(uuid))
+    }
+
+    /// The index that is read under a name of its own or an alias.
     fn index(&self, name: &str) -> Result<Arc<Index>, Error> {
-        self.indices.read().get(name).cloned().ok_or_else(|| Error::index_not_found(name))
+        let indices = self.indices.read();
+        let aliases = self.aliases.read();
+        let name = aliases.only_index(name)?.unwrap_or(name);
+        indices.get(name).cloned().ok_or_else(|| Error::index_not_found(name))
+    }
+
+    /// The index that is written under a name of its own or an alias.
+    fn written(&self, name: &str) -> Result<Option<Arc<Index>>, Error> {
+        let indices = self.indices.read();
+        let aliases = self.aliases.read();
+        Ok(indices.get(aliases.write_index(name)?.unwrap_or(name)).cloned())
     }
 
     fn index_or_create(&self, name: &str) -> Result<Arc<Index>, Error> {
-        if let Ok(index) = self.index(name) {
+        if let Some(index) = self.written(name)? {
             return Ok(index);
         }
         names::check(name)?;
         let _changing = self.changing.lock();
-        match self.index(name) {
-            Ok(index) => Ok(index),
-            Err(_) => self.add(name, Map::new(), Mappings::default()),
+        match self.written(name)? {
+            Some(index) => Ok(index),
+            None => self.add(name, Map::new(), Mappings::default()),
         }
     }
 
-    /// The indices of an expression: names and patterns with commas between, `-` in front of what is left out, `_all`.
+    /// The indices of an expression: names, aliases and patterns with commas between, `-` in front of what is left out,
+    /// `_all`.
     fn resolve(&self, expression: &str, ignore_unavailable: bool) -> Result<Vec<Arc<Index>>, Error> {
         let indices = self.indices.read();
-        let names = names::resolve(expression, &mut indices.keys().map(String::as_str), ignore_unavailable)?;
+        let aliases = self.aliases.read();
+        let mut known = indices.keys().map(String::as_str).chain(aliases.names());
+        let names = names::resolve(expression, &mut known, ignore_unavailable)?;
+        let concrete = |name: &String| match aliases.contains(name) {
+            true => aliases.indices(name).map(str::to_owned).collect(),
+            false => vec![name.clone()],
+        };
+        let chosen: BTreeSet<String> = names.iter().flat_map(concrete).collect();
+        Ok(chosen.iter().filter_map(|name| indices.get(name).cloned()).collect())
+    }
+
+    /// The indices of an expression in which aliases are refused.
+    fn concrete(&self, expression: &str) -> Result<Vec<Arc<Index>>, Error> {
+        let indices = self.indices.read();
+        if let Some(alias) = expression.split(',').find(|part| self.aliases.read().contains(part)) {
+            return Err(Error::illegal_argument(format!(
+                "The provided expression [{alias}] matches an alias, specify the corresponding concrete indices instead."
+            )));
+        }
+        let names = names::resolve(expression, &mut indices.keys().map(String::as_str), false)?;
         Ok(names.iter().filter_map(|name| indices.get(name).cloned()).collect())
     }
 
@@ -330,9 +466,10 @@ impl Engine {
 
     /// Mappings and settings of some indices, as `GET /{index}` shows them.
     pub fn describe(&self, expression: &str) -> Result<Value, Error> {
+        let aliases = self.aliases.read().clone();
         self.of_each(expression, |index| {
             json!({
-                "aliases": {}, "mappings": index.mappings().to_json(),
+                "aliases": aliases.of_index(&index.meta.name), "mappings": index.mappings().to_json(),
                 "settings": {"index": settings_json(&index.meta)},
             })
         })
@@ -387,8 +524,8 @@ fn read_create(body: &Value) -> Result<(Map<String, Value>, Mappings), Error> {
         match key.as_str() {
             "settings" => read_settings("", value, &mut settings)?,
             "mappings" => mappings = Mappings::from_json(value)?,
-            "aliases" if value.as_object().is_some_and(Map::is_empty) => {}
-            "aliases" => return Err(Error::not_supported("[aliases] of an index")),
+            // Read by whoever names the index.
+            "aliases" => {}
             other => return Err(Error::parsing(format!("unknown key [{other}] for create index"))),
         }
     }

@@ -83,6 +83,17 @@ impl Error {
         Self::new(400, "invalid_index_name_exception", format!("Invalid index name [{name}], {why}")).at(name)
     }
 
+    /// An alias that an index is called.
+    pub fn invalid_alias_name(name: &str) -> Self {
+        let reason = format!("Invalid alias name [{name}]: an index exists with the same name as the alias");
+        Self::new(400, "invalid_alias_name_exception", reason).at(name)
+    }
+
+    /// There is no such alias.
+    pub fn aliases_not_found(name: &str) -> Self {
+        Self::new(404, "aliases_not_found_exception", format!("aliases [{name}] missing"))
+    }
+
     /// The document is not there (of an update).
     pub fn document_missing(index: &str, id: &str) -> Self {
         Self::new(404, "document_missing_exception", format!("[{id}]: document missing")).at(index)

@@ -4,6 +4,7 @@
 //! found. [`Engine`] holds many indices; bodies and answers are OpenSearch's JSON.
 
 mod aggs;
+mod aliases;
 mod analysis;
 mod bulk;
 mod date;
