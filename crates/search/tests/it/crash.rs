@@ -116,6 +116,29 @@ fn a_deleted_index_stays_deleted() {
 }
 
 #[test]
+fn an_index_that_gave_its_name_to_an_alias_stays_swapped() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = open(home.path());
+    engine.index_docs("view", [doc(1)]).unwrap();
+    engine.index_docs("view-2", [doc(2), doc(3)]).unwrap();
+    let swap = json!({"actions": [
+        {"remove_index": {"index": "view"}}, {"add": {"index": "view-2", "alias": "view"}},
+    ]});
+    engine.update_aliases(&swap).unwrap();
+    engine.index_docs("view", [doc(4)]).unwrap();
+    drop(engine);
+    let engine = open(home.path());
+    engine.refresh("view").unwrap();
+    assert_eq!(engine.count("view", &json!({}), false).unwrap()["count"], 3);
+    assert_eq!(engine.aliases("_all", Some("view")).unwrap(), json!({"view-2": {"aliases": {"view": {}}}}));
+    assert!(engine.delete_index("view").unwrap_err().reason.contains("matches an alias"));
+    engine.delete_index("view-2").unwrap();
+    assert!(!engine.has_index("view"));
+    drop(engine);
+    assert!(!open(home.path()).has_index("view"));
+}
+
+#[test]
 fn what_a_rolled_translog_forgot_is_durable_in_segments() {
     let (home, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let engine = open(home.path());
