@@ -4,4 +4,9 @@
 // `path` (what is behind the view's name in the address) and `query`.
 
 export const VIEWS = [
+  { name: 'pipeline', title: 'Pipeline', key: 'p', load: () => import('./views/pipeline.js') },
+  { name: 'streams', title: 'Streams', key: 's', load: () => import('./views/streams.js') },
+  { name: 'jobs', title: 'Jobs', key: 'j', load: () => import('./views/jobs.js') },
+  { name: 'sql', title: 'SQL', key: 'q', load: () => import('./views/sql.js') },
+  { name: 'alarms', title: 'Alarms', key: 'a', load: () => import('./views/alarms.js') },
 ];

@@ -16,6 +16,7 @@ const JSON_SERVICES = {
   kms: ['TrentService', '1.1'],
   logs: ['Logs_20140328', '1.1'],
   sqs: ['AmazonSQS', '1.0'],
+  kinesisanalyticsv2: ['KinesisAnalytics_20180523', '1.1', 'kinesisanalytics'],
   cloudwatch: ['GraniteServiceVersion20100801', '1.0', 'monitoring'],
 };
 

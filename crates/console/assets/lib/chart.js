@@ -4,16 +4,18 @@
 //       { label: 'in', series: series.in, color: '--line-1', gaps: 0 },
 //     ]} start=${start} end=${end} limits=${[{ value: 5, label: 'threshold' }]} />`
 //
-// `gaps`: what a second without a value counts; leave it out and the line breaks off there. Figures appear under the pointer,
-// the last ones in the legend otherwise.
+// `gaps`: what a second without a value counts; leave it out and the line breaks off there. The legend has the figures under the
+// pointer, else the last ones.
 
 import uPlot from '../vendor/uplot/uPlot.esm.js';
-import { count } from './format.js';
-import { html, useEffect, useRef } from './html.js';
+import { bytes, count } from './format.js';
+import { html, useEffect, useRef, useState } from './html.js';
 import { color, useDark } from './theme.js';
 
 export const LINES = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6'];
 const AXIS_FONT = '11px system-ui, sans-serif';
+/** Steps of an axis of bytes. */
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** All lines over one list of times. */
 function aligned(lines, start, end, period) {
@@ -53,7 +55,7 @@ function drawLimits(limits) {
   };
 }
 
-function options({ width, height, lines, format, limits, fill, min }) {
+function options({ width, height, lines, format, limits, fill, min, onPointer }) {
   const [grid, text] = [color('--rule'), color('--faint')];
   const axis = { stroke: text, font: AXIS_FONT, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
   const bounds = (_, low, high) => {
@@ -66,15 +68,15 @@ function options({ width, height, lines, format, limits, fill, min }) {
     width,
     height,
     cursor: { points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'millrace' } },
-    legend: { live: true, markers: { width: 2 } },
+    legend: { show: false },
     padding: [8, 8, 0, 0],
     scales: { x: { time: true }, y: { range: bounds } },
     axes: [
       { ...axis, size: 24, space: 70, values: (_, splits) => splits.map((time) => clockOf(time, splits)) },
-      { ...axis, size: 58, space: 28, values: (_, splits) => splits.map(format) },
+      { ...axis, size: 58, space: 28, values: (_, splits) => splits.map(format), ...(format === bytes ? { incrs: POWERS } : {}) },
     ],
     series: [
-      { value: (_, time) => (time ? new Date(time * 1000).toLocaleTimeString('en-GB') : 'now') },
+      {},
       ...lines.map((line, index) => {
         const stroke = color(line.color ?? LINES[index % LINES.length]);
         return {
@@ -84,15 +86,10 @@ function options({ width, height, lines, format, limits, fill, min }) {
           points: { show: false },
           spanGaps: false,
           fill: fill && index === 0 ? stroke.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.12)') : undefined,
-          value: (plot, value) => {
-            // Without a pointer the last figures stand there.
-            const shown = value ?? (plot.cursor.idx == null ? plot.data[index + 1]?.findLast((each) => each !== null) : null);
-            return shown == null ? '–' : format(shown);
-          },
         };
       }),
     ],
-    hooks: { draw: [drawLimits(limits)] },
+    hooks: { draw: [drawLimits(limits)], setCursor: [(plot) => onPointer(plot.cursor.idx ?? null)] },
   };
 }
 
@@ -101,16 +98,34 @@ function clockOf(time, splits) {
   return splits.length > 1 && splits[1] - splits[0] < 60 ? text : text.slice(0, 5);
 }
 
+/** What each line says under the pointer, or at its end. */
+function Legend({ lines, data, at, format, limits }) {
+  const time = at === null ? null : data[0]?.[at];
+  const shown = (index) => {
+    const column = data[index + 1] ?? [];
+    const value = at === null ? column.findLast((each) => each !== null) : column[at];
+    return value === null || value === undefined ? '–' : format(value);
+  };
+  return html`<div class="legend">
+    ${lines.map((line, index) => html`<span key=${line.label} class="legend-line">
+      <i style=${{ background: `var(${line.color ?? LINES[index % LINES.length]})` }} />${line.label} <b>${shown(index)}</b></span>`)}
+    ${limits.filter((limit) => limit.label).map((limit) => html`<span key=${limit.label} class="legend-line"><i class="dashed" />${limit.label} <b>${format(limit.value)}</b></span>`)}
+    ${time && html`<span class="faint">${new Date(time * 1000).toLocaleTimeString('en-GB')}</span>`}
+  </div>`;
+}
+
 /** Lines over time. Its width is its place's. */
 export function Chart({ lines, start, end, period = 1, height = 140, format = count, limits = [], fill = true, min, label }) {
   const [place, plot, shownLimits] = [useRef(), useRef(), useRef()];
+  const [at, setAt] = useState(null);
   const dark = useDark();
   shownLimits.current = limits;
   const shape = lines.map((line) => `${line.label}${line.color ?? ''}`).join('|');
+  const data = end ? aligned(lines, start, end, period) : [[]];
   useEffect(() => {
     const width = () => Math.max(160, place.current?.clientWidth ?? 160);
     plot.current = new uPlot(
-      options({ width: width(), height, lines, format, limits: shownLimits, fill, min }), [[], ...lines.map(() => [])], place.current,
+      options({ width: width(), height, lines, format, limits: shownLimits, fill, min, onPointer: setAt }), [[], ...lines.map(() => [])], place.current,
     );
     const sizes = new ResizeObserver(() => plot.current?.setSize({ width: width(), height }));
     sizes.observe(place.current);
@@ -122,10 +137,13 @@ export function Chart({ lines, start, end, period = 1, height = 140, format = co
   }, [shape, height, dark, min]);
   useEffect(() => {
     if (!plot.current || !end) return;
-    plot.current.setData(aligned(lines, start, end, period), false);
+    plot.current.setData(data, false);
     plot.current.setScale('x', { min: start, max: end });
-  });
-  return html`<div class="chart" ref=${place} role="img" aria-label=${label ?? `Chart: ${lines.map((line) => line.label).join(', ')}`} />`;
+  }, [end, start, shape, height, dark, data[0].length, lines.map((line) => line.series?.values.length).join()]);
+  return html`<div class="chart" role="img" aria-label=${label ?? `Chart: ${lines.map((line) => line.label).join(', ')}`}>
+    <div ref=${place} />
+    <${Legend} lines=${lines} data=${data} at=${at} format=${format} limits=${limits} />
+  </div>`;
 }
 
 /** A small line without axes, for tables and tiles. */
