@@ -12,6 +12,7 @@
 use crate::identities::key as place;
 use crate::secret::Vault;
 use crate::session::{SESSIONS, Session};
+use crate::uses::Uses;
 use crate::{Identities, IdentityError, Principal, PrincipalKind, Secret, SessionLimits, User};
 use millrace_base::{Millis, Scope};
 use parking_lot::{Mutex, RwLock};
@@ -79,6 +80,7 @@ pub(crate) struct Keys {
     known: Mutex<Known>,
     roots: RwLock<HashMap<String, Arc<Key>>>,
     vault: OnceLock<Vault>,
+    pub(crate) uses: Uses,
 }
 
 #[derive(Default)]

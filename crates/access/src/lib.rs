@@ -20,6 +20,7 @@ mod managed;
 mod policy;
 mod principal;
 mod profile;
+mod resource_policies;
 mod role;
 mod sealed;
 mod secret;
@@ -29,6 +30,7 @@ mod streams;
 pub mod tls;
 mod user;
 mod user_policies;
+mod uses;
 
 pub use document::{Kind as DocumentKind, check as check_document};
 pub use error::IdentityError;
@@ -43,9 +45,11 @@ pub use policy::{
 };
 pub use principal::{Principal, PrincipalKind, SessionLimits};
 pub use profile::{Profile, profiles, write_profiles};
+pub use resource_policies::ResourcePolicies;
 pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
 pub use sealed::{SealedDisk, SealedValues};
 pub use secret::Secret;
 pub use session::{Credentials, Identity, SessionRequest, TEMPORARY};
 pub use streams::{StreamSeal, StreamSealError, StreamSeals};
 pub use user::{AccessKey, NewAccessKey, NewUser, User};
+pub use uses::KeyUse;

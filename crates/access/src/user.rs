@@ -197,7 +197,8 @@ impl Identities {
             user.keys.remove(at);
             Ok(())
         };
-        self.change(USERS, &key(account, name), || no_user(name), change).map(drop)
+        self.change(USERS, &key(account, name), || no_user(name), change)?;
+        self.forget_use(id)
     }
 }
 

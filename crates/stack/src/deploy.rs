@@ -9,7 +9,7 @@ use crate::StackError;
 use crate::bind::{Bound, BoundResource, StackName};
 use crate::diff::{Action, Plan, decide, same_name};
 use crate::error::Problem;
-use crate::resource::{Context, Created, Progress, ResourceError, ResourceType, Status, Updated};
+use crate::resource::{Anybody, Approver, Context, Created, Progress, ResourceError, ResourceType, Status, Updated};
 use crate::state::{ResourceState, StackState, StackStatus};
 use crate::template::{Policy, Template};
 use crate::undo::Done;
@@ -43,6 +43,7 @@ pub(crate) type Tell<'a> = &'a (dyn Fn(&Progress) + Send + Sync);
 /// One deploy on its way.
 pub(crate) struct Run<'a> {
     pub(crate) deployer: &'a Deployer,
+    approver: &'a dyn Approver,
     pub(crate) scope: Scope,
     pub(crate) state: StackState,
     pub(crate) tell: Tell<'a>,
@@ -101,6 +102,19 @@ impl Deployer {
         parameters: &BTreeMap<String, String>,
         tell: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<Deployed, StackError> {
+        self.deploy_as(&Anybody, scope, name, template, parameters, tell).await
+    }
+
+    /// [`Deployer::deploy`] for somebody who may not do everything.
+    pub async fn deploy_as(
+        &self,
+        approver: &dyn Approver,
+        scope: &Scope,
+        name: &str,
+        template: &Template,
+        parameters: &BTreeMap<String, String>,
+        tell: Tell<'_>,
+    ) -> Result<Deployed, StackError> {
         let _alone = self.alone(scope, name)?;
         let loaded = StackState::load(&self.catalog, scope, name)?;
         let first = loaded.as_ref().is_none_or(|state| state.resources.is_empty());
@@ -110,7 +124,8 @@ impl Deployer {
         state.description = template.description().map(str::to_owned);
         state.parameters = bound.parameters_shown.clone();
         state.save(&self.catalog, scope)?;
-        let mut run = Run { deployer: self, scope: scope.clone(), state, tell, done: Vec::new(), changes: Vec::new() };
+        let (scope, done, changes) = (scope.clone(), Vec::new(), Vec::new());
+        let mut run = Run { deployer: self, approver, scope, state, tell, done, changes };
         if let Err(failure) = run.apply(&bound).await {
             return Err(run.undo(failure, first).await);
         }
@@ -134,7 +149,8 @@ impl Deployer {
             return Err(StackError::NoStack(name.to_owned()));
         };
         state.status = StackStatus::DeleteInProgress;
-        let mut run = Run { deployer: self, scope: scope.clone(), state, tell, done: Vec::new(), changes: Vec::new() };
+        let (approver, scope, done, changes) = (&Anybody, scope.clone(), Vec::new(), Vec::new());
+        let mut run = Run { deployer: self, approver, scope, state, tell, done, changes };
         while let Some(resource) = run.state.resources.pop() {
             let kept = resource.deletion != Policy::Delete && resource.is_there();
             match kept {
@@ -144,7 +160,7 @@ impl Deployer {
         }
         run.save()?;
         run.sweep(name).await?;
-        run.state.forget(&self.catalog, scope)?;
+        run.state.forget(&self.catalog, &run.scope)?;
         Ok(())
     }
 
@@ -295,7 +311,11 @@ impl Run<'_> {
         self.tell(&state, Status::CreateInProgress, None);
         self.state.set(state.clone());
         self.save()?;
-        match adapter.create(&context, &state.properties).await {
+        let made = match self.approver.approve(&resource.type_name, &context, &state.properties) {
+            Ok(()) => adapter.create(&context, &state.properties).await,
+            Err(refused) => Err(refused),
+        };
+        match made {
             Ok(created) => {
                 complete(&mut state, created, Status::CreateComplete);
                 self.tell(&state, Status::CreateComplete, None);
@@ -324,7 +344,11 @@ impl Run<'_> {
         new: Value,
     ) -> Result<(), StackError> {
         self.tell(&there, Status::UpdateInProgress, None);
-        match adapter.update(&context, &there.physical_id, &there.properties, &new).await {
+        let changed = match self.approver.approve(&resource.type_name, &context, &new) {
+            Ok(()) => adapter.update(&context, &there.physical_id, &there.properties, &new).await,
+            Err(refused) => Err(refused),
+        };
+        match changed {
             Ok(Updated::InPlace(created)) => {
                 let mut state = there.clone();
                 state.properties = new;

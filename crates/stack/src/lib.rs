@@ -28,7 +28,7 @@ pub use deploy::{Deployed, Deployer};
 pub use diff::{Action, Plan, Step};
 pub use error::{Problem, StackError};
 pub use node::{Node, Place, Value};
-pub use resource::{Context, Created, Progress, ResourceError, ResourceType, Status, Updated};
+pub use resource::{Anybody, Approver, Context, Created, Progress, ResourceError, ResourceType, Status, Updated};
 pub use schema::supported_types;
 pub use state::{ResourceState, StackState, StackStatus};
 pub use template::Template;

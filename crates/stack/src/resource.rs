@@ -105,6 +105,21 @@ pub trait ResourceType: Send + Sync {
     async fn exists(&self, ctx: &Context, physical_id: &str, properties: &Value) -> Result<bool, ResourceError>;
 }
 
+/// Says whether whoever deploys may have a resource as it is to be.
+pub trait Approver: Send + Sync {
+    /// Asked right before a resource is created or changed; its properties have no references left.
+    fn approve(&self, type_name: &str, ctx: &Context, properties: &Value) -> Result<(), ResourceError>;
+}
+
+/// Whoever it is may do everything.
+pub struct Anybody;
+
+impl Approver for Anybody {
+    fn approve(&self, _: &str, _: &Context, _: &Value) -> Result<(), ResourceError> {
+        Ok(())
+    }
+}
+
 /// What happens to a resource, in CloudFormation's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

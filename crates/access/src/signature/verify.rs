@@ -62,7 +62,11 @@ impl Verifier {
         let found = self.identities.key(access_key_id)?;
         let found = found.filter(|key| key.secret.is(secret)).ok_or(SignatureError::UnknownKey)?;
         match found.state(self.clock.now()) {
-            KeyState::Active => Ok(found),
+            KeyState::Active => {
+                // A password is for no service and no region.
+                self.identities.note_use(&found, "N/A", "N/A");
+                Ok(found)
+            }
             KeyState::Inactive => Err(SignatureError::UnknownKey),
             KeyState::Expired => Err(SignatureError::ExpiredToken),
         }
@@ -95,6 +99,7 @@ impl Verifier {
         let payload_hash = hash.finish(head)?;
         let signing_key = self.signing_key(claim, &key.secret);
         check(head, claim, PathRule::of_service(&claim.service), &signing_key, &payload_hash)?;
+        self.identities.note_use(key, &claim.service, &claim.region);
         match Streaming::of(&payload_hash, is_s3)? {
             None => Ok(Body { payload: body, trailers: Vec::new() }),
             Some(streaming) => {
