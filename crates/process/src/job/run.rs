@@ -35,6 +35,8 @@ pub struct Stop(Arc<Stopping>);
 #[derive(Debug, Default)]
 struct Stopping {
     is_stopped: AtomicBool,
+    /// Why the job may run no longer.
+    denied: Mutex<Option<String>>,
     /// The way to the trunk of the running job. Weak, so that the trunk sees when its lanes are gone.
     trunk: Mutex<Weak<SyncSender<Message>>>,
 }
@@ -52,6 +54,12 @@ impl Stop {
             // A full channel means that the trunk is awake; it looks after every message.
             let _ = trunk.try_send(Message::Look);
         }
+    }
+
+    /// Ends the job that runs now as one that may no longer do what it does: without a checkpoint, by [`JobError::Graph`] with
+    /// this reason. The stop stays open.
+    pub fn deny(&self, reason: String) {
+        *self.0.denied.lock() = Some(reason);
     }
 
     /// Whether it was asked to stop.
@@ -187,6 +195,8 @@ impl Driver<'_> {
         let interval = self.job.interval_ms.or((!self.job.bounded).then_some(DEFAULT_INTERVAL_MS));
         let mut due = interval.map(|interval| clock.now() + interval);
         let mut reported = clock.now();
+        // What was said to a job before this one.
+        options.stop.0.denied.lock().take();
         loop {
             let asleep = due.map_or(LOOK_MS, |due| (due - clock.now()).clamp(0, LOOK_MS));
             // Asked to stop before its channel was known, it must not wait for a word.
@@ -195,6 +205,9 @@ impl Driver<'_> {
                 Ok(Message::Barrier(..)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(message) => drop(self.take(message)?),
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+            if let Some(reason) = options.stop.0.denied.lock().take() {
+                return Err(JobError::Graph(reason));
             }
             let now = clock.now();
             let ended = self.is_over();

@@ -231,13 +231,10 @@ impl Topics {
     ) -> Result<(), TopicError> {
         let is_notification = header(message, MESSAGE_TYPE).as_deref() == Some(NOTIFICATION);
         let queue = subscription.dead_letter_queue().filter(|_| is_notification);
-        self.shared.tallies.note(&subscription.topic, |tally| {
-            tally.failed += 1;
-            tally.redriven += u64::from(queue.is_some());
-        });
+        self.shared.tallies.note(&subscription.topic, |tally| tally.failed += 1);
         let Some(queue) = queue else { return Ok(()) };
         let letter = with_reason(NewMessage::of(message.body.clone()), &why.code, &why.reason);
-        self.bury_in(&queue, vec![letter]).await
+        self.bury_in(&subscription.topic, &queue, vec![letter]).await
     }
 }
 

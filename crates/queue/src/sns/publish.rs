@@ -239,22 +239,34 @@ impl Topics {
     }
 
     async fn bury(&self, live: &Live, copies: Vec<NewMessage>, (code, reason): (&str, &str)) -> Result<(), TopicError> {
-        let dead_letter_queue = live.subscription.dead_letter_queue();
-        self.shared.tallies.note(&live.subscription.topic, |tally| {
-            tally.failed += copies.len() as u64;
-            tally.redriven += if dead_letter_queue.is_some() { copies.len() as u64 } else { 0 };
-        });
-        let Some(queue) = dead_letter_queue else { return Ok(()) };
+        let topic = &live.subscription.topic;
+        self.shared.tallies.note(topic, |tally| tally.failed += copies.len() as u64);
+        let Some(queue) = live.subscription.dead_letter_queue() else { return Ok(()) };
         let copies = copies.into_iter().map(|copy| with_reason(copy, code, reason)).collect();
-        self.bury_in(&queue, copies).await
+        self.bury_in(topic, &queue, copies).await
     }
 
-    /// Puts messages that cannot be delivered into a dead-letter queue; one that is gone takes nothing.
-    pub(super) async fn bury_in(&self, queue: &QueueKey, messages: Vec<NewMessage>) -> Result<(), TopicError> {
-        match self.shared.queues.send(queue, messages).await {
-            Err(error) if !is_subscribers_fault(&error) => Err(error.into()),
-            _ => Ok(()),
-        }
+    /// Puts messages that cannot be delivered into a dead-letter queue; one that is gone, or whose policy does not let the
+    /// topic in, takes nothing.
+    pub(super) async fn bury_in(
+        &self,
+        topic: &TopicKey,
+        queue: &QueueKey,
+        messages: Vec<NewMessage>,
+    ) -> Result<(), TopicError> {
+        let count = messages.len() as u64;
+        let taken = match self.permitted(topic, &queue.arn().to_string()) {
+            Err(_) => false,
+            Ok(()) => match self.shared.queues.send(queue, messages).await {
+                Err(error) if !is_subscribers_fault(&error) => return Err(error.into()),
+                sent => sent.is_ok(),
+            },
+        };
+        self.shared.tallies.note(topic, |tally| match taken {
+            true => tally.redriven += count,
+            false => tally.redrive_failed += count,
+        });
+        Ok(())
     }
 }
 

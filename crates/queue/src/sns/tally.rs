@@ -19,6 +19,8 @@ pub struct Tally {
     pub filtered_out: u64,
     /// `NumberOfNotificationsRedrivenToDlq`.
     pub redriven: u64,
+    /// `NumberOfNotificationsFailedToRedriveToDlq`.
+    pub redrive_failed: u64,
 }
 
 /// The tallies of all topics.

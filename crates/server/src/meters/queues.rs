@@ -33,6 +33,7 @@ measures! {
         Failed "NumberOfNotificationsFailed" COUNT,
         FilteredOut "NumberOfNotificationsFilteredOut" COUNT,
         Redriven "NumberOfNotificationsRedrivenToDlq" COUNT,
+        RedriveFailed "NumberOfNotificationsFailedToRedriveToDlq" COUNT,
     }
 }
 
@@ -117,6 +118,7 @@ impl QueueMeter {
                 (M::Failed, moved(tally.failed, last.failed)),
                 (M::FilteredOut, moved(tally.filtered_out, last.filtered_out)),
                 (M::Redriven, moved(tally.redriven, last.redriven)),
+                (M::RedriveFailed, moved(tally.redrive_failed, last.redrive_failed)),
             ] {
                 if count > 0 {
                     sheet.count_many(measure, 1.0, count);
