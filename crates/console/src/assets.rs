@@ -35,6 +35,7 @@ const FILES: &[Source] = files! {
     "lib/search.js"
     "lib/session.js"
     "lib/sign.js"
+    "lib/tables.js"
     "lib/theme.js"
     "lib/topology.js"
     "lib/ui.js"

@@ -108,5 +108,18 @@ export function latest(series, { end, within = 15 } = {}) {
   return end !== undefined && series.times.at(-1) < end - within ? undefined : series.values.at(-1);
 }
 
+/** The same in steps of so many seconds, each a second's mean: a small line that is not all edges. */
+export function calm(series, seconds) {
+  if (!series?.times.length) return series;
+  const steps = new Map();
+  series.times.forEach((time, index) => {
+    const step = Math.floor(time / seconds) * seconds;
+    steps.set(step, (steps.get(step) ?? 0) + series.values[index] / seconds);
+  });
+  // The last step is not over yet.
+  const whole = [...steps].slice(0, -1);
+  return { times: whole.map(([time]) => time), values: whole.map(([, value]) => value) };
+}
+
 /** All that was counted in the window. */
 export const total = (series) => (series?.times.length ? series.values.reduce((sum, value) => sum + value, 0) : undefined);

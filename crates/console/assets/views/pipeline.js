@@ -2,11 +2,11 @@
 
 import { aws, all } from '../lib/aws.js';
 import { Spark } from '../lib/chart.js';
-import { count, duration, rate } from '../lib/format.js';
+import { bytes, count, duration, rate } from '../lib/format.js';
 import { Graph } from '../lib/graph.js';
 import { html, useMemo, useRef } from '../lib/html.js';
 import { useLive } from '../lib/live.js';
-import { latest, metric, perSecond, total, useMetrics } from '../lib/metrics.js';
+import { calm, latest, metric, perSecond, total, useMetrics } from '../lib/metrics.js';
 import { own } from '../lib/millrace.js';
 import { href } from '../lib/route.js';
 import { PLACES, topology } from '../lib/topology.js';
@@ -17,6 +17,8 @@ const SIZE = { width: 208, height: 88 };
 /** A delay that people should see, and one that they should do something about. */
 const LATE_MS = 5_000;
 const VERY_LATE_MS = 60_000;
+/** A node's line has a point for so many seconds. */
+const STEP = 4;
 const WORDS = {
   stream: 'Stream', function: 'Function', application: 'Job', delivery: 'Delivery', queue: 'Queue', bucket: 'Lake', index: 'Index', endpoint: 'Endpoint',
 };
@@ -44,6 +46,7 @@ function measuresOf({ kind, name }, domain) {
       flow: metric('AWS/Firehose', 'DataReadFromKinesisStream.Records', { DeliveryStreamName: name }),
       direct: metric('AWS/Firehose', 'IncomingRecords', { DeliveryStreamName: name }),
       objects: metric('AWS/Firehose', 'DeliveryToS3.Records', { DeliveryStreamName: name }),
+      stored: metric('AWS/Firehose', 'DeliveryToS3.Bytes', { DeliveryStreamName: name }),
       documents: metric('AWS/Firehose', 'DeliveryToAmazonOpenSearchService.Records', { DeliveryStreamName: name }),
       errors: metric('AWS/Firehose', 'FailedConversion.Records', { DeliveryStreamName: name }),
     };
@@ -92,9 +95,10 @@ function figures(node, of, end, behind) {
     }
     case 'queue': {
       const held = lately('held') ?? 0;
-      return { main: `${count(held)} wait`, note: held > 0 ? `oldest ${duration((lately('oldest') ?? 0) * 1000)}` : 'empty', line: of('held'), tone: held > 0 ? 'warn' : '' };
+      return { main: `${count(held)} wait`, note: held > 0 ? `oldest ${duration((lately('oldest') ?? 0) * 1000)}` : 'empty', line: of('held'), still: true, tone: held > 0 ? 'warn' : '' };
     }
     case 'index': return { main: `${count(lately('documents'))} docs`, note: 'all indices', line: of('flow') };
+    case 'bucket': return { main: behind.stored === undefined ? '' : `${bytes(behind.stored)}/s`, note: behind.stored === undefined ? 'S3' : 'mean of the last minute' };
     default: return { main: '', note: '' };
   }
 }
@@ -109,7 +113,7 @@ function Node({ node, shown, alarms, start, end }) {
   const inside = html`
     <span class="stage-kind">${WORDS[node.kind]}${ringing.length > 0 && html`<span class="stage-alarm" title=${ringing.map((alarm) => alarm.AlarmName).join(', ')}>in alarm</span>`}</span>
     <span class="stage-name clip">${node.name}</span>
-    <span class="stage-figures"><span class="stage-main">${shown.main}</span><${Spark} series=${shown.line} start=${start} end=${end} width=${72} height=${20} /></span>
+    <span class="stage-figures"><span class="stage-main">${shown.main}</span>${shown.line && html`<${Spark} series=${shown.still ? shown.line : calm(shown.line, STEP)} start=${start} end=${end} period=${shown.still ? 1 : STEP} width=${72} height=${20} />`}</span>
     <span class="stage-note clip">${shown.note}</span>`;
   return view
     ? html`<a class=${`stage ${node.kind} ${tone ?? ''}`} href=${target} aria-label=${words} title=${words}>${inside}</a>`
@@ -197,7 +201,13 @@ function Picture({ found, vitals, alarms, findings }) {
   const edges = found.edges.map((edge) => drawEdge(edge, nodes, of, readers, end));
   const stages = byStage(alarms);
   const deliveries = new Map((vitals?.deliveries ?? []).map((each) => [each.name, each]));
+  /** What a node's own metrics do not tell. */
   const behind = (node) => {
+    if (node.kind === 'bucket') {
+      const writers = found.edges.filter((edge) => edge.to === node.id).map((edge) => nodes.get(edge.from)).filter((each) => each.kind === 'delivery');
+      const rates = writers.map((writer) => perSecond(of(writer, 'stored'), { end, over: 60 }) ?? 0);
+      return { stored: writers.length ? rates.reduce((a, b) => a + b, 0) : undefined };
+    }
     const told = node.kind === 'delivery' && deliveries.get(node.name);
     return told ? { freshness: told.freshness_ms, error: told.error } : {};
   };

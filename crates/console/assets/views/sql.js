@@ -1,23 +1,19 @@
 // SQL: statements as they would stand in an application, run here and now, with rows as they come.
 
+import { all } from '../lib/aws.js';
 import { count } from '../lib/format.js';
 import { html, useEffect, useRef, useState } from '../lib/html.js';
 import { useKeys } from '../lib/keys.js';
-import { lines } from '../lib/millrace.js';
-import { own } from '../lib/millrace.js';
-import { Button, Card, Code, Empty, Page, Select, TextArea } from '../lib/ui.js';
+import { lines, own } from '../lib/millrace.js';
+import { tableOf } from '../lib/tables.js';
+import { Button, Card, Code, Empty, Page, Select, TextArea, toast } from '../lib/ui.js';
 
 const PLACE = 'millrace.sql';
 const ROWS_MAX = 1000;
 /** Rows arrive faster than people read: the page is drawn so often. */
 const DRAW_MS = 120;
-const EXAMPLE = `-- Rows from nowhere, counted as they come. Ctrl+Enter runs it.
-CREATE TABLE ticks (
-  n INT,
-  at AS PROCTIME()
-) WITH ('connector' = 'datagen', 'rows-per-second' = '20', 'fields.n.min' = '0', 'fields.n.max' = '9');
-
-SELECT n, COUNT(*) AS seen FROM ticks GROUP BY n;
+const EXAMPLE = `-- Flink SQL. Choose a stream above: its table is written here, with columns as its last record has them.
+-- Ctrl+Enter runs everything; rows stand below as they come.
 `;
 
 /** What a run has shown so far. */
@@ -64,10 +60,12 @@ export default function Sql() {
   const [, draw] = useState();
   const [running, setRunning] = useState(false);
   const [applications, setApplications] = useState([]);
+  const [streams, setStreams] = useState([]);
   const [prelude, setPrelude] = useState('');
   const editor = useRef();
   const run = useRef({ abort: null, shown: null });
   useEffect(() => {
+    all('kinesis', 'ListStreams', {}, 'StreamSummaries').then(setStreams, () => setStreams([]));
     own('/_millrace/jobs').then((answer) => setApplications(answer.applications), () => setApplications([]));
     return () => run.current.abort?.abort();
   }, []);
@@ -99,9 +97,21 @@ export default function Sql() {
       start();
     }
   };
+  const insert = async (name) => {
+    if (!name) return;
+    try {
+      const table = await tableOf(streams.find((stream) => stream.StreamName === name));
+      setText(text === EXAMPLE || !text.trim() ? table : `${text.trimEnd()}\n\n${table}`);
+      editor.current.focus();
+    } catch (error) {
+      toast(error);
+    }
+  };
+  const insertable = streams.length > 0 && html`<${Select} aria-label="Write the table of a stream" value="" onValue=${insert}
+    options=${[['', 'Table of a stream…'], ...streams.map((stream) => stream.StreamName)]} />`;
   const tables = applications.length > 0 && html`<${Select} aria-label="Tables of" value=${prelude} onValue=${setPrelude}
     options=${[['', 'No tables beforehand'], ...applications.map((each) => [each.name, `Tables of ${each.name}`])]} />`;
-  const actions = html`${tables}
+  const actions = html`${insertable}${tables}
     ${running ? html`<${Button} onClick=${() => { stop(); }}>Stop</${Button}>` : null}
     <${Button} tone="primary" onClick=${() => { start(); }}>Run</${Button}>`;
   return html`<${Page} title="SQL" note="Flink SQL over streams, files and what you make up" actions=${actions}>
