@@ -4,10 +4,10 @@
 //! calls [`Engine::tick`].
 
 use crate::aliases::{self, Aliases, Change};
+use crate::definitions::{self, Definitions, Plan};
 use crate::error::Error;
 use crate::find::{self, SearchRequest, Target};
 use crate::index::{Done, Found, Index, META_FILE, Meta, World, Write};
-use crate::mapping::Mappings;
 use crate::names;
 use crate::tally::Tally;
 use bytes::Bytes;
@@ -60,13 +60,17 @@ pub struct BulkOp {
 
 /// Many indices.
 pub struct Engine {
-    world: World,
-    dir: PathBuf,
-    indices: RwLock<BTreeMap<String, Arc<Index>>>,
+    pub(crate) world: World,
+    pub(crate) dir: PathBuf,
+    pub(crate) indices: RwLock<BTreeMap<String, Arc<Index>>>,
     /// Locked behind `indices` where both are.
     aliases: RwLock<Aliases>,
-    /// Held while indices are made or deleted, and while aliases change.
-    changing: Mutex<()>,
+    /// Templates and policies.
+    pub(crate) definitions: RwLock<Definitions>,
+    /// When policies are looked at again.
+    pub(crate) policies_due: Mutex<Millis>,
+    /// Held while indices are made or deleted, and while aliases and definitions change.
+    pub(crate) changing: Mutex<()>,
     signal: Mutex<Signal>,
     tally: Tally,
     wake: Condvar,
@@ -84,10 +88,11 @@ impl Engine {
         let world = World { disk: parts.disk, clock: parts.clock, dice: parts.dice };
         world.disk.create_dir(&parts.dir)?;
         let mut aliases = Aliases::load(&*world.disk, &parts.dir)?;
+        let definitions = Definitions::load(&*world.disk, &parts.dir)?;
         let mut indices = BTreeMap::new();
         for uuid in world.disk.list(&parts.dir)? {
             let dir = parts.dir.join(&uuid);
-            if uuid.starts_with(aliases::FILE) {
+            if uuid.starts_with(aliases::FILE) || uuid.starts_with(definitions::FILE) {
                 continue;
             }
             if aliases.removed.contains(&uuid) || !world.disk.list(&dir)?.iter().any(|name| name == META_FILE) {
@@ -105,6 +110,8 @@ impl Engine {
             dir: parts.dir,
             indices: RwLock::new(indices),
             aliases: RwLock::new(aliases),
+            definitions: RwLock::new(definitions),
+            policies_due: Mutex::new(0),
             changing: Mutex::new(()),
             signal: Mutex::new(Signal::default()),
             tally: Tally::default(),
@@ -153,7 +160,8 @@ impl Engine {
     pub fn tick(&self) -> Option<Millis> {
         let indices: Vec<_> = self.indices.read().values().cloned().collect();
         let now = self.world.clock.now();
-        indices.iter().filter_map(|index| index.tick(now)).min()
+        let refreshes = indices.iter().filter_map(|index| index.tick(now)).min();
+        refreshes.into_iter().chain(self.tick_policies()).min()
     }
 
     /// True when there is such an index, or an alias.
@@ -161,11 +169,9 @@ impl Engine {
         self.indices.read().contains_key(name) || self.aliases.read().contains(name)
     }
 
-    /// Makes an index from the body of `PUT /{index}`: `mappings`, `settings` and `aliases`.
+    /// Makes an index from the body of `PUT /{index}`: `mappings`, `settings` and `aliases`, over those of its template.
     pub fn create_index(&self, name: &str, body: &Value) -> Result<(), Error> {
         names::check(name)?;
-        let (settings, mappings) = read_create(body)?;
-        let changes = aliases::read_created(name, &body["aliases"])?;
         let _changing = self.changing.lock();
         if let Some(existing) = self.indices.read().get(name) {
             return Err(Error::index_exists(name, &existing.meta.uuid));
@@ -173,19 +179,31 @@ impl Engine {
         if self.aliases.read().contains(name) {
             return Err(Error::invalid_index_name(name, "already exists as alias"));
         }
-        self.add(name, settings, mappings)?;
-        if changes.is_empty() { Ok(()) } else { self.change_aliases(&changes) }
+        self.add(name, body).map(drop)
     }
 
-    fn add(&self, name: &str, settings: Map<String, Value>, mappings: Mappings) -> Result<Arc<Index>, Error> {
+    /// Makes an index as its template and a request say. The caller holds `changing`.
+    fn add(&self, name: &str, body: &Value) -> Result<Arc<Index>, Error> {
+        let template = self.definitions.read().templates.of(name);
+        let Plan { settings, mappings, aliases } = Plan::read(&template, body)?;
         if self.indices.read().len() >= INDICES_MAX {
             return Err(Error::validation(format!("there are {INDICES_MAX} indices already, which is the most")));
         }
         let uuid = self.world.dice.uuid().replace('-', "")[..22].to_owned();
         let dir = self.dir.join(&uuid);
         let meta = Meta { name: name.to_owned(), uuid, created: self.world.clock.now(), settings };
+        // Its names are written first, those of an index that is not there are dropped at a start: so a crash leaves an
+        // index with all its names or none at all.
+        let mut named = self.aliases.read().clone();
+        let changes = aliases::read_created(name, &Value::Object(aliases))?;
+        named.apply(&changes, |other| other == name || self.indices.read().contains_key(other))?;
+        if !changes.is_empty() {
+            named.save(&*self.world.disk, &self.dir)?;
+        }
         let index = Index::create(self.world.clone(), &dir, meta, mappings)?;
-        self.indices.write().insert(name.to_owned(), index.clone());
+        let (mut indices, mut aliases) = (self.indices.write(), self.aliases.write());
+        indices.insert(name.to_owned(), index.clone());
+        *aliases = named;
         Ok(index)
     }
 
@@ -316,13 +334,13 @@ impl Engine {
         let _changing = self.changing.lock();
         match self.written(name)? {
             Some(index) => Ok(index),
-            None => self.add(name, Map::new(), Mappings::default()),
+            None => self.add(name, &json!({})),
         }
     }
 
     /// The indices of an expression: names, aliases and patterns with commas between, `-` in front of what is left out,
     /// `_all`.
-    fn resolve(&self, expression: &str, ignore_unavailable: bool) -> Result<Vec<Arc<Index>>, Error> {
+    pub(crate) fn resolve(&self, expression: &str, ignore_unavailable: bool) -> Result<Vec<Arc<Index>>, Error> {
         let indices = self.indices.read();
         let aliases = self.aliases.read();
         let mut known = indices.keys().map(String::as_str).chain(aliases.names());
@@ -398,7 +416,7 @@ impl Engine {
         Ok(results.into_iter().flatten().collect())
     }
 
-    fn announce(&self) {
+    pub(crate) fn announce(&self) {
         let mut signal = self.signal.lock();
         if !signal.dirty {
             signal.dirty = true;
@@ -412,6 +430,11 @@ impl Engine {
             Refresh::Now => indices.iter().try_for_each(|index| index.refresh()),
             Refresh::WaitFor => indices.iter().try_for_each(|index| index.wait_for_refresh(index.next_seq())),
         }
+    }
+
+    /// The number of the next write to an index: what was written before has a lower one.
+    pub fn next_seq(&self, index: &str) -> Result<u64, Error> {
+        Ok(self.index(index)?.next_seq())
     }
 
     /// The document of an id as it is now, refreshed or not; `None` when it is not there.
@@ -518,21 +541,8 @@ impl Engine {
     }
 }
 
-fn read_create(body: &Value) -> Result<(Map<String, Value>, Mappings), Error> {
-    let (mut settings, mut mappings) = (Map::new(), Mappings::default());
-    for (key, value) in body.as_object().into_iter().flatten() {
-        match key.as_str() {
-            "settings" => read_settings("", value, &mut settings)?,
-            "mappings" => mappings = Mappings::from_json(value)?,
-            // Read by whoever names the index.
-            "aliases" => {}
-            other => return Err(Error::parsing(format!("unknown key [{other}] for create index"))),
-        }
-    }
-    Ok((settings, mappings))
-}
-
-fn read_settings(prefix: &str, value: &Value, out: &mut Map<String, Value>) -> Result<(), Error> {
+/// Reads settings into a flat map, without `index.`.
+pub(crate) fn read_settings(prefix: &str, value: &Value, out: &mut Map<String, Value>) -> Result<(), Error> {
     for (key, value) in value.as_object().into_iter().flatten() {
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         let name = name.strip_prefix("index.").unwrap_or(&name).to_owned();

@@ -78,6 +78,16 @@ impl Error {
         Self::new(400, "resource_already_exists_exception", reason).at(name)
     }
 
+    /// There is no such index template.
+    pub fn template_missing(name: &str) -> Self {
+        Self::new(404, "resource_not_found_exception", format!("index template matching [{name}] not found"))
+    }
+
+    /// There is no such lifecycle policy.
+    pub fn policy_missing(id: &str) -> Self {
+        Self::new(404, "status_exception", format!("Policy not found: {id}"))
+    }
+
     /// A name that no index can have.
     pub fn invalid_index_name(name: &str, why: &str) -> Self {
         Self::new(400, "invalid_index_name_exception", format!("Invalid index name [{name}], {why}")).at(name)

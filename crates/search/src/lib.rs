@@ -8,6 +8,7 @@ mod aliases;
 mod analysis;
 mod bulk;
 mod date;
+mod definitions;
 mod engine;
 mod error;
 mod find;

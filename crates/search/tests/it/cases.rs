@@ -1,7 +1,7 @@
 //! Runs `tests/cases/*.json`: requests, and what OpenSearch's documentation says of their answers.
 //!
 //! A file is an array of cases, a case has a name and steps, run on an empty engine. A step is one of `create`, `bulk`,
-//! `search`, `count`, `mapping` (the member's value is the index), with a `body` or `lines`, and either `expect`, a map from
+//! `search`, `count`, `mapping`, `aliases` (the member's value is the index), `template` (its value is the name), with a `body` or `lines`, and either `expect`, a map from
 //! path in the answer to value (`*` goes through an array), or `error`, parts of the error.
 
 use millrace_search::{Engine, Error, Refresh, parse_bulk, render_item};
@@ -34,6 +34,12 @@ fn run(engine: &Engine, step: &Value) -> Result<Value, Error> {
     let (body, text) = (&step["body"], |key: &str| step[key].as_str());
     if let Some(index) = text("create") {
         return engine.create_index(index, body).map(|()| json!({}));
+    }
+    if let Some(name) = text("template") {
+        return engine.put_template(name, body, false).map(|()| json!({}));
+    }
+    if let Some(index) = text("aliases") {
+        return engine.aliases(index, None);
     }
     if let Some(index) = text("put_mapping") {
         return engine.put_mapping(index, body).map(|()| json!({}));

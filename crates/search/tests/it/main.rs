@@ -7,6 +7,7 @@
 
 mod cases;
 mod crash;
+mod lifecycle;
 mod speed;
 
 use bytes::Bytes;
