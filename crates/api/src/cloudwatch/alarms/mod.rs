@@ -16,7 +16,7 @@ pub use put_metric_alarm::call as put_metric_alarm;
 
 use crate::models::cloudwatch::{Dimension, Metric, MetricDataQuery, MetricStat, faults};
 use crate::wire::{Fault, Text};
-use millrace_watch::alarms::{AlarmError, AlarmMetric, AlarmQuery};
+use millrace_watch::alarms::{Actions, AlarmError, AlarmMetric, AlarmQuery};
 
 impl From<AlarmError> for Fault {
     fn from(error: AlarmError) -> Self {
@@ -48,9 +48,10 @@ fn list(texts: &[String]) -> Option<Vec<Text>> {
     Some(texts.iter().map(|text| text.as_str().into()).collect())
 }
 
-/// Actions are ARNs of topics, queues and functions, or addresses of webhooks.
-fn check_actions(lists: [&[String]; 3]) -> Result<(), Fault> {
-    for action in lists.into_iter().flatten() {
+/// A definition's actions. They are ARNs of topics, queues and functions, or addresses of webhooks.
+fn actions(lists: [&Option<Vec<Text>>; 3]) -> Result<Actions, Fault> {
+    let [ok, alarm, insufficient_data] = lists.map(|list| texts(list.as_ref()));
+    for action in [&ok, &alarm, &insufficient_data].into_iter().flatten() {
         let of_service = |service: &str| {
             action.strip_prefix("arn:aws").and_then(|rest| rest.split(':').nth(1)).is_some_and(|found| found == service)
         };
@@ -62,7 +63,7 @@ fn check_actions(lists: [&[String]; 3]) -> Result<(), Fault> {
             )));
         }
     }
-    Ok(())
+    Ok(Actions { ok, alarm, insufficient_data })
 }
 
 fn dimensions_in(dimensions: Option<&Vec<Dimension>>) -> Vec<(String, String)> {

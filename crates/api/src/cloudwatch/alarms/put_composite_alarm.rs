@@ -2,12 +2,12 @@
 
 use super::super::CloudWatch;
 use super::super::dashboards::map;
-use super::{check_actions, invalid, texts};
+use super::{actions, invalid, name_of};
 use crate::http::Caller;
 use crate::models::cloudwatch::PutCompositeAlarmInput;
 use crate::wire::Fault;
 use millrace_base::Scope;
-use millrace_watch::alarms::{Actions, Alarm, CompositeAlarm, Status, Suppressor, Watches};
+use millrace_watch::alarms::{Alarm, CompositeAlarm, Status, Suppressor, Watches};
 
 pub fn call(service: &CloudWatch, caller: &Caller, input: PutCompositeAlarmInput) -> Result<(), Fault> {
     service.put_composite_alarm(&caller.scope, &input)
@@ -22,18 +22,12 @@ impl CloudWatch {
 
 fn alarm(service: &CloudWatch, scope: &Scope, input: &PutCompositeAlarmInput) -> Result<Alarm, Fault> {
     let now = service.clock.now();
-    let actions = Actions {
-        ok: texts(input.ok_actions.as_ref()),
-        alarm: texts(input.alarm_actions.as_ref()),
-        insufficient_data: texts(input.insufficient_data_actions.as_ref()),
-    };
-    check_actions([&actions.ok, &actions.alarm, &actions.insufficient_data])?;
     Ok(Alarm {
         scope: scope.clone(),
         name: (&*input.alarm_name).into(),
         description: input.alarm_description.as_ref().map(|text| text.to_string()),
         actions_enabled: input.actions_enabled.unwrap_or(true),
-        actions,
+        actions: actions([&input.ok_actions, &input.alarm_actions, &input.insufficient_data_actions])?,
         watches: Watches::Composite(CompositeAlarm {
             rule: input.alarm_rule.to_string(),
             suppressor: suppressor(service, scope, input)?,
@@ -59,7 +53,7 @@ fn suppressor(
             _ => Err(invalid("ActionsSuppressor is needed beside its wait and extension periods.")),
         };
     };
-    let name = alarm.split_once(":alarm:").map_or(&**alarm, |(_, name)| name);
+    let name = name_of(alarm);
     if service.alarms.get(scope, name).is_err() {
         return Err(invalid(format!("ActionsSuppressor names the alarm {name}, which does not exist.")));
     }

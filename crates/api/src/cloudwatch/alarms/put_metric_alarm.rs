@@ -2,14 +2,12 @@
 
 use super::super::CloudWatch;
 use super::super::dashboards::map;
-use super::{check_actions, dimensions_in, invalid, query_in, seconds, texts};
+use super::{actions, dimensions_in, invalid, query_in, seconds};
 use crate::http::Caller;
 use crate::models::cloudwatch::PutMetricAlarmInput;
 use crate::wire::Fault;
 use millrace_base::Scope;
-use millrace_watch::alarms::{
-    Actions, Alarm, AlarmMetric, Comparison, MetricAlarm, MissingData, Status, Watched, Watches,
-};
+use millrace_watch::alarms::{Alarm, AlarmMetric, Comparison, MetricAlarm, MissingData, Status, Watched, Watches};
 
 /// An alarm looks back a day at most, a week when its periods are hours.
 const LOOKBACK_SECONDS_MAX: u32 = 86_400;
@@ -31,18 +29,12 @@ impl CloudWatch {
 
 fn alarm(service: &CloudWatch, scope: &Scope, input: &PutMetricAlarmInput) -> Result<Alarm, Fault> {
     let now = service.clock.now();
-    let actions = Actions {
-        ok: texts(input.ok_actions.as_ref()),
-        alarm: texts(input.alarm_actions.as_ref()),
-        insufficient_data: texts(input.insufficient_data_actions.as_ref()),
-    };
-    check_actions([&actions.ok, &actions.alarm, &actions.insufficient_data])?;
     Ok(Alarm {
         scope: scope.clone(),
         name: (&*input.alarm_name).into(),
         description: input.alarm_description.as_ref().map(|text| text.to_string()),
         actions_enabled: input.actions_enabled.unwrap_or(true),
-        actions,
+        actions: actions([&input.ok_actions, &input.alarm_actions, &input.insufficient_data_actions])?,
         watches: Watches::Metric(metric_alarm(input, scope)?),
         configured: now,
         status: Status::unchecked(now),
