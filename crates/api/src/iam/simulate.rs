@@ -15,9 +15,9 @@ use std::sync::Arc;
 /// What both operations ask.
 struct Simulation {
     principal: Principal,
-    policies: PolicySet,
     /// The identity's policies by the names that `MatchedStatements` calls them.
     named: Vec<(String, Arc<CompiledPolicy>)>,
+    boundary: Option<Arc<CompiledPolicy>>,
     resource_policy: Option<Arc<CompiledPolicy>>,
     owner: String,
     actions: Vec<Text>,
@@ -78,15 +78,10 @@ pub fn simulate_custom_policy(
     input: SimulateCustomPolicyRequest,
 ) -> Result<SimulatePolicyResponse, Fault> {
     let account = &*caller.scope.account;
-    let named = listed("PolicyInputList", Some(&input.policy_input_list))?;
     let simulation = Simulation {
         principal: caller_of(account, input.caller_arn.as_ref())?,
-        policies: PolicySet {
-            identity: named.iter().map(|(_, policy)| policy.clone()).collect(),
-            boundary: boundary(input.permissions_boundary_policy_input_list.as_ref())?,
-            session: None,
-        },
-        named,
+        named: listed("PolicyInputList", Some(&input.policy_input_list))?,
+        boundary: boundary(input.permissions_boundary_policy_input_list.as_ref())?,
         resource_policy: input.resource_policy.as_ref().map(compiled).transpose()?,
         owner: owner(account, input.resource_owner.as_ref()),
         actions: input.action_names,
@@ -117,13 +112,8 @@ pub fn simulate_principal_policy(
     };
     let simulation = Simulation {
         principal,
-        policies: PolicySet {
-            identity: named.iter().map(|(_, policy)| policy.clone()).collect(),
-            boundary: boundary(input.permissions_boundary_policy_input_list.as_ref())?
-                .or_else(|| kept.boundary.clone()),
-            session: None,
-        },
         named,
+        boundary: boundary(input.permissions_boundary_policy_input_list.as_ref())?.or_else(|| kept.boundary.clone()),
         resource_policy: input.resource_policy.as_ref().map(compiled).transpose()?,
         owner: owner(account, input.resource_owner.as_ref()),
         actions: input.action_names,
@@ -162,12 +152,18 @@ impl Simulation {
     fn answer(&self) -> SimulatePolicyResponse {
         let everything = [Text::from_static("*")];
         let resources = if self.resources.is_empty() { &everything[..] } else { &self.resources };
-        let each = |action: &Text| resources.iter().map(|resource| self.one(action, resource)).collect::<Vec<_>>();
+        let policies = PolicySet {
+            identity: self.named.iter().map(|(_, policy)| policy.clone()).collect(),
+            boundary: self.boundary.clone(),
+            session: None,
+        };
+        let each =
+            |action: &Text| resources.iter().map(|resource| self.one(&policies, action, resource)).collect::<Vec<_>>();
         let results = self.actions.iter().flat_map(each).collect();
         SimulatePolicyResponse { evaluation_results: Some(results), is_truncated: Some(false), marker: None }
     }
 
-    fn one(&self, action: &Text, resource: &Text) -> EvaluationResult {
+    fn one(&self, policies: &PolicySet, action: &Text, resource: &Text) -> EvaluationResult {
         let lower = action.to_ascii_lowercase();
         let owner = resource.split(':').nth(4).filter(|account| !account.is_empty());
         let request = Request {
@@ -178,11 +174,11 @@ impl Simulation {
             context: &self.context,
         };
         let own = self.resource_policy.as_deref();
-        let decision = decide(&request, &self.policies, own, Rule::MayAllow, PolicyKind::Resource);
+        let decision = decide(&request, policies, own, Rule::MayAllow, PolicyKind::Resource);
         let matched = self.named.iter().map(|(name, policy)| (name.as_str(), policy));
         let matched = matched.chain(self.resource_policy.iter().map(|policy| ("ResourcePolicy", policy)));
         let matched = matched.filter(|(_, policy)| !policy.matching(&request).is_empty());
-        let bounded = self.policies.boundary.as_ref().map(|boundary| {
+        let bounded = self.boundary.as_ref().map(|boundary| {
             let said = boundary.matching(&request);
             let forbids = said.iter().any(|(_, effect)| *effect == millrace_access::Effect::Deny);
             PermissionsBoundaryDecisionDetail { allowed_by_permissions_boundary: Some(!said.is_empty() && !forbids) }
