@@ -3,10 +3,10 @@
 use super::attributes::Attributes;
 use super::conditions::{self, OWN, check_read};
 use super::faults::{ACCESS_DENIED, INVALID_ARGUMENT, NO_SUCH_KEY, of_store};
-use super::request::{Answer, Content, Request, http_date, quoted};
+use super::request::{Answer, Content, Request, quoted};
 use super::store::Lake;
 use super::xml::Xml;
-use crate::wire::Fault;
+use crate::wire::{Fault, Timestamp, http_date};
 use millrace_deliver::OpenObject;
 use std::ops::Range;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Lake {
         answer = answer
             .with("content-length", (range.end - range.start).to_string())
             .with("etag", quoted(&object.info.etag))
-            .with("last-modified", http_date(object.info.modified))
+            .with("last-modified", http_date(Timestamp(object.info.modified)))
             .with("accept-ranges", "bytes");
         answer.headers.extend(attributes.headers(request));
         Ok((object, range, answer))

@@ -4,9 +4,8 @@ use super::route::Target;
 use crate::http::Caller;
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat};
 use millrace_access::signature::Trailers;
-use millrace_base::Millis;
+use millrace_base::{Millis, calendar};
 use millrace_deliver::OpenObject;
 use std::ops::Range;
 use std::sync::Arc;
@@ -90,14 +89,7 @@ impl Answer {
 
 /// A moment as XML has it.
 pub fn iso(millis: Millis) -> String {
-    let moment = DateTime::from_timestamp_millis(millis).unwrap_or_default();
-    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// A moment as HTTP's headers have it.
-pub fn http_date(millis: Millis) -> String {
-    let moment = DateTime::from_timestamp_millis(millis).unwrap_or_default();
-    moment.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    calendar::timestamp(millis, "Z")
 }
 
 /// An ETag as headers and documents have it.
