@@ -24,10 +24,9 @@ mod list_registries;
 mod list_schema_versions;
 mod list_schemas;
 mod names;
-mod put_schema_version_metadata;
 mod query_schema_version_metadata;
 mod register_schema_version;
-mod remove_schema_version_metadata;
+mod schema_version_metadata;
 mod shapes;
 mod tag_resource;
 mod untag_resource;
@@ -101,9 +100,9 @@ impl Glue {
             "GetSchemaByDefinition" => blocking(self, call, get_schema_by_definition::call).await,
             "GetSchemaVersionsDiff" => blocking(self, call, get_schema_versions_diff::call).await,
             "CheckSchemaVersionValidity" => blocking(self, call, check_schema_version_validity::call).await,
-            "PutSchemaVersionMetadata" => blocking(self, call, put_schema_version_metadata::call).await,
+            "PutSchemaVersionMetadata" => blocking(self, call, schema_version_metadata::put).await,
             "QuerySchemaVersionMetadata" => blocking(self, call, query_schema_version_metadata::call).await,
-            "RemoveSchemaVersionMetadata" => blocking(self, call, remove_schema_version_metadata::call).await,
+            "RemoveSchemaVersionMetadata" => blocking(self, call, schema_version_metadata::remove).await,
             "TagResource" => blocking(self, call, tag_resource::call).await,
             "UntagResource" => blocking(self, call, untag_resource::call).await,
             "GetTags" => blocking(self, call, get_tags::call).await,
