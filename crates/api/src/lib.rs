@@ -25,4 +25,4 @@ pub mod sqs;
 pub mod sts;
 pub mod wire;
 
-pub use http::{Call, Caller, Doors, Reply, Service, serve};
+pub use http::{Call, Caller, Doors, Recorder, Reply, Service, serve};

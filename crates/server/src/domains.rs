@@ -41,6 +41,15 @@ pub fn domain_names(catalog: &Catalog, scope: &Scope) -> Vec<String> {
     found.into_iter().filter_map(|(key, _)| key.strip_prefix(&prefix).map(str::to_owned)).collect()
 }
 
+/// A domain's access policy, as JSON.
+pub fn domain_policy(catalog: &Catalog, scope: &Scope, name: &str) -> Option<String> {
+    let domain: Domain = catalog.get(TABLE, &key(scope, name)).ok()??;
+    match domain.properties.get("AccessPolicies")? {
+        Value::String(document) => Some(document.clone()),
+        document => Some(document.to_string()),
+    }
+}
+
 fn key(scope: &Scope, name: &str) -> String {
     format!("{scope}/{name}")
 }

@@ -2,7 +2,7 @@
 //!
 //! | route | asks | answers |
 //! | --- | --- | --- |
-//! | `GET /_millrace/health` | | `{"status": "ok"}` |
+//! | `GET /_millrace/health` | | `{"status": "ok", "auth": whether requests must be signed, "now": MILLIS, "version"}` |
 //! | `POST /_millrace/sql` | `{"name", "prelude", "script"}` | JSON lines of [`Event`] |
 //! | `/_millrace/dlq…` | | see [`crate::dlq`] |
 //! | `POST /_millrace/deploy` | `{"stack", "file", "template", "parameters", "packages"}` | JSON lines of [`DeployEvent`] |
@@ -10,16 +10,19 @@
 //! Account and region are those of the request's `Authorization` header, as everywhere.
 
 use crate::jobs::{Jobs, Stopper};
+use crate::permissions::Passing;
 use crate::script::{Audience, Event, Interpreter};
-use crate::uploads::Uploads;
+use crate::uploads::{Uploads, sha256_hex};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Json, State};
+use axum::extract::{DefaultBodyLimit, Extension, Json, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
-use millrace_base::Scope;
-use millrace_stack::{Deployer, Progress, Status, Template};
+use millrace_api::Caller;
+use millrace_api::http::Trail;
+use millrace_base::{Clock, Scope};
+use millrace_stack::{Anybody, Approver, Deployer, Progress, Status, Template};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -84,10 +87,27 @@ pub enum DeployEvent {
 /// The routes.
 pub fn router(own: Own) -> Router {
     Router::new()
-        .route("/_millrace/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/_millrace/sql", post(sql))
         .route("/_millrace/deploy", post(deploy).layer(DefaultBodyLimit::max(DEPLOY_BYTES_MAX)))
         .with_state(own)
+}
+
+/// What whoever asks for the server's health is told.
+#[derive(Clone)]
+pub struct Health {
+    /// The server's time, which signatures must tell.
+    pub clock: Arc<dyn Clock>,
+    /// Whether requests must be signed.
+    pub auth: bool,
+}
+
+/// The route that needs no credentials.
+pub fn health(health: Health) -> Router {
+    let answer = async |State(Health { clock, auth }): State<Health>| {
+        let (now, version) = (clock.now(), env!("CARGO_PKG_VERSION"));
+        Json(json!({ "status": "ok", "auth": auth, "now": now, "version": version }))
+    };
+    Router::new().route("/_millrace/health", get(answer)).with_state(health)
 }
 
 /// Account and region of a request, from its `Authorization` header.
@@ -128,7 +148,15 @@ impl Audience for Remote {
     }
 }
 
-async fn sql(State(own): State<Own>, headers: HeaderMap, Json(request): Json<SqlRequest>) -> Response {
+async fn sql(
+    State(own): State<Own>,
+    headers: HeaderMap,
+    Extension(trail): Extension<Trail>,
+    Json(request): Json<SqlRequest>,
+) -> Response {
+    // Scripts hold rows and passwords: which one it was is told by its hash.
+    let bytes = [request.prelude.as_bytes(), request.script.as_bytes()].concat();
+    trail.asked_for(json!({"name": request.name, "scriptBytes": bytes.len(), "scriptSha256": sha256_hex(&bytes)}));
     let (to, response) = lines();
     let stop: Arc<Mutex<Option<Stopper>>> = Arc::default();
     let (watched, watched_stop) = (to.clone(), stop.clone());
@@ -164,23 +192,46 @@ impl Audience for Silent<'_> {
     }
 }
 
-async fn deploy(State(own): State<Own>, headers: HeaderMap, Json(request): Json<DeployRequest>) -> Response {
+async fn deploy(
+    State(own): State<Own>,
+    Extension(caller): Extension<Caller>,
+    Extension(trail): Extension<Trail>,
+    Json(request): Json<DeployRequest>,
+) -> Response {
+    trail.asked_for(json!({
+        "stackName": request.stack,
+        "templateFile": request.file,
+        "templateSha256": sha256_hex(request.template.as_bytes()),
+        "parameterNames": request.parameters.keys().collect::<Vec<_>>(),
+        "packages": request.packages.keys().collect::<Vec<_>>(),
+    }));
     let (to, response) = lines();
     tokio::spawn(async move {
-        let scope = scope_of(&headers);
         let show = |event| {
             // A reader who is gone or slow misses progress, not the deploy.
             let _ = to.try_send(event);
         };
-        let last = carry_out(&own.deployer, &own.uploads, &scope, &request, &show).await;
+        let passing = Passing(caller);
+        let last = carry_out_as((&own.deployer, &passing), &own.uploads, &passing.0.scope, &request, &show).await;
         let _ = to.send(last).await;
     });
     response
 }
 
-/// Deploys a template, tells `show` of every resource, and gives the last event.
+/// Deploys a template for whoever runs the server, tells `show` of every resource, and gives the last event.
 pub async fn carry_out(
     deployer: &Deployer,
+    uploads: &Uploads,
+    scope: &Scope,
+    request: &DeployRequest,
+    show: &(dyn Fn(DeployEvent) + Send + Sync),
+) -> DeployEvent {
+    carry_out_as((deployer, &Anybody), uploads, scope, request, show).await
+}
+
+/// Deploys a template of somebody's, whom the approver knows.
+async fn carry_out_as(
+    (deployer, approver): (&Deployer, &dyn Approver),
     uploads: &Uploads,
     scope: &Scope,
     request: &DeployRequest,
@@ -194,7 +245,10 @@ pub async fn carry_out(
     let parsed = Template::parse(&request.file, &request.template).map_err(|error| error.to_string());
     let packaged = parsed.and_then(|mut template| uploads.take(request, &mut template).map(|()| template));
     let deployed = match &packaged {
-        Ok(template) => deployer.deploy(scope, &request.stack, template, &request.parameters, &progress).await,
+        Ok(template) => {
+            let parameters = &request.parameters;
+            deployer.deploy_as(approver, scope, &request.stack, template, parameters, &progress).await
+        }
         Err(error) => return DeployEvent::Error(error.clone()),
     };
     drop(holding);

@@ -23,7 +23,7 @@ use crate::transform::Transformation;
 use crate::uploads::{Packages, Uploads};
 use crate::vault::Vault;
 use millrace_access::audit::{Audit, AuditError};
-use millrace_access::{Identities, KeyRing, StreamSeals};
+use millrace_access::{Identities, KeyRing, ResourcePolicies, StreamSeals};
 use millrace_api::s3::S3;
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
@@ -123,7 +123,7 @@ impl House {
         let buckets = Buckets::new(catalog.clone());
         let (store, lake) = settings.store.open(disk, &buckets).map_err(room("lake"))?;
         let (identities, audit) = world.locks()?;
-        let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics), &seals);
+        let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics), &seals)?;
         let functions = world.functions((&log, &queues, &topics), &store, (&meters, &roles), address)?;
         let calling = world.connect(&functions, &facts, &endpoint);
         let deliveries = world.deliveries(&log, &store, &engine, (&calling, &meters, &roles))?;
@@ -210,7 +210,7 @@ impl World {
         identities: &Identities,
         (log, queues, topics): (&Arc<dyn Log>, &Queues, &Topics),
         seals: &StreamSeals,
-    ) -> (Arc<RoomFacts>, Roles) {
+    ) -> Result<(Arc<RoomFacts>, Roles), StartError> {
         let facts = Arc::new(RoomFacts {
             catalog: self.catalog.clone(),
             log: log.clone(),
@@ -218,12 +218,13 @@ impl World {
             topics: topics.clone(),
             ring: self.vault.ring.clone(),
             seals: seals.clone(),
+            policies: ResourcePolicies::open(self.catalog.clone()).map_err(room::<CatalogError>("catalog"))?,
             functions: OnceLock::new(),
         });
         let asked = (settings.auth == AuthSetting::On).then(|| identities.clone());
         let roles = Roles::new(asked, facts.clone(), self.clock.clone(), self.data.clone());
         topics.ask_permits(Arc::new(Subscribers::new(roles.clone())));
-        (facts, roles)
+        Ok((facts, roles))
     }
 
     fn open(settings: &Settings) -> Result<Self, StartError> {

@@ -1,7 +1,7 @@
 //! Jobs of this process: opened from graphs, run on threads, stopped in order, started again when they fail.
 
 use crate::meters::ApplicationMeter;
-use millrace_base::{Clock, Dice, Disk, Scope, SystemClock, SystemDice, SystemDisk};
+use millrace_base::{Clock, Dice, Disk, Millis, Scope, SystemClock, SystemDice, SystemDisk};
 use millrace_log::Log;
 use millrace_process::connect::{Collect, Collected, Connectors, Environment};
 use millrace_process::graph::JobGraph;
@@ -20,6 +20,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const DENIED_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often a pause looks whether the job was stopped meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often a job that runs is asked whether it still may.
+const ASK_EVERY_MS: Millis = 10_000;
 
 /// Whether a job may do what its graph says; why not otherwise.
 pub type Permit = Box<dyn Fn(&JobGraph) -> Result<(), String> + Send>;
@@ -110,7 +112,7 @@ impl Jobs {
     }
 
     /// Starts a job that goes on from its last checkpoint under `id`, and again each time that it fails.
-    /// Each time, `permit` is asked first whether it may.
+    /// Each time, `permit` is asked first whether it may, and every [`ASK_EVERY_MS`] while it runs.
     pub fn supervise(&self, scope: &Scope, id: &str, graph: JobGraph, permit: Permit) -> RunningJob {
         let (parts, store) = (self.parts(scope, id), CheckpointStore::new(self.disk.clone(), self.dir.join(id)));
         let watch = Watch { id: id.to_owned(), clock: self.clock.clone(), meter: self.meter.clone() };
@@ -124,7 +126,10 @@ impl Jobs {
                 // A role is mended in a moment, and asking costs nothing.
                 let pause_max = if permitted.is_ok() { PAUSE_MAX } else { DENIED_PAUSE_MAX };
                 let opened = permitted.and_then(|()| Job::open(&graph, parts.clone(), Some(store.clone())));
-                let Err(error) = opened.and_then(|job| drive(job, stop, state, Some(&watch))) else { return };
+                let Err(error) = opened.and_then(|job| drive(job, stop, state, Some((&watch, &|| permit(&graph)))))
+                else {
+                    return;
+                };
                 watch.failed(&error);
                 // Progress since the last failure means that it is another one.
                 let went_on = std::mem::take(&mut state.lock().counters.checkpoints) > 0;
@@ -197,10 +202,19 @@ impl Drop for Watch {
     }
 }
 
-fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watch: Option<&Watch>) -> Result<(), JobError> {
+/// Who is told of a job, and whether it still may run.
+type Watched<'a> = (&'a Watch, &'a dyn Fn() -> Result<(), String>);
+
+fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watched: Option<Watched<'_>>) -> Result<(), JobError> {
+    let mut asked = watched.map_or(0, |(watch, _)| watch.clock.now());
     let mut report = |counters: &Counters| {
-        if let Some(watch) = watch {
+        if let Some((watch, permit)) = watched {
             watch.report(counters);
+            let now = watch.clock.now();
+            if now - asked >= ASK_EVERY_MS {
+                asked = now;
+                let _ = permit().map_err(|reason| stop.deny(reason));
+            }
         }
         let mut state = state.lock();
         state.counters = *counters;

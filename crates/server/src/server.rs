@@ -13,17 +13,17 @@ use crate::settings::Settings;
 use crate::telemetry;
 use crate::trace::{self, Tracing};
 use crate::uploads::Uploads;
-use millrace_access::KeyRing;
+use millrace_access::{Identities, KeyRing};
 use millrace_api::firehose::Firehose;
 use millrace_api::kinesis::{KinesisObserver, KinesisOptions, Unobserved};
 use millrace_api::kms::Kms;
 use millrace_api::sns::Sns;
 use millrace_api::sqs::Sqs;
-use millrace_api::{Doors, Service, serve};
+use millrace_api::{Doors, Recorder, Service, serve};
 use millrace_base::Dice;
 use millrace_catalog::{Catalog, CatalogError};
 use millrace_deliver::ObjectStore;
-use millrace_log::Log;
+use millrace_log::{Log, LogError};
 use millrace_stack::Deployer;
 use std::io;
 use std::net::SocketAddr;
@@ -83,6 +83,7 @@ pub struct Server {
     /// What protects the doors.
     pub protection: Protection,
     house: House,
+    recorder: Recorder,
     stop: watch::Sender<()>,
     doors: Vec<JoinHandle<io::Result<()>>>,
     _lock: DataLock,
@@ -124,9 +125,14 @@ impl Server {
         protection.watch(stopping(stopped.clone()));
         let (gate, tls) = (protection.gate.clone(), protection.tls.clone());
         let search_stopped = stopping(stopped.clone());
-        let search = millrace_api::opensearch::serve(search_listener, house.engine.clone(), gate, tls, search_stopped);
+        let recorder =
+            Recorder::new(house.audit.clone(), house.identities.clone(), house.clock.clone(), house.dice.clone());
+        let told = (Some(recorder.clone()), house.dice.clone());
+        let search =
+            millrace_api::opensearch::serve(search_listener, house.engine.clone(), gate, told, tls, search_stopped);
         let lookout = lookout(&house, settings);
-        let aws = serve(listener, doors(&house, &protection, settings, lookout.as_ref())?, stopping(stopped.clone()));
+        let behind = doors(&house, &protection, settings, (lookout.as_ref(), &recorder))?;
+        let aws = serve(listener, behind, stopping(stopped.clone()));
         let doors = vec![tokio::spawn(aws), tokio::spawn(search)];
         if let Some(lookout) = lookout {
             tokio::spawn(meters::run(lookout, stopped.clone()));
@@ -147,7 +153,14 @@ impl Server {
         );
         tokio::spawn(journeys);
         tokio::spawn(alarms::run(house.functions.alarms.clone(), actors, stopped.clone()));
-        tokio::spawn(trim(house.log.clone(), house.functions.clone(), house.ring.clone(), stopped));
+        let upkeep = Upkeep {
+            log: house.log.clone(),
+            functions: house.functions.clone(),
+            ring: house.ring.clone(),
+            identities: house.identities.clone(),
+            recorder: recorder.clone(),
+        };
+        tokio::spawn(trim(upkeep, stopped));
         Ok(Self {
             address,
             search_address,
@@ -157,6 +170,7 @@ impl Server {
             notice: house.notice.clone(),
             protection,
             house,
+            recorder,
             stop,
             doors,
             _lock: lock,
@@ -170,7 +184,19 @@ impl Server {
             // A door that failed has nothing left to close.
             let _ = door.await;
         }
+        let (recorder, identities) = (self.recorder, self.house.identities.clone());
+        let _ = tokio::task::spawn_blocking(move || {
+            recorder.tell_refusals(true);
+            keep_uses(&identities);
+        })
+        .await;
         self.house.shut_down().await;
+    }
+}
+
+fn keep_uses(identities: &Identities) {
+    if let Err(error) = identities.keep_uses() {
+        tracing::warn!("when access keys were last used could not be kept, the next try is in a minute: {error}");
     }
 }
 
@@ -179,7 +205,7 @@ fn doors(
     house: &House,
     protection: &Protection,
     settings: &Settings,
-    lookout: Option<&Arc<Lookout>>,
+    (lookout, recorder): (Option<&Arc<Lookout>>, &Recorder),
 ) -> Result<Doors, StartError> {
     let mut services = house.functions.services();
     services.extend::<[Arc<dyn Service>; 4]>([
@@ -189,6 +215,7 @@ fn doors(
         Arc::new(Sqs::new(house.queues.clone())),
     ]);
     let own = door::Own { jobs: house.jobs.clone(), deployer: house.deployer.clone(), uploads: house.uploads.clone() };
+    let health = door::Health { clock: house.clock.clone(), auth: protection.gate.is_some() };
     let dead_letters = DeadLetters {
         queues: house.queues.clone(),
         mappings: house.functions.mappings.clone(),
@@ -211,16 +238,19 @@ fn doors(
         dice: house.dice.clone(),
         identities: house.identities.clone(),
         gate: protection.gate.clone(),
-        audit: Some(house.audit.clone()),
+        audit: Some(recorder.clone()),
         tls: protection.tls.clone(),
         s3: house.s3.clone(),
+        engine: Some(house.engine.clone()),
         services,
         kinesis: kinesis_options(house, settings),
         router: vitals::router(examination)
             .merge(door::router(own))
+            .merge(door::health(health))
             .merge(house.functions.router())
             .merge(dlq::router(dead_letters))
-            .merge(trace::router(tracing)),
+            .merge(trace::router(tracing))
+            .merge(millrace_console::router()),
     })
 }
 
@@ -235,6 +265,7 @@ fn kinesis_options(house: &House, settings: &Settings) -> KinesisOptions {
         monitoring: streams.monitoring().clone(),
         quotas: settings.kinesis_quotas,
         seals: Some(house.seals.clone()),
+        policies: Some(house.facts.policies.clone()),
     }
 }
 
@@ -271,21 +302,36 @@ async fn stopping(mut stopped: watch::Receiver<()>) {
     let _ = stopped.changed().await;
 }
 
-async fn trim(log: Arc<dyn Log>, functions: FunctionRoom, ring: KeyRing, stopped: watch::Receiver<()>) {
+/// What is looked after once a minute.
+#[derive(Clone)]
+struct Upkeep {
+    log: Arc<dyn Log>,
+    functions: FunctionRoom,
+    ring: KeyRing,
+    identities: Identities,
+    recorder: Recorder,
+}
+
+impl Upkeep {
+    fn run(&self) -> Result<(), LogError> {
+        self.functions.tidy();
+        self.recorder.tell_refusals(false);
+        keep_uses(&self.identities);
+        if let Err(error) = self.ring.upkeep() {
+            tracing::warn!("keys that are due were not rotated, the next try is in a minute: {error}");
+        }
+        self.log.trim_expired().map(drop)
+    }
+}
+
+async fn trim(upkeep: Upkeep, stopped: watch::Receiver<()>) {
     let mut stopped = std::pin::pin!(stopping(stopped));
     loop {
         tokio::select! {
             () = &mut stopped => return,
             () = tokio::time::sleep(TRIM_EVERY) => {
-                let (log, functions, ring) = (log.clone(), functions.clone(), ring.clone());
-                let trim = move || {
-                    functions.tidy();
-                    if let Err(error) = ring.upkeep() {
-                        tracing::warn!("keys that are due were not rotated, the next try is in a minute: {error}");
-                    }
-                    log.trim_expired()
-                };
-                let trimmed = tokio::task::spawn_blocking(trim).await;
+                let upkeep = upkeep.clone();
+                let trimmed = tokio::task::spawn_blocking(move || upkeep.run()).await;
                 if let Ok(Err(error)) = trimmed {
                     tracing::warn!("expired records could not be removed, the next try is in a minute: {error}");
                 }

@@ -51,7 +51,7 @@ impl Uploads {
     }
 
     fn keep(&self, zip: &[u8]) -> io::Result<String> {
-        let digest: String = Sha256::digest(zip).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256_hex(zip);
         let key = format!("{digest}.zip");
         self.disk.create_dir(&self.dir)?;
         self.disk.replace(&self.dir.join(&key), zip)?;
@@ -94,6 +94,11 @@ impl CodeObjects for Packages {
         let read = read.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
         read.map(Bytes::from).map_err(|error| ObjectError { code: "NoSuchKey", message: error.to_string() })
     }
+}
+
+/// The SHA-256 of some bytes in hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

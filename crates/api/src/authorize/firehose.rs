@@ -2,6 +2,8 @@
 
 use super::input::Input;
 use super::needs::{Need, Needs};
+use crate::http::Caller;
+use crate::wire::{Fault, Members, kinds};
 
 /// What a role is handed to.
 const SERVICE: &str = "firehose.amazonaws.com";
@@ -33,6 +35,18 @@ pub fn needs(operation: &str, input: &Input<'_>) -> Needs {
         all.extend(roles(input).into_iter().map(|role| Need::pass_role(&role, SERVICE)));
     }
     Needs::All(all)
+}
+
+/// Refuses roles that Firehose may not assume, or that are not there, in AWS's words.
+pub fn check_roles(caller: &Caller, name: &str, members: &dyn Members) -> Result<(), Fault> {
+    let Caller { scope, guard, .. } = caller;
+    let source = scope.arn("firehose", &format!("deliverystream/{name}")).to_string();
+    let named = roles(&Input { members, scope, identities: None, facts: None });
+    match named.iter().find(|role| !guard.is_assumable(scope, role, SERVICE, &source)) {
+        None => Ok(()),
+        Some(role) => Err(kinds::INVALID_ARGUMENT
+            .because(format!("Firehose is unable to assume role {role}. Please check the role provided."))),
+    }
 }
 
 /// Every role that a definition names, once.

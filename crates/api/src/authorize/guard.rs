@@ -1,6 +1,6 @@
 //! The guard that goes with every call: it knows who calls, and asks the policies.
 
-use super::context::{CallContext, Circumstances};
+use super::context::{CallContext, Circumstances, Via};
 use super::input::Input;
 use super::needs::{Need, Needs, needs};
 use super::refusal;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// What policies want to know of resources that only their rooms know.
 pub trait ResourceFacts: Send + Sync + 'static {
-    /// The resource's own policy, as JSON: a queue's, a topic's, a function's, a stream's, a key's.
+    /// The resource's own policy, as JSON: a queue's, a topic's, a function's, a stream's, a key's, a
+    /// search domain's.
     fn policy(&self, arn: &str) -> Option<String>;
     /// Its tags.
     fn tags(&self, arn: &str) -> Option<Tags>;
@@ -123,6 +124,44 @@ impl Guard {
         needed.iter().try_for_each(|need| closed.allows(&ask, need))
     }
 
+    /// Asks for one action on whichever of some resources may be had; what is forbidden on one of them is on all. The refusal that
+    /// is told is that of the last.
+    pub fn allow_any(&self, scope: &Scope, action: &str, resources: impl Iterator<Item = String>) -> Result<(), Fault> {
+        let Some(closed) = &self.0 else { return Ok(()) };
+        let service = action.split_once(':').map_or("", |(service, _)| service);
+        let ask = Ask { service, region: &scope.region, account: &scope.account, members: None };
+        let (mut allowed, mut refused) = (false, None);
+        for resource in resources {
+            let need = Need::on(action, resource);
+            let resource = &need.resources[0];
+            match closed.decide(&ask, &need, resource)? {
+                Decision::Allowed => allowed = true,
+                Decision::Denied(denial) => {
+                    let refusal = refusal::refusal(service, denial, &closed.principal, action, resource);
+                    if denial.explicit {
+                        return Err(refusal);
+                    }
+                    refused = Some(refusal);
+                }
+            }
+        }
+        refused.filter(|_| !allowed).map_or(Ok(()), Err)
+    }
+
+    /// Whether a service may assume a role on behalf of a resource, as AWS asks when the role is handed to it. With `--auth off`
+    /// any role will do.
+    pub fn is_assumable(&self, scope: &Scope, role: &str, service: &str, source_arn: &str) -> bool {
+        let Some(closed) = &self.0 else { return true };
+        let via = Via {
+            service: service.to_owned(),
+            source_arn: Some(source_arn.to_owned()),
+            source_account: Some(scope.account.to_string()),
+        };
+        let circumstances = Circumstances { secure: true, via: Some(via), ..Circumstances::default() };
+        let assumes = Self::new(closed.gate.clone(), Principal::service(&scope.account, service), circumstances);
+        assumes.allow(scope, &Need::on("sts:AssumeRole", role)).is_ok()
+    }
+
     /// Asks for one action on one resource: for operations that find their resource by themselves.
     pub fn allow(&self, scope: &Scope, need: &Need) -> Result<(), Fault> {
         let Some(closed) = &self.0 else { return Ok(()) };
@@ -137,6 +176,15 @@ impl Closed {
     }
 
     fn allows_on(&self, ask: &Ask<'_>, need: &Need, resource: &str) -> Result<(), Fault> {
+        match self.decide(ask, need, resource)? {
+            Decision::Allowed => Ok(()),
+            Decision::Denied(denial) => {
+                Err(refusal::refusal(ask.service, denial, &self.principal, &need.action, resource))
+            }
+        }
+    }
+
+    fn decide(&self, ask: &Ask<'_>, need: &Need, resource: &str) -> Result<Decision, IdentityError> {
         let Gate { authorizer, facts, clock } = &*self.gate;
         let owner = owner(resource).unwrap_or(ask.account);
         let context = CallContext {
@@ -160,12 +208,7 @@ impl Closed {
             policy: policy.as_deref(),
             rule,
         };
-        match authorizer.decide(&question)? {
-            Decision::Allowed => Ok(()),
-            Decision::Denied(denial) => {
-                Err(refusal::refusal(ask.service, denial, &self.principal, &need.action, resource))
-            }
-        }
+        authorizer.decide(&question)
     }
 
     /// The resource's own policy, and whether it must allow.
@@ -182,7 +225,7 @@ impl Closed {
         }
         let service = resource.split(':').nth(2).unwrap_or_default();
         let policy = match service {
-            "sqs" | "sns" | "lambda" | "kinesis" | "kms" => self.gate.facts.policy(resource),
+            "sqs" | "sns" | "lambda" | "kinesis" | "kms" | "es" => self.gate.facts.policy(resource),
             _ => None,
         };
         let rule = if service == "kms" && policy.is_some() { Rule::MustAllow } else { Rule::MayAllow };

@@ -29,9 +29,10 @@ mod sqs;
 mod sts;
 
 pub use context::{Circumstances, Via};
+pub(crate) use firehose::check_roles;
 pub use guard::{Gate, Guard, NoFacts, ResourceFacts};
 pub(crate) use kms::context_keys;
 pub use needs::{Keys, Need};
 pub use refusal::prefix as service_prefix;
 pub(crate) use refusal::prefix;
-pub use routes::{allow_own, allow_search};
+pub use routes::{allow_own, allow_search, own_action, search_action};

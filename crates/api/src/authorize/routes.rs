@@ -4,7 +4,8 @@
 //! POST /_millrace/deploy        millrace:PostDeploy on arn:aws:millrace:REGION:ACCOUNT:deploy
 //! GET  /orders/_search          es:ESHttpGet        on arn:aws:es:REGION:ACCOUNT:domain/DOMAIN/orders/_search
 //! ```
-//! One index serves all search domains, so a request to it may be made by whoever may make it to one of them.
+//! One index serves all search domains, so a request to it may be made by whoever may make it to one of them, unless a policy
+//! forbids it to them on another.
 
 use super::guard::Guard;
 use super::needs::Need;
@@ -17,10 +18,23 @@ pub fn allow_own(guard: &Guard, scope: &Scope, method: &Method, path: &str) -> R
     if guard.is_open() {
         return Ok(());
     }
-    let path = path.trim_start_matches("/_millrace").trim_matches('/');
-    let first = path.split('/').next().unwrap_or_default();
-    let action = format!("millrace:{}{}", capital(method.as_str()), capital(first));
-    guard.allow(scope, &Need::on(action, scope.arn("millrace", path).to_string()))
+    let need = Need::on(format!("millrace:{}", own_action(method, path)), scope.arn("millrace", own(path)).to_string());
+    guard.allow(scope, &need)
+}
+
+/// The action of a request to one of the server's own routes, as `PostDeploy`.
+pub fn own_action(method: &Method, path: &str) -> String {
+    let first = own(path).split('/').next().unwrap_or_default();
+    format!("{}{}", capital(method.as_str()), capital(first))
+}
+
+fn own(path: &str) -> &str {
+    path.trim_start_matches("/_millrace").trim_matches('/')
+}
+
+/// The action of a request to the index, as `ESHttpPut`.
+pub fn search_action(method: &Method) -> String {
+    format!("ESHttp{}", capital(method.as_str()))
 }
 
 /// Asks whether a request to the index may be made.
@@ -28,17 +42,11 @@ pub fn allow_search(guard: &Guard, scope: &Scope, method: &Method, path: &str) -
     if guard.is_open() {
         return Ok(());
     }
-    let action = format!("es:ESHttp{}", capital(method.as_str()));
+    let action = format!("es:{}", search_action(method));
     let path = path.trim_start_matches('/');
-    let mut refused = None;
-    for domain in guard.domains(scope) {
-        let resource = scope.arn("es", &format!("domain/{domain}/{path}")).to_string();
-        match guard.allow(scope, &Need::on(action.as_str(), resource)) {
-            Ok(()) => return Ok(()),
-            Err(fault) => refused = refused.or(Some(fault)),
-        }
-    }
-    refused.map_or(Ok(()), Err)
+    let resources = guard.domains(scope);
+    let resources = resources.iter().map(|domain| scope.arn("es", &format!("domain/{domain}/{path}")).to_string());
+    guard.allow_any(scope, &action, resources)
 }
 
 /// `Post` of `POST`, `Deploy` of `deploy`.

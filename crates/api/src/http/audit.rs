@@ -2,19 +2,25 @@
 //!
 //! Control-plane calls are all recorded; calls that move data (records, messages, events, documents) only when they are
 //! denied. A record is written before the answer is sent; it is on disk before that when the call changes something or was
-//! denied, and within the next such call otherwise. Secrets and payloads never come into it.
+//! denied, and within the next such call otherwise. Secrets and payloads never come into it. Calls whose signature is refused are
+//! told too, a flood of them as a number: [`refused`].
+
+mod refused;
 
 use super::caller::Caller;
 use super::port::Peer;
 use super::route::text_header;
 use crate::authorize::service_prefix;
-use crate::wire::{Fault, JsonWriter, Model, Shape, kinds};
+use crate::wire::{Fault, FaultKind, JsonWriter, Model, Shape, kinds};
 use axum::http::request::Parts;
 use chrono::{DateTime, SecondsFormat};
 use millrace_access::audit::{Audit, AuditError};
 use millrace_access::{Identities, Principal, PrincipalKind};
 use millrace_base::{Clock, Dice, Millis};
+use refused::Refusals;
+pub use refused::{Attempt, is_unidentified};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What CloudTrail writes in place of a secret.
@@ -89,6 +95,7 @@ pub struct Recorder {
     identities: Identities,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
+    refusals: Arc<Mutex<Refusals>>,
 }
 
 /// What is gathered on a call's way: its input and its output. The default gathers nothing.
@@ -125,14 +132,14 @@ impl Trail {
 }
 
 /// Nothing that holds it can panic.
-fn locked(gathered: &Mutex<Gathered>) -> std::sync::MutexGuard<'_, Gathered> {
+fn locked<T>(gathered: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     gathered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One call, as its record tells it.
 pub struct Recorded<'a> {
-    /// The service.
-    pub model: &'static Model,
+    /// The service, as [`event_source`] says it.
+    pub source: Cow<'static, str>,
     /// The operation.
     pub operation: &'a str,
     /// Who called.
@@ -148,12 +155,18 @@ pub struct Recorded<'a> {
 impl Recorder {
     /// Writes to `audit`; `identities` know whose keys callers have.
     pub fn new(audit: Audit, identities: Identities, clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Self {
-        Self { audit, identities, clock, dice }
+        Self { audit, identities, clock, dice, refusals: Arc::default() }
     }
 
     /// The trail of a call that begins. Refuses one that changes something when it could not be put on record.
     pub fn begin(&self, model: &Model, operation: &str) -> Result<Trail, Fault> {
-        if moves_data(model, operation) {
+        self.begin_other(operation, moves_data(model, operation))
+    }
+
+    /// [`Recorder::begin`] of a request that is to no service of AWS's protocols; one that moves data is told only when it is
+    /// denied.
+    pub fn begin_other(&self, operation: &str, moves_data: bool) -> Result<Trail, Fault> {
+        if moves_data {
             return Ok(Trail::default());
         }
         if !is_read_only(operation)
@@ -172,7 +185,11 @@ impl Recorder {
         }
         let read_only = is_read_only(call.operation);
         let record = self.of(trail, &call, read_only);
-        let (audit, durable) = (self.audit.clone(), denied || !read_only);
+        self.write(record, denied || !read_only).await
+    }
+
+    async fn write(&self, record: String, durable: bool) -> Result<(), Fault> {
+        let audit = self.audit.clone();
         let written = tokio::task::spawn_blocking(move || audit.write(&record, durable)).await;
         match written {
             Ok(Ok(())) => Ok(()),
@@ -182,7 +199,7 @@ impl Recorder {
     }
 
     fn of(&self, trail: Trail, call: &Recorded<'_>, read_only: bool) -> String {
-        let Recorded { model, operation, caller, head, id, fault } = call;
+        let Recorded { source, operation, caller, head, id, fault } = call;
         let (parameters, response) = match &trail.0 {
             Some(gathered) => {
                 let mut gathered = locked(gathered);
@@ -195,7 +212,7 @@ impl Recorder {
             "eventVersion": "1.11",
             "userIdentity": self.identity(caller),
             "eventTime": moment(self.clock.now()),
-            "eventSource": source(model),
+            "eventSource": source,
             "eventName": operation,
             "awsRegion": &*caller.scope.region,
             "sourceIPAddress": peer.map_or_else(String::new, |peer| peer.ip.to_string()),
@@ -287,23 +304,68 @@ fn moves_data(model: &Model, operation: &str) -> bool {
     DATA.iter().any(|(name, operations)| *name == service && operations.contains(&operation))
 }
 
-/// Whether an operation only looks. `AssumeRole` is read-only to CloudTrail, too.
+/// Whether an operation only looks. `AssumeRole` is read-only to CloudTrail, too. Of a request to the index and to the server's
+/// own routes the action tells it: `ESHttpGet`, `GetDlq`.
 fn is_read_only(operation: &str) -> bool {
+    let operation = operation.strip_prefix("ESHttp").unwrap_or(operation);
     const LOOKS: &[&str] = &["Get", "List", "Describe", "Simulate", "Query", "Check", "Search"];
     LOOKS.iter().any(|verb| operation.starts_with(verb)) || operation == "AssumeRole"
 }
 
-fn source(model: &Model) -> String {
+/// CloudTrail's name of a service.
+pub fn event_source(model: &Model) -> Cow<'static, str> {
     let service = match service_prefix(model) {
         "cloudwatch" => "monitoring",
         other => other,
     };
-    format!("{service}.amazonaws.com")
+    format!("{service}.amazonaws.com").into()
+}
+
+/// What records of the server's own routes say.
+pub const OWN_SOURCE: &str = "millrace";
+/// What records of the OpenSearch port say.
+pub const SEARCH_SOURCE: &str = "es.amazonaws.com";
+
+/// What became of a request that has no fault of AWS's: an error of this status.
+pub fn failure(status: u16, message: impl Into<String>) -> Option<Fault> {
+    let code = match status {
+        0..400 => return None,
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        409 => "ConflictException",
+        400..500 => "ValidationException",
+        _ => "InternalFailure",
+    };
+    Some(FaultKind::new(code, status).because(message))
 }
 
 fn moment(millis: Millis) -> String {
     let moment = DateTime::from_timestamp_millis(millis).unwrap_or_default();
     moment.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A JSON document of a request as records show it: whole, but for secrets.
+pub fn shown_json(document: &[u8]) -> Value {
+    match serde_json::from_slice(document) {
+        Ok(value) => hidden_values(value),
+        Err(_) => json!({"bytes": document.len()}),
+    }
+}
+
+fn hidden_values(value: Value) -> Value {
+    let hide = |(name, value): (String, Value)| match is_secret(&name) && (value.is_string() || value.is_number()) {
+        true => (name, HIDDEN.into()),
+        false => (name, hidden_values(value)),
+    };
+    match value {
+        Value::Object(members) => Value::Object(members.into_iter().map(hide).collect()),
+        Value::Array(items) => items.into_iter().map(hidden_values).collect(),
+        other => other,
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 /// A shape as records show it: names begin with a small letter, secrets are hidden.
@@ -324,7 +386,7 @@ fn hidden(value: Value) -> Value {
 fn member((name, value): (String, Value)) -> (String, Value) {
     let mut letters = name.chars();
     let shown: String = letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();
-    let is_secret = SECRETS.iter().any(|secret| shown.eq_ignore_ascii_case(secret));
+    let is_secret = is_secret(&shown);
     // `AccessKey` is a structure in IAM and a secret in Firehose's HTTP endpoints.
     let is_secret = is_secret || (value.is_string() && shown.eq_ignore_ascii_case("accessKey"));
     let value = if is_secret && !value.is_null() { HIDDEN.into() } else { hidden(value) };
@@ -368,6 +430,7 @@ mod tests {
     fn what_moves_data_is_told_apart() {
         assert!(moves_data(&kinesis::MODEL, "PutRecords") && !moves_data(&kinesis::MODEL, "CreateStream"));
         assert!(is_read_only("DescribeStream") && !is_read_only("DeleteStream"));
-        assert_eq!(source(&kinesis::MODEL), "kinesis.amazonaws.com");
+        assert_eq!(event_source(&kinesis::MODEL), "kinesis.amazonaws.com");
+        assert!(is_read_only("ESHttpGet") && !is_read_only("ESHttpPut") && !is_read_only("PostDeploy"));
     }
 }

@@ -1,6 +1,6 @@
 //! From a request to its service and back: what AWS's protocols share.
 
-use super::audit::{Recorded, Recorder};
+use super::audit::{Attempt, Recorded, Recorder, event_source, is_unidentified};
 use super::body::BODY_BYTES_MAX;
 use super::caller::Caller;
 use super::correlation::Correlation;
@@ -97,6 +97,14 @@ impl Services {
             }
             Err(fault) => Err(fault),
         };
+        if let (Some(recorder), Err(fault)) = (&self.recorder, &answer)
+            && is_unidentified(fault)
+        {
+            let source = manner.model.map_or("unknown".into(), event_source);
+            let said = text_header(&head.headers, "x-amz-target").rsplit('.').next().unwrap_or_default();
+            let operation = if operation.is_empty() { said } else { operation.as_str() };
+            recorder.refused(Attempt { source, operation, head: &head, id: &id, fault }).await;
+        }
         respond(manner, &operation, answer, &id)
     }
 
@@ -244,7 +252,8 @@ impl Services {
         let answer = service.call(call).await.map_err(|fault| service.reword(fault));
         if let Some(recorder) = &self.recorder {
             let (operation, caller, fault) = (operation.as_str(), &caller, answer.as_ref().err());
-            recorder.record(trail, Recorded { model, operation, caller, head, id, fault }).await?;
+            let source = event_source(model);
+            recorder.record(trail, Recorded { source, operation, caller, head, id, fault }).await?;
         }
         answer
     }

@@ -20,11 +20,12 @@ mod route;
 mod serve;
 mod service;
 
-pub use audit::Trail;
-pub(crate) use audit::{Recorded, Recorder};
+pub(crate) use audit::{Attempt, Recorded, SEARCH_SOURCE, event_source, failure, shown_json};
+pub use audit::{Recorder, Trail};
 pub use body::{BODY_BYTES_MAX, read_body};
 pub use caller::Caller;
 pub use correlation::Correlation;
+pub(crate) use door::Writing;
 pub(crate) use fault::stamp;
 pub use lock::{Lock, Refused, fault as signature_fault};
 pub use port::{Peer, Tls, serve_port};

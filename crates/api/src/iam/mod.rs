@@ -90,6 +90,7 @@ impl Iam {
             "CreateAccessKey" => blocking(self, call, users::create_access_key).await,
             "ListAccessKeys" => blocking(self, call, users::list_access_keys).await,
             "DeleteAccessKey" => blocking(self, call, users::delete_access_key).await,
+            "GetAccessKeyLastUsed" => blocking(self, call, users::get_access_key_last_used).await,
             "UpdateAccessKey" => blocking(self, call, user_policies::update_access_key).await,
             "ListAccountAliases" => blocking(self, call, users::list_account_aliases).await,
             "SimulateCustomPolicy" => blocking(self, call, simulate::simulate_custom_policy).await,

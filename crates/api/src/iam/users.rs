@@ -3,13 +3,13 @@
 use super::{Iam, Page, below, page, shapes};
 use crate::http::Caller;
 use crate::models::iam::{
-    AccessKey, AccessKeyMetadata, CreateAccessKeyRequest, CreateAccessKeyResponse, CreateUserRequest,
-    CreateUserResponse, DeleteAccessKeyRequest, DeleteUserRequest, GetUserRequest, GetUserResponse,
-    ListAccessKeysRequest, ListAccessKeysResponse, ListAccountAliasesRequest, ListAccountAliasesResponse,
-    ListUsersRequest, ListUsersResponse, User,
+    AccessKey, AccessKeyLastUsed, AccessKeyMetadata, CreateAccessKeyRequest, CreateAccessKeyResponse,
+    CreateUserRequest, CreateUserResponse, DeleteAccessKeyRequest, DeleteUserRequest, GetAccessKeyLastUsedRequest,
+    GetAccessKeyLastUsedResponse, GetUserRequest, GetUserResponse, ListAccessKeysRequest, ListAccessKeysResponse,
+    ListAccountAliasesRequest, ListAccountAliasesResponse, ListUsersRequest, ListUsersResponse, User,
 };
 use crate::wire::{Fault, Text, kinds};
-use millrace_access::{NewAccessKey, NewUser};
+use millrace_access::{IdentityError, KeyUse, NewAccessKey, NewUser};
 
 /// The status of a key whose signatures are taken, and of one that rests.
 const ACTIVE: &str = "Active";
@@ -103,6 +103,23 @@ pub fn list_access_keys(
 pub fn delete_access_key(iam: &Iam, caller: &Caller, input: DeleteAccessKeyRequest) -> Result<(), Fault> {
     let user_name = user_name(iam, caller, input.user_name)?;
     Ok(iam.identities.delete_access_key(&caller.scope.account, &user_name, &input.access_key_id)?)
+}
+
+/// When a key was used last; what nobody has verified, as with `--auth off`, was no use.
+pub fn get_access_key_last_used(
+    iam: &Iam,
+    caller: &Caller,
+    input: GetAccessKeyLastUsedRequest,
+) -> Result<GetAccessKeyLastUsedResponse, Fault> {
+    let id = &input.access_key_id;
+    let unknown = || IdentityError::NoSuchEntity(format!("The Access Key with id {id} cannot be found."));
+    let user = iam.identities.user_of_key(&caller.scope.account, id)?.ok_or_else(unknown)?;
+    let used = iam.identities.last_use(id)?;
+    let never = || KeyUse { at: 0, service: "N/A".to_owned(), region: "N/A".to_owned() };
+    let last_used_date = used.as_ref().map(|used| shapes::seconds(used.at));
+    let KeyUse { service, region, .. } = used.unwrap_or_else(never);
+    let last = AccessKeyLastUsed { last_used_date, service_name: service.into(), region: region.into() };
+    Ok(GetAccessKeyLastUsedResponse { user_name: Some(user.name.into()), access_key_last_used: Some(last) })
 }
 
 /// An account has no aliases here: there is no sign-in page that one would stand for.

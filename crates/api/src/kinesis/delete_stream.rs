@@ -23,6 +23,10 @@ pub fn call(kinesis: &Kinesis, caller: &Caller, input: DeleteStreamInput) -> Res
     if let Some(seals) = &kinesis.seals {
         seals.stop(&stream.key.scope, &stream.key.name)?;
     }
+    if let Some(policies) = &kinesis.policies {
+        let arn = stream.key.scope.arn("kinesis", &format!("stream/{}", stream.key.name)).to_string();
+        policies.forget(&arn, stream.incarnation)?;
+    }
     kinesis.monitoring.forget(&stream.key)?;
     consumers.iter().try_for_each(|consumer| kinesis.forget_tags(&tags::of_consumer(consumer)))?;
     kinesis.forget_tags(&tags::of_stream(&stream))

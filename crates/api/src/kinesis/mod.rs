@@ -32,6 +32,7 @@ mod put_records;
 mod quota;
 mod register_stream_consumer;
 mod remove_tags_from_stream;
+mod resource_policy;
 mod seal;
 mod split_shard;
 mod start_stream_encryption;
@@ -51,7 +52,7 @@ use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
 use contract::Contracts;
 pub use contract::check_contract_tags;
-use millrace_access::StreamSeals;
+use millrace_access::{ResourcePolicies, StreamSeals};
 use millrace_base::{Arn, Clock, ShardId};
 use millrace_catalog::Catalog;
 use millrace_log::{Consumers, Log, Monitoring, Shard, StreamInfo, StreamKey};
@@ -73,6 +74,8 @@ pub struct KinesisOptions {
     pub quotas: bool,
     /// Streams that are encrypted by keys of their own; `None` where there is no key ring.
     pub seals: Option<StreamSeals>,
+    /// Streams' and consumers' own policies; `None` where none are kept.
+    pub policies: Option<ResourcePolicies>,
 }
 
 /// The service. Cheap to clone.
@@ -88,6 +91,7 @@ pub struct Kinesis {
     monitoring: Monitoring,
     quotas: Option<Arc<Quotas>>,
     seals: Option<StreamSeals>,
+    policies: Option<ResourcePolicies>,
     contracts: Arc<Contracts>,
 }
 
@@ -103,10 +107,23 @@ impl Kinesis {
     ) -> Self {
         let contracts = Arc::new(Contracts::new(catalog.clone(), registry));
         let (seal, consumers) = (Arc::new(Seal::new(key)), Consumers::new(catalog.clone()));
-        let KinesisOptions { observer, monitoring, quotas, seals } = options;
+        let KinesisOptions { observer, monitoring, quotas, seals, policies } = options;
         let quotas = quotas.then(Arc::default);
         let subscriptions = Arc::default();
-        Self { log, catalog, clock, seal, consumers, subscriptions, observer, monitoring, quotas, seals, contracts }
+        Self {
+            log,
+            catalog,
+            clock,
+            seal,
+            consumers,
+            subscriptions,
+            observer,
+            monitoring,
+            quotas,
+            seals,
+            policies,
+            contracts,
+        }
     }
 
     /// Ends what SubscribeToShard has begun: the clients find the end, and subscribe again elsewhere or later.
@@ -194,6 +211,9 @@ impl Service for Kinesis {
             "ListStreamConsumers" => blocking(self, call, list_stream_consumers::call).await,
             "StartStreamEncryption" => blocking(self, call, start_stream_encryption::call).await,
             "StopStreamEncryption" => blocking(self, call, stop_stream_encryption::call).await,
+            "PutResourcePolicy" => blocking(self, call, resource_policy::put).await,
+            "GetResourcePolicy" => blocking(self, call, resource_policy::get).await,
+            "DeleteResourcePolicy" => blocking(self, call, resource_policy::delete).await,
             "SubscribeToShard" => subscribe_to_shard::call(self, call).await,
             other => Err(faults::unsupported(other)),
         }

@@ -10,6 +10,7 @@ pub async fn call(
     caller: &Caller,
     mut input: CreateFunctionRequest,
 ) -> Result<FunctionConfiguration, Fault> {
+    super::check_role(caller, &input.function_name, Some(&input.role))?;
     let code = std::mem::take(&mut input.code);
     let zip = lambda.code(code.zip_file, code.s3_bucket, code.s3_key).await?;
     let request = super::kept(&input)?;

@@ -49,7 +49,7 @@ mod update_function_code;
 mod update_function_configuration;
 mod update_function_event_invoke_config;
 
-use crate::http::{Call, Reply, Service, awaited, blocking};
+use crate::http::{Call, Caller, Reply, Service, awaited, blocking};
 use crate::models::lambda::MODEL;
 use crate::wire::{Fault, Format, Model, Shape, Text, kinds};
 use async_trait::async_trait;
@@ -195,4 +195,15 @@ fn texts(given: BTreeMap<Text, Text>) -> BTreeMap<String, String> {
 fn mapping_of(resource: &Text) -> Option<String> {
     let arn: Arn = resource.parse().ok()?;
     arn.resource.strip_prefix("event-source-mapping:").map(str::to_owned)
+}
+
+/// Refuses a role that Lambda may not assume, or that is not there, in AWS's words.
+fn check_role(caller: &Caller, function: &str, role: Option<&str>) -> Result<(), Fault> {
+    let name = function.rsplit(':').next().unwrap_or(function);
+    let source = caller.scope.arn("lambda", &format!("function:{name}")).to_string();
+    match role.filter(|role| !caller.guard.is_assumable(&caller.scope, role, "lambda.amazonaws.com", &source)) {
+        None => Ok(()),
+        Some(_) => Err(crate::models::lambda::faults::INVALID_PARAMETER_VALUE_EXCEPTION
+            .because("The role defined for the function cannot be assumed by Lambda.")),
+    }
 }

@@ -10,5 +10,6 @@ pub fn call(
     caller: &Caller,
     input: UpdateFunctionConfigurationRequest,
 ) -> Result<FunctionConfiguration, Fault> {
+    super::check_role(caller, &input.function_name, input.role.as_deref())?;
     super::shown(lambda.functions.update_configuration(&caller.scope, super::kept(&input)?)?)
 }

@@ -224,6 +224,10 @@ structures! {
         /// The ARN of the stream.
         optional stream_arn "StreamARN" Text, STREAM_ARN;
     }
+    DeleteResourcePolicyInput {
+        /// The Amazon Resource Name (ARN) of a data stream, a queue, or an enhanced fan-out consumer.
+        required resource_arn "ResourceARN" Text, RESOURCE_ARN;
+    }
     /// Represents the input for DeleteStream.
     DeleteStreamInput {
         /// The name of the stream to delete.
@@ -296,6 +300,10 @@ structures! {
         optional stream_arn "StreamARN" Text, STREAM_ARN;
         /// Checks if your request will succeed.
         optional dry_run "DryRun" bool, ANY;
+    }
+    GetResourcePolicyInput {
+        /// The Amazon Resource Name (ARN) of a data stream, a queue, or an enhanced fan-out consumer.
+        required resource_arn "ResourceARN" Text, RESOURCE_ARN;
     }
     /// Represents the input for `GetShardIterator`.
     GetShardIteratorInput {
@@ -428,6 +436,12 @@ structures! {
         optional explicit_hash_key "ExplicitHashKey" Text, HASH_KEY;
         /// Determines which shard in the stream the data record is assigned to.
         optional partition_key "PartitionKey" Text, PARTITION_KEY;
+    }
+    PutResourcePolicyInput {
+        /// The Amazon Resource Name (ARN) of a data stream, a queue, or an enhanced fan-out consumer.
+        required resource_arn "ResourceARN" Text, RESOURCE_ARN;
+        /// Details of the resource policy.
+        required policy "Policy" Text, ANY;
     }
     RegisterStreamConsumerInput {
         /// The ARN of the Kinesis data stream that you want to register the consumer with.
@@ -705,6 +719,10 @@ structures! {
         /// The current shard that is the parent of the existing child shard.
         required parent_shards "ParentShards" Vec<Text>, ANY;
         required hash_key_range "HashKeyRange" HashKeyRange, ANY;
+    }
+    GetResourcePolicyOutput {
+        /// Details of the resource policy.
+        required policy "Policy" Text, ANY;
     }
     /// Represents the output for `GetShardIterator`.
     GetShardIteratorOutput {

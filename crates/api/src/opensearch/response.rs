@@ -57,6 +57,20 @@ impl Answer {
         Self::error(&error).shaped(false, None)
     }
 
+    /// Nothing is done, because it could not be put on record.
+    pub fn unavailable(message: &str) -> Self {
+        Self::error(&Error::storage("_all", message.to_owned())).shaped(false, None)
+    }
+
+    /// What an error's body says; nothing of an answer that is none.
+    pub fn reason(&self) -> String {
+        let body: Value = match self.status {
+            400.. => serde_json::from_slice(&self.body).unwrap_or_default(),
+            _ => return String::new(),
+        };
+        body["error"]["reason"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Writes the JSON, pretty or not, or only the parts that `filter_path` names.
     pub fn shaped(mut self, pretty: bool, filter: Option<&str>) -> Self {
         let Some(mut value) = self.value.take() else { return self };

@@ -4,7 +4,7 @@ use super::faults::{self, shut_out, unsupported};
 use super::request::{Answer, Content, Request};
 use super::store::{Lake, Place};
 use super::{MODEL, S3, refused, route};
-use crate::http::{Lock, Recorded, Recorder, endpoint, stamp};
+use crate::http::{Attempt, Lock, Recorded, Recorder, Refused, endpoint, event_source, stamp};
 use crate::wire::{Fault, kinds};
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -70,7 +70,19 @@ impl S3 {
         B::Error: std::fmt::Display,
     {
         // The body is read even when the answer is clear, so that the connection can be used again.
-        let (caller, payload) = lock.enter_s3(head, body, BODY_BYTES_MAX).await.map_err(shut_out)?;
+        let (caller, payload) = match lock.enter_s3(head, body, BODY_BYTES_MAX).await {
+            Ok(entered) => entered,
+            Err(refused) => {
+                let is_signature = matches!(refused, Refused::Signature(_));
+                let fault = shut_out(refused);
+                if let Some(recorder) = recorder.filter(|_| is_signature) {
+                    let operation = route::target(head, None).map_or("", |target| target.operation);
+                    let source = event_source(&MODEL);
+                    recorder.refused(Attempt { source, operation, head, id, fault: &fault }).await;
+                }
+                return Err(fault);
+            }
+        };
         let bucket = route::bucket_of_host(head, |name| self.is_bucket(name));
         let target = route::target(head, bucket)?;
         let operation = target.operation;
@@ -86,8 +98,8 @@ impl S3 {
         };
         let answer = self.carry_out(request).await;
         if let Some(recorder) = recorder {
-            let (model, caller, fault) = (&MODEL, &caller, answer.as_ref().err());
-            recorder.record(trail, Recorded { model, operation, caller, head, id, fault }).await?;
+            let (source, caller, fault) = (event_source(&MODEL), &caller, answer.as_ref().err());
+            recorder.record(trail, Recorded { source, operation, caller, head, id, fault }).await?;
         }
         answer
     }

@@ -84,6 +84,7 @@ impl Door {
             monitoring: Monitoring::open(catalog.clone()).unwrap(),
             quotas: false,
             seals: None,
+            policies: None,
         };
         let identities = Identities::new(catalog.clone(), Arc::new(clock.clone()), Arc::new(SystemDice));
         let doors = Doors {
@@ -100,6 +101,7 @@ impl Door {
             audit: None,
             tls: millrace_api::http::Tls::default(),
             s3: millrace_api::s3::S3::elsewhere(),
+            engine: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

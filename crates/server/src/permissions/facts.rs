@@ -1,8 +1,8 @@
 //! What rooms know of their resources.
 
-use crate::domains::domain_names;
+use crate::domains::{domain_names, domain_policy};
 use millrace_access::keyring::Manager;
-use millrace_access::{KeyRing, StreamSeals, Tags};
+use millrace_access::{KeyRing, ResourcePolicies, StreamSeals, Tags};
 use millrace_api::authorize::ResourceFacts;
 use millrace_base::{Arn, Scope};
 use millrace_catalog::Catalog;
@@ -26,6 +26,8 @@ pub struct RoomFacts {
     pub ring: KeyRing,
     /// Streams' keys.
     pub seals: StreamSeals,
+    /// Streams' and consumers' own policies.
+    pub policies: ResourcePolicies,
     /// Set when functions are open.
     pub functions: OnceLock<Functions>,
 }
@@ -60,6 +62,14 @@ impl ResourceFacts for RoomFacts {
                 Some(self.functions.get()?.policy(&parsed.scope, name, qualifier).ok()?.policy)
             }
             "kms" => Some(self.ring.find(&parsed.scope, arn).ok()?.policy.clone()),
+            "kinesis" if !self.policies.is_empty() => {
+                let (_, stream) = self.stream(&parsed)?;
+                self.policies.get(arn, stream.incarnation)
+            }
+            "es" => {
+                let domain = parsed.resource.strip_prefix("domain/")?.split('/').next()?;
+                domain_policy(&self.catalog, &parsed.scope, domain)
+            }
             _ => None,
         }
     }

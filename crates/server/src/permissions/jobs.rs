@@ -8,21 +8,17 @@
 //! ```
 //! The rest of the data folder holds keys and other accounts' records: no role may name it.
 
-use super::{Asked, Roles};
-use millrace_api::authorize::ResourceFacts;
+use super::{APPLICATIONS, Asked, Roles};
 use millrace_base::{Arn, Scope};
 use millrace_process::graph::{ConnectorSpec, JobGraph, Operator};
 use std::path::{Component, Path, PathBuf};
 
-const APPLICATIONS: &str = "kinesisanalytics.amazonaws.com";
 /// What a stream is read and written with.
 const READS: [&str; 4] =
     ["kinesis:DescribeStream", "kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"];
 const WRITES: [&str; 1] = ["kinesis:PutRecords"];
 /// The folder of buckets in the data folder.
 const LAKE: &str = "lake";
-/// The name of the index itself, where no domain was deployed.
-const OWN_DOMAIN: &str = "millrace";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -79,22 +75,14 @@ impl Job<'_> {
         }
     }
 
-    /// One index serves all domains, so whoever may write to one of the account's may write.
+    /// One index serves all domains, so whoever may write to one of the account's may write, unless another's policy forbids it.
     fn check_index(&self, table: &ConnectorSpec) -> Result<(), String> {
         let scope = &self.source.scope;
         let Some(index) = table.options.get("index") else { return Ok(()) };
-        let mut domains = vec![OWN_DOMAIN.to_owned()];
-        domains.extend(self.asked.facts.domains(scope));
-        let mut refused = None;
-        // The refusal that is told is that of the last domain: a deployed one, if there is any.
-        for domain in domains {
-            let resource = scope.arn("es", &format!("domain/{domain}/{index}/_bulk")).to_string();
-            match self.check("es:ESHttpPost", &resource) {
-                Ok(()) => return Ok(()),
-                Err(reason) => refused = Some(reason),
-            }
-        }
-        refused.map_or(Ok(()), Err)
+        let guard = super::guard(&self.asked.gate, (APPLICATIONS, &self.source), self.role)?;
+        let domains = guard.domains(scope).into_iter();
+        let resources = domains.map(|domain| scope.arn("es", &format!("domain/{domain}/{index}/_bulk")).to_string());
+        guard.allow_any(scope, "es:ESHttpPost", resources).map_err(super::said)
     }
 
     fn check_files(&self, path: &str, as_: Use) -> Result<(), String> {

@@ -5,9 +5,11 @@
 
 mod facts;
 mod jobs;
+mod passing;
 mod subscribers;
 
 pub use facts::RoomFacts;
+pub use passing::Passing;
 pub use subscribers::Subscribers;
 
 use async_trait::async_trait;
@@ -27,6 +29,7 @@ const LEFT_MS_MIN: Millis = 6 * 3600 * 1000;
 
 const FIREHOSE: &str = "firehose.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
+const APPLICATIONS: &str = "kinesisanalytics.amazonaws.com";
 
 /// Reading a stream that is sealed by a customer's key takes this on the key.
 const OPENS: &str = "kms:Decrypt";
@@ -58,12 +61,7 @@ impl Roles {
     fn check(&self, (service, source): (&str, &Arn), role: &str, action: &str, resource: &str) -> Result<(), String> {
         let Some(Asked { gate, facts, .. }) = &self.0 else { return Ok(()) };
         let scope = &source.scope;
-        let said = |fault: millrace_api::wire::Fault| fault.message;
-        let via = || circumstances(service, source);
-        let assumes = Guard::new(gate.clone(), Principal::service(&scope.account, service), via());
-        assumes.allow(scope, &Need::on("sts:AssumeRole", role)).map_err(said)?;
-        let principal = session(gate.authorizer.identities(), role, &session_name(source))?;
-        let guard = Guard::new(gate.clone(), principal, via());
+        let guard = guard(gate, (service, source), role)?;
         guard.allow(scope, &Need::on(action, resource)).map_err(said)?;
         let on_key = match action {
             "kinesis:GetRecords" => OPENS,
@@ -75,6 +73,20 @@ impl Roles {
         let need = Need::on(on_key, key).with("kms:viaservice", Some(&through));
         guard.allow(scope, &need.with("kms:encryptioncontext:aws:kinesis:arn", Some(resource))).map_err(said)
     }
+}
+
+fn said(fault: millrace_api::wire::Fault) -> String {
+    fault.message
+}
+
+/// What a role may do that a service has assumed for one of its resources.
+fn guard(gate: &Arc<Gate>, (service, source): (&str, &Arn), role: &str) -> Result<Guard, String> {
+    let scope = &source.scope;
+    let via = || circumstances(service, source);
+    let assumes = Guard::new(gate.clone(), Principal::service(&scope.account, service), via());
+    assumes.allow(scope, &Need::on("sts:AssumeRole", role)).map_err(said)?;
+    let principal = session(gate.authorizer.identities(), role, &session_name(source))?;
+    Ok(Guard::new(gate.clone(), principal, via()))
 }
 
 /// A service acts for one of its resources.

@@ -1,11 +1,12 @@
 //! `AWS::OpenSearchService::Domain`: an index with OpenSearch's API.
 //!
-//! Sizes of clusters and disks are kept and shown but size nothing: a domain is as large as its machine. Access policies
-//! are refused, because nothing enforces them yet.
+//! Sizes of clusters and disks are kept and shown but size nothing: a domain is as large as its machine. With `--auth on` its
+//! access policy decides with the callers' own.
 
 use super::ports::DomainPort;
 use super::read;
 use async_trait::async_trait;
+use millrace_access::DocumentKind;
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ fn name(ctx: &Context, properties: &Value) -> String {
 impl ResourceType for Domain {
     fn properties(&self) -> &'static [&'static str] {
         &[
+            "AccessPolicies",
             "DomainName",
             "EngineVersion",
             "ClusterConfig.InstanceType",
@@ -51,6 +53,7 @@ impl ResourceType for Domain {
     }
 
     fn check(&self, _ctx: &Context, properties: &Value) -> Result<(), ResourceError> {
+        super::identity::check(properties.get("AccessPolicies"), "AccessPolicies", DocumentKind::Resource)?;
         if let Some(name) = read::text(properties, "DomainName") {
             let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
