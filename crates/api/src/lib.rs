@@ -6,6 +6,7 @@
 //!
 //! Shapes and their rules are generated from AWS's own service models; no handler touches untyped input.
 
+pub mod analytics;
 pub mod authorize;
 pub mod cloudwatch;
 pub mod firehose;

@@ -28,7 +28,7 @@ pub use invoke::{FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError}
 pub use mapping::{
     BatchEvent, BatchOutcome, DestinationError, Destinations, Edge, FailureRecord, FunctionFacts, FunctionFinder,
     MappingError, MappingPage, MappingParts, Mappings, MessageAttribute, MessageQueues, Meter, Permits, QueueFacts,
-    QueueFault, QueueMessage, RecordText, StreamConsumers, Unlimited, user_records,
+    QueueFault, QueueMessage, RecordText, StreamConsumers, Unlimited, stream_event, user_records,
 };
 pub use package::{PackageError, UNZIPPED_BYTES_MAX, measure};
 pub use pool::ACCOUNT_EXECUTIONS_MAX;

@@ -16,6 +16,7 @@ mod guard;
 mod iam;
 mod input;
 mod kinesis;
+mod kinesisanalytics;
 mod kms;
 mod lambda;
 mod logs;

@@ -1,7 +1,7 @@
 //! What a call needs: the actions that must be allowed, each on its resources.
 
 use super::input::Input;
-use super::{cloudwatch, firehose, glue, iam, kinesis, kms, lambda, logs, sns, sqs, sts};
+use super::{cloudwatch, firehose, glue, iam, kinesis, kinesisanalytics, kms, lambda, logs, sns, sqs, sts};
 use std::borrow::Cow;
 
 /// Condition keys with their values.
@@ -68,6 +68,7 @@ pub fn needs(service: &str, operation: &str, input: &Input<'_>) -> Needs {
         "lambda" => lambda::needs(operation, input),
         "logs" => logs::needs(operation, input),
         "cloudwatch" => cloudwatch::needs(operation, input),
+        "kinesisanalytics" => kinesisanalytics::needs(operation, input),
         "kms" => kms::needs(operation, input),
         // A service that nobody has written down here is open to those who may do everything in it.
         other => Need::on(format!("{other}:{operation}"), "*").into(),

@@ -90,6 +90,7 @@ fn every_name(service: &str, operation: &str) -> Value {
             "AlarmName": "a", "AlarmNames": ["a"], "Name": "m", "AlarmMuteRuleName": "m", "DashboardName": "d",
             "DashboardNames": ["d"], "ResourceARN": own("alarm:a"),
         }),
+        "kinesisanalytics" => json!({"ApplicationName": "a", "ServiceExecutionRole": role}),
         "kms" => json!({"KeyId": "k", "TargetKeyId": "k", "AliasName": "alias/a", "EncryptionContext": {"a": "b"}}),
         other => panic!("{other} has no names"),
     }

@@ -12,6 +12,7 @@ const TOPICS: FaultKind = FaultKind::new("AuthorizationError", 403);
 pub fn prefix(model: &Model) -> &'static str {
     match model.name {
         "Kinesis" | "Amazon Kinesis" => "kinesis",
+        "Kinesis Analytics V2" | "Amazon Kinesis Analytics" => "kinesisanalytics",
         "Firehose" | "Amazon Kinesis Firehose" => "firehose",
         "AWS Glue" => "glue",
         "IAM" | "AWS Identity and Access Management" => "iam",

@@ -5,6 +5,7 @@ pub mod firehose;
 pub mod glue;
 pub mod iam;
 pub mod kinesis;
+pub mod kinesisanalyticsv2;
 pub mod kms;
 pub mod lambda;
 pub mod logs;
@@ -21,7 +22,8 @@ mod tests {
         let first = [cloudwatch::PATTERNED, firehose::PATTERNED, glue::PATTERNED, iam::PATTERNED, kinesis::PATTERNED];
         let second =
             [kms::PATTERNED, lambda::PATTERNED, logs::PATTERNED, sns::PATTERNED, sqs::PATTERNED, sts::PATTERNED];
-        for rule in first.into_iter().chain(second).flatten() {
+        let third = [kinesisanalyticsv2::PATTERNED];
+        for rule in first.into_iter().chain(second).chain(third).flatten() {
             assert!(rule.regex().is_some());
         }
     }

@@ -62,6 +62,33 @@ pub fn get_settings(engine: &Engine, request: &Request, expression: &str) -> Res
     Ok(Answer::ok(engine.settings(expression)?))
 }
 
+/// `POST /_aliases`
+pub fn update_aliases(engine: &Engine, request: &Request) -> Result<Answer, Error> {
+    request.allow(&[])?;
+    engine.update_aliases(&request.json()?)?;
+    Ok(Answer::ok(json!({"acknowledged": true})))
+}
+
+/// `PUT /{index}/_alias/{alias}`
+pub fn put_alias(engine: &Engine, request: &Request, expression: &str, alias: &str) -> Result<Answer, Error> {
+    request.allow(&[])?;
+    engine.put_alias(expression, alias, &request.json()?)?;
+    Ok(Answer::ok(json!({"acknowledged": true})))
+}
+
+/// `DELETE /{index}/_alias/{alias}`
+pub fn delete_alias(engine: &Engine, request: &Request, expression: &str, aliases: &str) -> Result<Answer, Error> {
+    request.allow(&[])?;
+    engine.delete_alias(expression, aliases)?;
+    Ok(Answer::ok(json!({"acknowledged": true})))
+}
+
+/// `GET /_alias`, `GET /_alias/{alias}`, `GET /{index}/_alias/{alias}`; as `HEAD` whether there is one.
+pub fn get_alias(engine: &Engine, request: &Request, expression: &str, aliases: Option<&str>) -> Result<Answer, Error> {
+    request.allow(&PATTERN_PARAMS)?;
+    Ok(Answer::ok(engine.aliases(expression, aliases)?))
+}
+
 /// `_refresh`
 pub fn refresh(engine: &Engine, request: &Request, expression: &str) -> Result<Answer, Error> {
     request.allow(&["ignore_unavailable", "allow_no_indices", "expand_wildcards"])?;

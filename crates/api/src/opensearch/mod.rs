@@ -12,10 +12,12 @@ mod cat;
 mod definitions;
 mod documents;
 mod indices;
+mod lifecycle;
 mod request;
 mod response;
 mod routes;
 mod searches;
+mod templates;
 
 use crate::authorize::{Gate, allow_search, search_action};
 use crate::http::{

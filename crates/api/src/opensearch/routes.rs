@@ -2,7 +2,7 @@
 
 use super::request::Request;
 use super::response::Answer;
-use super::{cat, documents, indices, searches};
+use super::{cat, documents, indices, lifecycle, searches, templates};
 use axum::http::Method;
 use millrace_search::{Engine, Error};
 use serde_json::json;
@@ -39,12 +39,33 @@ fn whole(engine: &Engine, request: &Request, method: &str, first: &str, rest: &[
         ("GET" | "POST", "_refresh", []) => indices::refresh(engine, request, "_all"),
         ("GET", "_mapping" | "_mappings", []) => indices::get_mapping(engine, request, "_all"),
         ("GET", "_settings", []) => indices::get_settings(engine, request, "_all"),
+        ("POST", "_aliases", []) => indices::update_aliases(engine, request),
+        ("GET", "_alias" | "_aliases", []) => indices::get_alias(engine, request, "_all", None),
+        ("GET", "_alias" | "_aliases", [alias]) => indices::get_alias(engine, request, "_all", Some(alias)),
         ("GET", "_cat", ["indices"]) => cat::indices(engine, request, "_all"),
         ("GET", "_cat", ["indices", expression]) => cat::indices(engine, request, expression),
         ("GET", "_cat", ["health"]) => cat::health(engine, request),
         ("GET", "_cat", ["count"]) => cat::count(engine, request, "_all"),
         ("GET", "_cat", ["count", expression]) => cat::count(engine, request, expression),
         ("GET", "_cluster", ["health"] | ["health", _]) => cat::cluster_health(engine, request),
+        ("PUT" | "POST", "_index_template", [name]) => templates::put(engine, request, name),
+        ("GET", "_index_template", []) => templates::get(engine, request, "*"),
+        ("GET", "_index_template", [pattern]) => templates::get(engine, request, pattern),
+        ("DELETE", "_index_template", [pattern]) => templates::delete(engine, request, pattern),
+        (_, "_plugins", ["_ism", rest @ ..]) => policies(engine, request, method, rest),
+        _ => Err(no_handler(request)),
+    }
+}
+
+/// Paths of Index State Management.
+fn policies(engine: &Engine, request: &Request, method: &str, rest: &[&str]) -> Result<Answer, Error> {
+    match (method, rest) {
+        ("PUT", ["policies", id]) => lifecycle::put(engine, request, id),
+        ("GET", ["policies"]) => lifecycle::list(engine, request),
+        ("GET", ["policies", id]) => lifecycle::get(engine, request, id),
+        ("DELETE", ["policies", id]) => lifecycle::delete(engine, request, id),
+        ("GET", ["explain"]) => lifecycle::explain(engine, request, "*"),
+        ("GET", ["explain", expression]) => lifecycle::explain(engine, request, expression),
         _ => Err(no_handler(request)),
     }
 }
@@ -82,6 +103,10 @@ fn one(engine: &Engine, request: &Request, method: &str, index: &str, rest: &[&s
         ("GET" | "POST", ["_refresh"]) => indices::refresh(engine, request, index),
         ("GET", ["_mapping" | "_mappings"]) => indices::get_mapping(engine, request, index),
         ("PUT" | "POST", ["_mapping" | "_mappings"]) => indices::put_mapping(engine, request, index),
+        ("GET", ["_alias" | "_aliases"]) => indices::get_alias(engine, request, index, None),
+        ("GET", ["_alias" | "_aliases", alias]) => indices::get_alias(engine, request, index, Some(alias)),
+        ("PUT" | "POST", ["_alias" | "_aliases", alias]) => indices::put_alias(engine, request, index, alias),
+        ("DELETE", ["_alias" | "_aliases", alias]) => indices::delete_alias(engine, request, index, alias),
         ("GET", ["_settings"]) => indices::get_settings(engine, request, index),
         _ => Err(no_handler(request)),
     }

@@ -13,7 +13,9 @@ import sys
 
 import policy_sentry
 
-SERVICES = ["cloudwatch", "firehose", "glue", "iam", "kinesis", "kms", "lambda", "logs", "sns", "sqs", "sts"]
+SERVICES = [
+    "cloudwatch", "firehose", "glue", "iam", "kinesis", "kinesisanalytics", "kms", "lambda", "logs", "sns", "sqs", "sts",
+]
 
 
 def main(target):

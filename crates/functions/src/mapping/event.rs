@@ -4,8 +4,8 @@ use super::ports::QueueMessage;
 use crate::moment::iso_secs;
 use base64_simd::STANDARD;
 use bytes::Bytes;
-use millrace_base::{Millis, SequenceNumber};
-use millrace_log::Shard;
+use millrace_base::{Arn, Millis, SequenceNumber};
+use millrace_log::{Record, Shard};
 use serde_json::value::RawValue;
 use std::io::Write;
 
@@ -138,6 +138,23 @@ impl<'a> Encoder<'a> {
         self.out.push(b'}');
         self.out.into()
     }
+}
+
+/// The event of a stream's records, as an event source mapping would send it, and how many of the records are in it: a payload
+/// is full at some time, but has one record at least.
+pub fn stream_event(shard: &Shard, stream: &Arn, role: &str, records: &[Record]) -> (Bytes, usize) {
+    let facts =
+        ShardFacts { shard: shard.clone(), region: stream.scope.region.to_string(), source_arn: stream.to_string() };
+    let mut encoder = Encoder::new(&facts, role, None);
+    let item = |(ticket, record): (usize, &Record)| Item {
+        ticket: ticket as u64,
+        spot: Spot { index: record.index, sub: 0 },
+        arrival: record.arrival,
+        partition_key: record.partition_key.clone(),
+        data: record.data.clone(),
+    };
+    let count = records.iter().enumerate().map(item).take_while(|item| encoder.push(item)).count();
+    (encoder.finish(), count)
 }
 
 /// The event of messages from a queue.

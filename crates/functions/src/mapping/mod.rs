@@ -25,6 +25,7 @@ mod workers;
 
 pub use aggregate::user_records;
 pub use error::MappingError;
+pub use event::stream_event;
 pub use mappings::{MappingPage, Mappings};
 pub(crate) use permits::sending;
 pub use permits::{Edge, Permits, Unlimited};
