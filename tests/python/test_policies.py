@@ -223,14 +223,18 @@ def package():
 def test_a_function_calls_others_as_its_role_and_its_mapping_reads_as_its_role(locked, admin):
     source, iam, functions = stream(admin, "fn-in"), admin("iam"), admin("lambda")
     out = stream(admin, "fn-out")
-    iam.create_role(RoleName="fn", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
     role = f"arn:aws:iam::{ACCOUNT}:role/fn"
     definition = dict(FunctionName="guarded", Runtime="python3.13", Role=role, Handler="app.handler", Timeout=60,
                       Code={"ZipFile": package()}, Environment={"Variables": {"SITE": SITE}})
     passing = person(admin, "pat", policy(allow("lambda:CreateFunction")))
     message = refusal(lambda: passing.client(locked, "lambda").create_function(**definition))[1]
     assert f"is not authorized to perform: iam:PassRole on resource: {role} because" in message
+    unassumable = ("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.", 400)
+    assert refusal(lambda: functions.create_function(**definition)) == unassumable
+    iam.create_role(RoleName="fn", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
     functions.create_function(**definition)
+    nobodys = f"arn:aws:iam::{ACCOUNT}:role/nobodys"
+    assert refusal(lambda: functions.update_function_configuration(FunctionName="guarded", Role=nobodys)) == unassumable
     functions.get_waiter("function_active_v2").wait(FunctionName="guarded", WaiterConfig={"Delay": 1})
     answer = json.load(functions.invoke(FunctionName="guarded")["Payload"])
     assert answer["who"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/fn/guarded"
@@ -253,12 +257,18 @@ def test_a_function_calls_others_as_its_role_and_its_mapping_reads_as_its_role(l
 
 def test_a_delivery_stream_writes_when_its_role_may(locked, admin):
     iam, firehose = admin("iam"), admin("firehose")
-    iam.create_role(RoleName="fh", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
     role = f"arn:aws:iam::{ACCOUNT}:role/fh"
-    firehose.create_delivery_stream(
+    create = lambda: firehose.create_delivery_stream(
         DeliveryStreamName="pol-fh", ExtendedS3DestinationConfiguration={
             "RoleARN": role, "BucketARN": "arn:aws:s3:::guarded", "Prefix": "in/",
             "BufferingHints": {"IntervalInSeconds": 1, "SizeInMBs": 1}})
+    unassumable = f"Firehose is unable to assume role {role}. Please check the role provided."
+    assert refusal(create) == ("InvalidArgumentException", unassumable, 400), "there is no role"
+    iam.create_role(RoleName="fh", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
+    assert refusal(create)[1] == unassumable, "it is Lambda's"
+    iam.update_assume_role_policy(RoleName="fh", PolicyDocument=trust("firehose.amazonaws.com"))
+    create()
+    iam.update_assume_role_policy(RoleName="fh", PolicyDocument=trust("lambda.amazonaws.com"))
     firehose.put_record(DeliveryStreamName="pol-fh", Record={"Data": b"one\n"})
     # Its role is Lambda's, so Firehose cannot assume it; the reason is in the server's log.
     wait_for(lambda: "S3.AccessDenied: Access was denied." in locked.log_text() and "role trust policy" in locked.log_text())
@@ -288,6 +298,16 @@ def test_an_application_starts_when_its_role_may(locked, admin):
         return [json.loads(r["Data"]) for r in kinesis.get_records(ShardIterator=given["ShardIterator"])["Records"]]
 
     wait_for(lambda: copied() == [{"id": 7}], what="it runs when its role is mended")
+    # A running application that loses a right fails within seconds, says why, and goes on when it has it again.
+    told = locked.log_text().count(lacking)
+    iam.delete_role_policy(RoleName="copier", PolicyName="w")
+    wait_for(lambda: locked.log_text().count(lacking) > told, what="it fails when its role is narrowed")
+    kinesis.put_record(StreamName="app-in", Data=b'{"id": 8}', PartitionKey="k")
+    time.sleep(1.5)
+    assert copied() == [{"id": 7}]
+    iam.put_role_policy(RoleName="copier", PolicyName="w",
+                        PolicyDocument=policy(allow("kinesis:PutRecords", arn("kinesis", "stream/app-out"))))
+    wait_for(lambda: copied() == [{"id": 7}, {"id": 8}], what="it goes on from its checkpoint")
 
 
 def test_who_did_what_is_on_record_and_cannot_be_changed(locked, admin):
@@ -330,20 +350,25 @@ def test_topics_and_alarms_deliver_where_they_are_let_in(locked, admin):
         got = sqs.receive_message(QueueUrl=urls[name], MessageAttributeNames=["All"]).get("Messages", [])
         return [(one["Body"], {n: a["StringValue"] for n, a in one.get("MessageAttributes", {}).items()}) for one in got]
 
-    def let_in(source):
+    def let_in(source, queue="pol-in"):
         statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-                     "Resource": arn("sqs", "pol-in"), "Condition": {"ArnEquals": {"aws:SourceArn": source}}}
-        sqs.set_queue_attributes(QueueUrl=urls["pol-in"], Attributes={"Policy": policy(statement)})
+                     "Resource": arn("sqs", queue), "Condition": {"ArnEquals": {"aws:SourceArn": source}}}
+        sqs.set_queue_attributes(QueueUrl=urls[queue], Attributes={"Policy": policy(statement)})
 
     let_in(topic + "-other")
+    counted = lambda name: [m["Dimensions"] for m in metrics.list_metrics(
+        Namespace="AWS/SNS", MetricName=name)["Metrics"]]
+    of_topic = [{"Name": "TopicName", "Value": "pol-fan"}]
+    sns.publish(TopicArn=topic, Message="lost")
+    wait_for(lambda: of_topic in counted("NumberOfNotificationsFailedToRedriveToDlq"), what="the lost one is counted")
+    assert received("pol-dead") == [], "its policy does not let the topic in"
+    let_in(topic, "pol-dead")
     sns.publish(TopicArn=topic, Message="refused")
     [(body, why)] = received("pol-dead")
     assert body == "refused" and received("pol-in") == []
     assert why["ErrorCode"] == "AccessDenied" and "because no resource-based policy allows" in why["ErrorMessage"]
     assert "a topic may not deliver to a subscriber" in locked.log_text()
-    failed = lambda: [m["Dimensions"] for m in metrics.list_metrics(
-        Namespace="AWS/SNS", MetricName="NumberOfNotificationsFailed")["Metrics"]]
-    wait_for(lambda: [{"Name": "TopicName", "Value": "pol-fan"}] in failed(), what="the refusal is counted")
+    wait_for(lambda: of_topic in counted("NumberOfNotificationsFailed"), what="the refusal is counted")
     let_in(topic)
     sns.publish(TopicArn=topic, Message="let in")
     assert [body for body, _ in received("pol-in")] == ["let in"]
