@@ -57,7 +57,8 @@ class Listener:
 
     def rang(self, alarm):
         """When the alarm was heard of for the first time; None while it was not."""
-        return next((at for at, message in self.messages if message["AlarmName"] == alarm), None)
+        rang = (at for at, said in self.messages if (said["AlarmName"], said["NewStateValue"]) == (alarm, "ALARM"))
+        return next(rang, None)
 
 
 def number_of(bin, place):
@@ -270,7 +271,7 @@ def test_no_card_number_is_in_logs_or_below_the_data_folder(day):
     assert "amount is no number" in text and "no JSON" in text
     assert not [number for number in numbers(day) if number in text or number in day.log_text()]
     for number in (day.fraud[0]["card"]["number"], day.normal[3]["card"]["number"]):
-        assert places(day.data, number.encode()) == []
+        assert places(day.data, number) == []
 
 
 def test_the_schema_in_the_template_is_the_one_in_the_file(day):
@@ -287,6 +288,7 @@ def function(monkeypatch):
     monkeypatch.setenv("SEARCH_ENDPOINT", "127.0.0.1:1")
     monkeypatch.setenv("TOKEN_KEY", "k" * 32)
     monkeypatch.setenv("KEEP", "14d")
+    monkeypatch.setenv("INDEX_PREFIX", "authorizations-")
     monkeypatch.syspath_prepend(str(EXAMPLE / "functions/enrich"))
     names = ("aws", "tables", "index", "outage", "enrich")
     for name in names:

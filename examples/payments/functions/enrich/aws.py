@@ -50,18 +50,19 @@ class Endpoint:
         if self.connection is None:
             kind = http.client.HTTPSConnection if self.url.scheme == "https" else http.client.HTTPConnection
             self.connection = kind(self.url.netloc, timeout=self.timeout)
-        self.connection.request(method, path, body, headers | self.signature(method, path, body))
+        self.connection.request(method, path, body, headers | self.signature(method, path, body, headers))
         answer = self.connection.getresponse()
         return answer.status, answer.read()
 
-    def signature(self, method, path, body):
+    def signature(self, method, path, body, headers):
         """The headers that say who asks. Paths here have no characters to encode, and no query."""
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        signed = {"host": self.url.netloc, "x-amz-date": now}
+        signed = {name: value for name, value in headers.items() if name.startswith("x-amz-")}
+        signed |= {"host": self.url.netloc, "x-amz-date": now}
         if token := os.environ.get("AWS_SESSION_TOKEN"):
             signed["x-amz-security-token"] = token
-        names = ";".join(signed)
-        lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
+        names = ";".join(sorted(signed))
+        lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
         request = f"{method}\n{path}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{now[:8]}/{REGION}/{self.service}/aws4_request"
         text = f"{ALGORITHM}\n{now}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"

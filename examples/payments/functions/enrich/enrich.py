@@ -119,7 +119,7 @@ class Days:
     def index_of(self, arrived_at):
         day = arrived_at // 86_400_000
         if day != self.day:
-            self.day, self.name = day, time.strftime("authorizations-%Y.%m.%d", time.gmtime(day * 86_400))
+            self.day, self.name = day, index.PREFIX + time.strftime("%Y.%m.%d", time.gmtime(day * 86_400))
         return self.name
 
 

@@ -15,6 +15,8 @@ from aws import Endpoint
 RESERVE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 5.0
 
+# Another prefix makes another set of indices, for example of a backfill beside the live one.
+PREFIX = os.environ["INDEX_PREFIX"]
 search = Endpoint(os.environ["SEARCH_ENDPOINT"], "es", timeout=30)
 
 KEYWORD = {"type": "keyword"}

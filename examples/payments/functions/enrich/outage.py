@@ -2,7 +2,7 @@
 
 `Declined` is 1 or 0 for each authorization, so that its average is the rate of declines. `IssuerUnavailableRate` is the share
 of the response code 91 (issuer unavailable) among an issuer's latest authorizations, of the worst issuer without a dimension, and of those
-that it is high for with the dimension `Issuer`. Put at most once a second, by the second.
+that it is high for with the dimension `Issuer`. Put once a second, and at once when an issuer's is high.
 """
 
 import http.client
@@ -61,7 +61,7 @@ class Watch:
         """Takes what a batch had: [authorizations, of them unavailable] by issuer. Puts what is due."""
         if not total:
             return
-        now = self.now()
+        now, is_urgent = self.now(), False
         for issuer, (authorizations, unavailable) in counts.items():
             known = self.seen.get(issuer)
             if known is None or now - known[2] > STALE_SECONDS:
@@ -69,20 +69,22 @@ class Watch:
             known[0] += authorizations
             known[1] += unavailable
             if known[0] >= ENOUGH:
-                self.judge(issuer, known[1] / known[0])
+                is_urgent |= self.judge(issuer, known[1] / known[0])
                 del self.seen[issuer]
         for value, count in ((1.0, declines), (0.0, total - declines)):
             if count:
                 self.series("Declined", None).add(value, count)
-        if now - self.put_at >= PAUSE_SECONDS:
+        if is_urgent or now - self.put_at >= PAUSE_SECONDS:
             self.put_at = now
             self.put([series.datum(name, dimensions(issuer)) for (name, issuer), series in self.waiting.items()])
             self.waiting = {}
 
     def judge(self, issuer, rate):
+        """Keeps an issuer's rate; whether it is high."""
         self.series("IssuerUnavailableRate", None).add(rate)
         if rate >= HIGH:
             self.series("IssuerUnavailableRate", issuer).add(rate)
+        return rate >= HIGH
 
     def series(self, name, issuer):
         return self.waiting.setdefault((name, issuer), Series())
