@@ -22,7 +22,7 @@ function aligned(lines, start, end, period) {
   const times = new Set();
   lines.forEach(({ series }) => series?.times.forEach((time) => times.add(time)));
   if (lines.some((line) => line.gaps !== undefined)) {
-    for (let time = start; time < end; time += period) times.add(time);
+    for (let time = Math.ceil(start / period) * period; time < end; time += period) times.add(time);
   }
   const axis = [...times].filter((time) => time >= start && time < end).sort((a, b) => a - b);
   const places = new Map(axis.map((time, index) => [time, index]));
@@ -140,7 +140,7 @@ export function Chart({ lines, start, end, period = 1, height = 140, format = co
     plot.current.setData(data, false);
     plot.current.setScale('x', { min: start, max: end });
   }, [end, start, shape, height, dark, data[0].length, lines.map((line) => line.series?.values.length).join()]);
-  return html`<div class="chart" role="img" aria-label=${label ?? `Chart: ${lines.map((line) => line.label).join(', ')}`}>
+  return html`<div class="chart" role="group" aria-label=${label ?? `Chart: ${lines.map((line) => line.label).join(', ')}`}>
     <div ref=${place} />
     <${Legend} lines=${lines} data=${data} at=${at} format=${format} limits=${limits} />
   </div>`;

@@ -7,7 +7,8 @@
 //     }, { seconds: 300 });
 //     series.in → { times: [1700000000, …], values: [12, …] }, in order; perSecond(series.in) → 11.6
 //
-// Names are letters, digits and underscores: expressions use them. Only what is new is asked for.
+// Names are letters, digits and underscores: expressions use them. A spec with a `period` of its own is asked for by that. Only
+// what is new is asked for.
 
 import { aws } from './aws.js';
 import { useLive } from './live.js';
@@ -24,7 +25,8 @@ export function metric(namespace, name, dimensions = {}, stat = 'Sum') {
   return { metric: { Namespace: namespace, MetricName: name, Dimensions: list }, stat };
 }
 
-function queryOf(id, spec, period) {
+function queryOf(id, spec, all) {
+  const period = spec.period ?? all;
   const Id = `m_${id}`;
   if (spec.expression) {
     return { Id, Expression: spec.expression.replace(/\b[a-z]\w*\b(?!\()/g, (name) => `m_${name}`), Period: period };
@@ -65,7 +67,9 @@ export async function getMetrics(specs, start, end, period, signal) {
   return series;
 }
 
-function joined(before, after, start, since) {
+function joined(before, after, start, asked) {
+  // The period that the start lies in belongs to the answer.
+  const since = Math.min(asked, after.times[0] ?? asked);
   const kept = { times: [], values: [] };
   (before?.times ?? []).forEach((time, index) => {
     if (time < start || time >= since) return;
@@ -82,7 +86,8 @@ export function useMetrics(specs, { seconds = 300, every = 1000, period = period
     const end = Math.floor(serverNow() / 1000 / period) * period;
     const start = end - seconds;
     if (!key) return { series: {}, start, end, period };
-    const since = before ? Math.max(start, before.end - Math.max(UNSETTLED_SECONDS, period)) : start;
+    const longest = Math.max(period, ...Object.values(specs).map((spec) => spec.period ?? 0));
+    const since = before ? Math.max(start, before.end - Math.max(UNSETTLED_SECONDS, longest)) : start;
     const fresh = await getMetrics(specs, since, end, period, signal);
     const series = Object.entries(fresh).map(([id, after]) => [id, joined(before?.series[id], after, start, since)]);
     return { series: Object.fromEntries(series), start, end, period };

@@ -17,16 +17,17 @@ const SIGNS = {
 
 /** What GetMetricData is asked for an alarm's line; none for one that watches other alarms. */
 function specsOf(alarm, index) {
+  const period = periodOf(alarm);
   if (alarm.MetricName) {
-    return { [`a_${index}`]: { metric: { Namespace: alarm.Namespace, MetricName: alarm.MetricName, Dimensions: alarm.Dimensions ?? [] }, stat: alarm.Statistic ?? alarm.ExtendedStatistic } };
+    return { [`a_${index}`]: { metric: { Namespace: alarm.Namespace, MetricName: alarm.MetricName, Dimensions: alarm.Dimensions ?? [] }, stat: alarm.Statistic ?? alarm.ExtendedStatistic, period } };
   }
   const parts = alarm.Metrics ?? [];
   // Each alarm's own ids must not meet another's.
   const ids = new Map(parts.map((part) => [part.Id, part.ReturnData === false ? `a_${index}_${part.Id.toLowerCase()}` : `a_${index}`]));
   return Object.fromEntries(parts.map((part) => {
     const id = ids.get(part.Id);
-    if (part.MetricStat) return [id, { metric: part.MetricStat.Metric, stat: part.MetricStat.Stat }];
-    return [id, { expression: part.Expression.replace(/\b[a-z]\w*\b(?!\()/g, (word) => ids.get(word) ?? word) }];
+    if (part.MetricStat) return [id, { metric: part.MetricStat.Metric, stat: part.MetricStat.Stat, period: part.MetricStat.Period }];
+    return [id, { expression: part.Expression.replace(/\b[a-z]\w*\b(?!\()/g, (word) => ids.get(word) ?? word), period }];
   }));
 }
 
@@ -54,6 +55,7 @@ async function describe(signal) {
 
 export default function Alarms({ path }) {
   const live = useLive(describe, { every: 2000 });
+  if (!live.data) return html`<${Page} title="Alarms"><${Card}><${State} live=${live} what="Alarms could not be listed" /></${Card}></${Page}>`;
   return html`<${State} live=${live} what="Alarms could not be listed">${({ alarms, mutes }) => (path[0]
     ? html`<${Alarm} name=${path[0]} alarm=${alarms.find((each) => each.AlarmName === path[0])} refresh=${live.refresh} />`
     : html`<${List} alarms=${alarms} mutes=${mutes} refresh=${live.refresh} />`)}</${State}>`;

@@ -67,6 +67,7 @@ function JobStatus({ status }) {
 
 function Application({ name }) {
   const live = useJobs(1000);
+  if (!live.data) return html`<${Page} title=${name} crumbs=${[['Jobs', href('jobs')]]}><${Card}><${State} live=${live} what=${`Application ${name} could not be read`} /></${Card}></${Page}>`;
   return html`<${State} live=${live} what=${`Application ${name} could not be read`}>${(all) => {
     const application = all.find((each) => each.name === name);
     if (!application) return html`<${Page} title=${name} crumbs=${[['Jobs', href('jobs')]]}><${Card}><${Empty} title="There is no such application"><a href=${href('jobs')}>All applications</a></${Empty}></${Card}></${Page}>`;
