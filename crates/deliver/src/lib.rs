@@ -5,6 +5,7 @@
 //!  └─► function ─► staged ─┘
 //! ```
 
+mod columns;
 pub mod definition;
 mod deliveries;
 mod describe;
@@ -23,6 +24,7 @@ mod index;
 mod observer;
 pub mod store;
 
+pub use columns::{ColumnError, text_column};
 pub use definition::{DeliveryStream, DeliveryStreamDefinition, DeliveryStreamType};
 pub use deliveries::{Deliveries, DeliveryStreamNames, RunningDelivery};
 pub use error::DeliverError;

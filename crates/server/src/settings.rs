@@ -111,7 +111,7 @@ pub struct TemplateArgs {
     pub parameters: Vec<(String, String)>,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a parameter has the form NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -5,6 +5,7 @@
 //! and the secret are `any`, which a server takes that verifies nothing.
 
 use super::credentials;
+use bytes::Bytes;
 use clap::Args;
 use futures::{Stream, StreamExt};
 use millrace_access::signature::{Head, Signer};
@@ -132,6 +133,18 @@ impl Client {
         Ok(Self { http, endpoint, region: args.region.clone(), credentials })
     }
 
+    /// The same client as somebody else.
+    pub fn signed_as(mut self, credentials: Profile) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// The same client of another door of the server: its OpenSearch API.
+    pub fn at(mut self, endpoint: &str) -> Self {
+        self.endpoint = endpoint.trim_end_matches('/').to_owned();
+        self
+    }
+
     /// The server's address.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -157,6 +170,40 @@ impl Client {
         let request = self.request(Method::POST, "");
         let request = request.header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target);
         self.json(service, request.body(body.to_string())).await
+    }
+
+    /// Calls an operation with a body that is written already, and gives the answer as it is.
+    pub async fn raw_call(&self, service: &str, target: &str, body: Vec<u8>) -> Result<Bytes, CliError> {
+        let request = self.request(Method::POST, "");
+        let request = request.header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target);
+        self.bytes(service, request.body(body)).await
+    }
+
+    /// Reads something that is not JSON from a REST service of AWS's.
+    pub async fn download(&self, service: &str, path: &str) -> Result<Bytes, CliError> {
+        self.bytes(service, self.request(Method::GET, path)).await
+    }
+
+    /// Asks the OpenSearch API; a client [`Client::at`] its door.
+    pub async fn search(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.json("es", request.body(body.to_string())).await
+    }
+
+    async fn bytes(&self, service: &str, request: RequestBuilder) -> Result<Bytes, CliError> {
+        let answer = self.send(service, request).await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        // Refusals are JSON or XML, as the service has them.
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| {
+            let tag = |name: &str| xml_texts(&text, name).next().map(str::to_owned);
+            json!({ "code": tag("Code"), "message": tag("Message") })
+        });
+        Err(refusal(&value, status.as_u16()))
     }
 
     /// Reads from a REST service of AWS's.
@@ -307,6 +354,19 @@ impl Client {
     }
 }
 
+/// The texts of all XML elements of a name, as they stand there.
+pub fn xml_texts<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut rest = xml;
+    std::iter::from_fn(move || {
+        let from = rest.find(&open)? + open.len();
+        let end = from + rest[from..].find(&close)?;
+        let text = &rest[from..end];
+        rest = &rest[end..];
+        Some(text)
+    })
+}
+
 /// AWS's error document, whatever the case of its members.
 fn refusal(value: &Value, status: u16) -> CliError {
     let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str()).map(str::to_owned);
@@ -324,6 +384,13 @@ fn refusal(value: &Value, status: u16) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_of_xml_are_found_in_order() {
+        let xml = "<L><C><Key>a/1</Key></C><C><Key>b</Key><Size>3</Size></C><Key>open";
+        assert_eq!(xml_texts(xml, "Key").collect::<Vec<_>>(), ["a/1", "b"]);
+        assert_eq!(xml_texts(xml, "Size").next(), Some("3"));
+    }
 
     #[test]
     fn requests_are_signed_for_account_and_region() {

@@ -9,10 +9,12 @@ use super::client::{CliError, Client, EndpointArgs};
 use crate::dlq::{DeadLetter, DeadLetterQueue};
 use crate::meters::vitals::Vitals;
 use clap::Args;
-use rules::{Finding, Letters};
+use rules::Letters;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+
+pub use rules::Finding;
 
 /// Messages of a dead-letter queue that are read for their reasons.
 const LETTERS_MAX: usize = 50;
@@ -33,10 +35,7 @@ pub struct DoctorArgs {
 /// Examines a running server.
 pub async fn run(args: DoctorArgs) -> Result<(), CliError> {
     let client = Client::new(&args.endpoint)?;
-    let vitals: Vitals = client.get("/_millrace/vitals").await?;
-    let letters = letters(&client, &vitals).await?;
-    let mut findings = rules::findings(&vitals, &letters);
-    findings.extend(alarm_actions(&client, &vitals).await);
+    let (vitals, findings) = examine(&client).await?;
     if args.json {
         let document = json!({ "healthy": findings.is_empty(), "findings": findings });
         println!("{document:#}");
@@ -44,6 +43,15 @@ pub async fn run(args: DoctorArgs) -> Result<(), CliError> {
         show(&vitals, &findings);
     }
     if findings.is_empty() { Ok(()) } else { Err(CliError::Shown) }
+}
+
+/// The figures of a running server, and all that is wrong with it.
+pub async fn examine(client: &Client) -> Result<(Vitals, Vec<Finding>), CliError> {
+    let vitals: Vitals = client.get("/_millrace/vitals").await?;
+    let letters = letters(client, &vitals).await?;
+    let mut findings = rules::findings(&vitals, &letters);
+    findings.extend(alarm_actions(client, &vitals).await);
+    Ok((vitals, findings))
 }
 
 /// What lies in queues for what failed.

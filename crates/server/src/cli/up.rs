@@ -8,6 +8,7 @@ use crate::settings::{Settings, TemplateArgs, TlsSetting, UpArgs};
 use clap::Args;
 use futures::StreamExt;
 use millrace_base::Scope;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -103,22 +104,26 @@ pub async fn deploy(args: DeployArgs) -> Result<(), CliError> {
     }
     let client = Client::new(&args.endpoint)?;
     for request in requests(&args.deploy)? {
-        let body = serde_json::to_value(&request).map_err(|error| CliError::Input(error.to_string()))?;
-        let mut lines = client.lines("/_millrace/deploy", &body).await?;
-        let mut failed = true;
-        while let Some(line) = lines.next().await {
-            let event: DeployEvent = serde_json::from_str(&line?).map_err(|error| CliError::Answer {
-                endpoint: client.endpoint().to_owned(),
-                reason: error.to_string(),
-            })?;
-            failed = !matches!(event, DeployEvent::Deployed(..));
-            show(&event);
-        }
-        if failed {
-            return Err(CliError::Shown);
-        }
+        send(&client, &request).await?;
     }
     Ok(())
+}
+
+/// Deploys a template into a running server, shows what happens, and gives the stack's outputs.
+pub async fn send(client: &Client, request: &DeployRequest) -> Result<BTreeMap<String, String>, CliError> {
+    let body = serde_json::to_value(request).map_err(|error| CliError::Input(error.to_string()))?;
+    let mut lines = client.lines("/_millrace/deploy", &body).await?;
+    let mut outputs = None;
+    while let Some(line) = lines.next().await {
+        let event: DeployEvent = serde_json::from_str(&line?)
+            .map_err(|error| CliError::Answer { endpoint: client.endpoint().to_owned(), reason: error.to_string() })?;
+        show(&event);
+        outputs = match event {
+            DeployEvent::Deployed(_, outputs) => Some(outputs),
+            _ => None,
+        };
+    }
+    outputs.ok_or(CliError::Shown)
 }
 
 fn requests(args: &TemplateArgs) -> Result<Vec<DeployRequest>, CliError> {

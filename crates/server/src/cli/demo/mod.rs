@@ -2,6 +2,8 @@
 //!
 //! Everything goes through the doors that a user would use: the template, Kinesis's and OpenSearch's HTTP APIs.
 
+mod own;
+mod payments;
 mod replay;
 mod summary;
 
@@ -9,12 +11,10 @@ use super::client::{CliError, Client, EndpointArgs};
 use super::up;
 use crate::door::{DeployEvent, DeployRequest, carry_out};
 use crate::logging::LogArgs;
-use crate::server::{Server, StartError};
-use crate::settings::{AuthSetting, OnOff, Settings, TemplateArgs, UpArgs};
-use crate::vault::EncryptionArgs;
-use clap::Args;
+use clap::{Args, Subcommand};
 use flate2::read::GzDecoder;
 use millrace_base::Scope;
+use own::{Guard, PlaceArgs};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
@@ -24,55 +24,37 @@ const FLIGHTS: &[u8] = include_bytes!("../../../../../examples/flights/flights.n
 
 /// What `millrace demo` takes.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DemoArgs {
-    /// End after the summary instead of staying up until Ctrl-C
-    #[arg(long)]
-    pub exit: bool,
-    /// Port of the AWS APIs; a free one when it is taken
-    #[arg(long, default_value_t = 4566)]
-    pub port: u16,
-    /// Port of the OpenSearch API; a free one when it is taken
-    #[arg(long, default_value_t = 9200)]
-    pub search_port: u16,
-    /// Keep the data in this folder, which must be empty or absent [default: a temporary one, removed at the end]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(subcommand)]
+    example: Option<Example>,
+}
+
+/// Demos with another example than the flights.
+#[derive(Debug, Clone, Subcommand)]
+enum Example {
+    /// A day of card authorizations, with an incident if you like, and an audit of what became of each
+    Payments(Box<payments::PaymentsArgs>),
 }
 
 /// Runs the demo.
 pub async fn run(args: DemoArgs) -> Result<(), CliError> {
     LogArgs::default().install().map_err(CliError::Input)?;
-    let (folder, is_temporary) = folder(&args)?;
-    let result = show(&args, folder.clone()).await;
+    if let Some(Example::Payments(args)) = args.example {
+        return payments::run(*args).await;
+    }
+    let (folder, is_temporary) = own::folder(args.place.data.as_ref())?;
+    let result = show(&args.place, folder.clone()).await;
     if is_temporary {
-        remove(&folder);
+        own::remove(&folder);
     }
     result
 }
 
-#[allow(clippy::disallowed_methods, reason = "the demo's own folder, on the real disk")]
-fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), CliError> {
-    let Some(folder) = &args.data else {
-        let name = format!("millrace-demo-{}", std::process::id());
-        return Ok((std::env::temp_dir().join(name), true));
-    };
-    let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    if is_empty {
-        return Ok((folder.clone(), false));
-    }
-    let message = format!("{} is not empty: the demo starts from nothing, so name another folder", folder.display());
-    Err(CliError::Input(message))
-}
-
-#[allow(clippy::disallowed_methods, reason = "the demo's own folder, on the real disk")]
-fn remove(folder: &PathBuf) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
-        eprintln!("{} is left behind: {error}", folder.display());
-    }
-}
-
-async fn show(args: &DemoArgs, folder: PathBuf) -> Result<(), CliError> {
-    let server = start(args, folder.clone()).await?;
+async fn show(args: &PlaceArgs, folder: PathBuf) -> Result<(), CliError> {
+    let server = own::start(args, folder.clone(), Guard::default()).await?;
     println!("Millrace is up: AWS APIs on http://{}, OpenSearch on http://{}\n", server.address, server.search_address);
     println!("1. Deploying examples/flights/template.yaml");
     let scope = Scope::default();
@@ -108,39 +90,6 @@ async fn show(args: &DemoArgs, folder: PathBuf) -> Result<(), CliError> {
     }
     server.shut_down().await;
     Ok(())
-}
-
-/// Starts a server on the wanted ports, or on free ones when those are taken.
-async fn start(args: &DemoArgs, data: PathBuf) -> Result<Server, CliError> {
-    let mut up = UpArgs {
-        port: args.port,
-        search_port: args.search_port,
-        host: [127, 0, 0, 1].into(),
-        data,
-        auth: AuthSetting::Off,
-        insecure_no_auth: false,
-        insecure_plaintext: false,
-        tls: None,
-        tls_cert: None,
-        tls_key: None,
-        tls_names: Vec::new(),
-        s3_endpoint: None,
-        deploy: TemplateArgs::default(),
-        encryption: EncryptionArgs::default(),
-        kinesis_quotas: false,
-        telemetry: OnOff::On,
-        otlp_endpoint: None,
-        log: LogArgs::default(),
-    };
-    loop {
-        let settings = Settings::derive(&up).map_err(|error| CliError::Input(error.to_string()))?;
-        match Server::start(&settings).await {
-            Ok(server) => return Ok(server),
-            Err(StartError::Port { flag: "--port", .. }) if up.port != 0 => up.port = 0,
-            Err(StartError::Port { flag: "--search-port", .. }) if up.search_port != 0 => up.search_port = 0,
-            Err(error) => return Err(CliError::Input(error.to_string())),
-        }
-    }
 }
 
 fn flights() -> Result<Vec<String>, CliError> {

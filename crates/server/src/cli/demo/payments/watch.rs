@@ -1,0 +1,48 @@
+//! Looks at the pipeline while it works: a line every few seconds, and the highest iterator age.
+
+use super::load::Line;
+use super::pipeline::Pipeline;
+use super::screen::{Screen, grouped, now_ms};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a line is shown.
+const EVERY: Duration = Duration::from_secs(5);
+/// How far back figures are asked for, so that none falls between two looks.
+const BACK_MS: i64 = 9_000;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The highest iterator age, in milliseconds.
+    pub age_max_ms: Mutex<f64>,
+}
+
+/// Looks on until it is dropped.
+pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: Arc<Seen>) {
+    let started = now_ms();
+    let mut before = line.ledger.counts().acknowledged;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let counts = line.ledger.counts();
+        let rate = (counts.acknowledged - before) / EVERY.as_secs();
+        before = counts.acknowledged;
+        let age = pipeline.iterator_age(now_ms() - BACK_MS, now_ms() + 1_000).await.ok().flatten();
+        if let Some(age) = age {
+            let mut highest = seen.age_max_ms.lock();
+            *highest = highest.max(age);
+        }
+        let figure = |number: Option<u64>| number.map_or("?".to_owned(), grouped);
+        let indexed = figure(pipeline.indexed().await.ok());
+        let lake = figure(pipeline.delivered(started, now_ms() + 1_000).await.ok());
+        let alarms = pipeline.ringing().await.unwrap_or_default();
+        let alarms = if alarms.is_empty() { "none".to_owned() } else { alarms.join(", ") };
+        screen.say(&format!(
+            "put {} · {}/s · age {} · index {indexed} · lake {lake} · alarms {alarms}",
+            grouped(counts.acknowledged),
+            grouped(rate),
+            age.map_or("?".to_owned(), |age| format!("{age:.0} ms")),
+        ));
+    }
+}
