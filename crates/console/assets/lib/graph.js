@@ -2,11 +2,11 @@
 // places them.
 //
 //     html`<${Graph} nodes=${[{ id: 'a' }, { id: 'b' }]} edges=${[{ from: 'a', to: 'b', label: '120/s', tone: 'bad' }]}
-//       size=${{ width: 200, height: 84 }}>${(node) => html`<${Card} …/>`}</${Graph}>`
+//       size=${{ width: 200, height: 84, gap: 92 }}>${(node) => html`<${Card} …/>`}</${Graph}>`
 
 import { html } from './html.js';
 
-const GAP = { x: 84, y: 18 };
+const GAP = { x: 92, y: 18 };
 
 /** Each node's layer: one behind the farthest of those before it. Cycles end where they would begin again. */
 function layers(nodes, edges) {
@@ -27,7 +27,7 @@ function layers(nodes, edges) {
 }
 
 /** Places: each layer in order of the mean place of what its nodes hang on, so that few edges cross. */
-export function layout(nodes, edges, { width, height }) {
+export function layout(nodes, edges, { width, height, gap = GAP.x }) {
   const layerOf = layers(nodes, edges);
   const columns = [];
   nodes.forEach((node) => (columns[Math.max(0, layerOf.get(node.id))] ??= []).push(node));
@@ -50,10 +50,10 @@ export function layout(nodes, edges, { width, height }) {
     [...filled].reverse().forEach((column) => sortBy(column, targets));
   }
   const tallest = Math.max(1, ...filled.map((column) => column.length));
-  const whole = { width: filled.length * (width + GAP.x) - GAP.x, height: tallest * (height + GAP.y) - GAP.y };
+  const whole = { width: filled.length * (width + gap) - gap, height: tallest * (height + GAP.y) - GAP.y };
   const places = new Map();
   filled.forEach((column, layer) => column.forEach((node) => places.set(node.id, {
-    x: layer * (width + GAP.x),
+    x: layer * (width + gap),
     y: whole.height / 2 + rows.get(node.id) * (height + GAP.y) - height / 2,
   })));
   return { places, ...whole };

@@ -7,6 +7,7 @@
 import { all, aws } from './aws.js';
 import { nameOf } from './format.js';
 import { own } from './millrace.js';
+import { indices } from './search.js';
 
 /** Where each kind's view is. */
 export const PLACES = {
@@ -44,20 +45,21 @@ export async function topology(signal, known) {
   const options = { signal };
   const refusals = [];
   const ask = (promise, fallback = []) => allowed(promise, fallback, refusals);
-  const [streams, mappings, deliveries, jobs, queues, functions] = await Promise.all([
+  const [streams, mappings, deliveries, jobs, queues, functions, documents] = await Promise.all([
     ask(all('kinesis', 'ListStreams', {}, 'StreamSummaries', options)),
     ask(all('lambda', 'ListEventSourceMappings', {}, 'EventSourceMappings', options)),
     ask(all('firehose', 'ListDeliveryStreams', {}, 'DeliveryStreamNames', options)),
     ask(own('/_millrace/jobs', options), { applications: [] }),
     ask(all('sqs', 'ListQueues', {}, 'QueueUrls', options)),
     ask(all('lambda', 'ListFunctions', {}, 'Functions', options)),
+    ask(indices(options), null),
   ]);
   const described = await Promise.all(deliveries.map((name) => ask(
     aws('firehose', 'DescribeDeliveryStream', { DeliveryStreamName: name }, options), null)));
   const found = new Found();
   streams.forEach((stream) => found.node('stream', stream.StreamName, { state: stream.StreamStatus }));
   described.filter(Boolean).forEach(({ DeliveryStreamDescription }) => addDelivery(found, DeliveryStreamDescription));
-  jobs.applications.forEach((application) => addApplication(found, application));
+  jobs.applications.forEach((application) => addApplication(found, application, rates(known, application)));
   mappings.forEach((mapping) => addMapping(found, mapping));
   const roles = new Map(functions.map((each) => [each.FunctionName, each.Role]));
   await Promise.all([...found.nodes.values()].filter((node) => node.kind === 'function').map(async (node) => {
@@ -67,7 +69,33 @@ export async function topology(signal, known) {
     if (!known.grants.has(role)) known.grants.set(role, await ask(grants(role, options)));
     known.grants.get(role).forEach((target) => found.may(node.id, target));
   }));
-  return { ...found.finish(queues), mappings, refusals };
+  const picture = found.finish(queues);
+  picture.nodes.filter((node) => node.kind === 'index').forEach((node) => { node.documents = documentsOf(node.name, documents); });
+  return { ...picture, mappings, refusals };
+}
+
+/** How many documents the indices of a name or pattern hold. */
+function documentsOf(name, documents) {
+  if (!documents) return undefined;
+  const mine = documents.filter((each) => isLike(name, each.index));
+  return mine.reduce((sum, each) => sum + Number(each['docs.count']), 0);
+}
+
+const isLike = (pattern, name) =>
+  new RegExp(`^${pattern.split('*').map((part) => part.replace(/[.?+^$(){}|[\]\\]/g, '\\$&')).join('.*')}$`).test(name);
+
+/** Rows a second of an application's sinks since the last look, by job and place in the plan. */
+function rates(known, { name, jobs }) {
+  known.rows ??= new Map();
+  const now = Date.now();
+  const found = new Map();
+  jobs.forEach((job, nth) => job.plan.forEach(({ rows_out: rows }, place) => {
+    const key = `${name}/${nth}/${place}`;
+    const before = known.rows.get(key);
+    if (before && now > before.at) found.set(`${nth}/${place}`, Math.max(0, rows - before.rows) / ((now - before.at) / 1000));
+    known.rows.set(key, { rows, at: now });
+  }));
+  return found;
 }
 
 class Found {
@@ -105,9 +133,8 @@ class Found {
       const [kind, name] = [pattern.slice(0, pattern.indexOf(':')), pattern.slice(pattern.indexOf(':') + 1)];
       // An index comes with its first document: what a role names is all that is known of it.
       if (kind === 'index') this.edge(from, this.node('index', name), 'may');
-      const wanted = new RegExp(`^${name.split('*').map((part) => part.replace(/[.?+^$(){}|[\]\\]/g, '\\$&')).join('.*')}$`);
       const named = kind === 'queue' ? queues : [...this.nodes.values()].filter((node) => node.kind === kind).map((node) => node.name);
-      if (kind !== 'index') named.filter((each) => wanted.test(each)).forEach((each) => this.edge(from, this.node(kind, each), 'may'));
+      if (kind !== 'index') named.filter((each) => isLike(name, each)).forEach((each) => this.edge(from, this.node(kind, each), 'may'));
     }
     // A stage's own source is no target of it, even if its role may write there.
     const reads = new Set([...this.edges.values()].filter((edge) => edge.kind === 'reads').map((edge) => `${edge.to}>${edge.from}`));
@@ -135,14 +162,15 @@ function addDelivery(found, description) {
   }
 }
 
-function addApplication(found, { name, status, jobs }) {
+function addApplication(found, { name, status, jobs }, rows) {
   const id = found.node('application', name, { state: status });
-  for (const job of jobs) {
-    for (const node of job.plan.filter((each) => each.kind === 'Source' || each.kind === 'Sink')) {
+  for (const [nth, job] of jobs.entries()) {
+    for (const [place, node] of job.plan.entries()) {
+      if (node.kind !== 'Source' && node.kind !== 'Sink') continue;
       const target = ofTable(found, node);
       if (!target) continue;
       if (node.kind === 'Source') found.edge(target, id, 'reads');
-      else found.edge(id, target, 'writes');
+      else found.edge(id, target, 'writes', { rate: rows.get(`${nth}/${place}`) });
     }
   }
 }

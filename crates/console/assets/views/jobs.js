@@ -12,7 +12,7 @@ import { go, href } from '../lib/route.js';
 import { serverNow } from '../lib/session.js';
 import { Button, Card, Code, confirm, Copy, Empty, Grid, LinkButton, Page, Stat, State, Stats, Status, Table, Tabs, toast } from '../lib/ui.js';
 
-const SIZE = { width: 200, height: 82 };
+const SIZE = { width: 184, height: 82, gap: 76 };
 const of = (name, what, stat = 'Sum') => metric('AWS/KinesisAnalytics', what, { Application: name }, stat);
 
 const useJobs = (every) => useLive(async (signal) => (await own('/_millrace/jobs', { signal })).applications, { every });

@@ -97,7 +97,7 @@ function figures(node, of, end, behind) {
       const held = lately('held') ?? 0;
       return { main: `${count(held)} wait`, note: held > 0 ? `oldest ${duration((lately('oldest') ?? 0) * 1000)}` : 'empty', line: of('held'), still: true, tone: held > 0 ? 'warn' : '' };
     }
-    case 'index': return { main: `${count(lately('documents'))} docs`, note: 'all indices', line: of('flow') };
+    case 'index': return { main: `${count(node.documents ?? lately('documents'))} docs`, note: node.documents === undefined ? 'all indices' : 'documents' };
     case 'bucket': return { main: behind.stored === undefined ? '' : `${bytes(behind.stored)}/s`, note: behind.stored === undefined ? 'S3' : 'mean of the last minute' };
     default: return { main: '', note: '' };
   }
@@ -113,7 +113,7 @@ function Node({ node, shown, alarms, start, end }) {
   const inside = html`
     <span class="stage-kind">${WORDS[node.kind]}${ringing.length > 0 && html`<span class="stage-alarm" title=${ringing.map((alarm) => alarm.AlarmName).join(', ')}>in alarm</span>`}</span>
     <span class="stage-name clip">${node.name}</span>
-    <span class="stage-figures"><span class="stage-main">${shown.main}</span>${shown.line && html`<${Spark} series=${shown.still ? shown.line : calm(shown.line, STEP)} start=${start} end=${end} period=${shown.still ? 1 : STEP} width=${72} height=${20} />`}</span>
+    <span class="stage-figures"><span class="stage-main">${shown.main}</span>${shown.line && html`<${Spark} series=${shown.still ? shown.line : calm(shown.line, STEP)} start=${start} end=${Math.floor(end / STEP - 1) * STEP} period=${shown.still ? 1 : STEP} width=${72} height=${20} />`}</span>
     <span class="stage-note clip">${shown.note}</span>`;
   return view
     ? html`<a class=${`stage ${node.kind} ${tone ?? ''}`} href=${target} aria-label=${words} title=${words}>${inside}</a>`
@@ -139,7 +139,6 @@ function flowOf(edge, nodes) {
   if (edge.kind === 'reads' && to.kind !== 'function') return [to, 'flow'];
   if (edge.kind === 'reads') return [from, 'flow'];
   if (edge.kind === 'fails') return [to, 'flow'];
-  if (from.kind === 'application') return to.kind === 'stream' ? [to, 'flow'] : [from, 'out'];
   if (from.kind === 'delivery') return [from, to.kind === 'index' ? 'documents' : 'objects'];
   return null;
 }
@@ -147,7 +146,7 @@ function flowOf(edge, nodes) {
 function drawEdge(edge, nodes, of, readers, end) {
   const behind = behindOf(edge, nodes, readers);
   const from = flowOf(edge, nodes);
-  const flow = from && perSecond(of(...from), { end, over: edge.kind === 'writes' ? 10 : 5 });
+  const flow = edge.rate ?? (from && perSecond(of(...from), { end, over: edge.kind === 'writes' ? 10 : 5 }));
   const parts = [];
   if (edge.kind === 'may') return { ...edge, tone: 'may', title: 'Its role may write there' };
   if (flow > 0) parts.push(rate(flow));
