@@ -19,6 +19,8 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 const LINGER_MS: u64 = 20;
 /// Tries without a single record taken before giving up; with the doubling pause below about half a minute.
 const TRIES_MAX: u32 = 10;
+/// The code of a record that its stream's schema refuses.
+const REFUSED: &str = "InvalidArgumentException";
 const PAUSE_MS_MIN: u64 = 50;
 const PAUSE_MS_MAX: u64 = 5_000;
 /// How often progress is shown on a terminal.
@@ -61,7 +63,8 @@ pub async fn run(args: PutArgs) -> Result<(), CliError> {
     let mut tally = Tally::new(&args);
     while let Some(batch) = next_batch(&mut lines).await {
         let last = batch.last().map_or(0, |line| line.number);
-        let records: Result<Vec<Value>, CliError> = batch.iter().map(|line| record(line, &args)).collect();
+        let records: Result<Vec<_>, CliError> =
+            batch.iter().map(|line| Ok((line.number, record(line, &args)?))).collect();
         put(&client, &args.stream, records?, &mut tally).await.map_err(|error| tally.explain(error, last))?;
         tally.show(false);
     }
@@ -129,37 +132,49 @@ fn key_of(line: &Line, field: &str) -> Result<String, CliError> {
     }
 }
 
-/// Puts one batch; what is refused in part is put again, alone.
-async fn put(client: &Client, stream: &str, mut records: Vec<Value>, tally: &mut Tally) -> Result<(), CliError> {
-    let mut tries = 0;
-    let mut pause = PAUSE_MS_MIN;
+/// Puts one batch, each record with its line's number; what fails is put again, alone. What the stream's schema refuses would
+/// be refused for ever: it ends the command, after the others of its batch are put.
+async fn put(client: &Client, stream: &str, mut records: Vec<(u64, Value)>, tally: &mut Tally) -> Result<(), CliError> {
+    let (mut tries, mut pause) = (0, PAUSE_MS_MIN);
+    let mut refused = None;
     loop {
-        let body = json!({"StreamName": stream, "Records": records});
-        let answer = client.kinesis("PutRecords", &body).await?;
+        let asked: Vec<&Value> = records.iter().map(|(_, record)| record).collect();
+        let answer = client.kinesis("PutRecords", &json!({"StreamName": stream, "Records": asked})).await?;
         let results = answer.get("Records").and_then(Value::as_array).cloned().unwrap_or_default();
         if results.len() != records.len() {
             let reason = format!("{} results for {} records", results.len(), records.len());
             return Err(CliError::Answer { endpoint: client.endpoint().to_owned(), reason });
         }
-        let failure = results.iter().find(|result| failed(result)).cloned();
-        let before = records.len();
-        let mut each = results.iter();
-        records.retain(|_| each.next().is_some_and(failed));
-        tally.taken(before - records.len());
-        let Some(failure) = failure else { return Ok(()) };
-        tries = if records.len() < before { 0 } else { tries + 1 };
+        let (mut taken, mut failure, mut again) = (0, None, Vec::new());
+        for ((line, record), result) in std::mem::take(&mut records).into_iter().zip(&results) {
+            match text(result, "ErrorCode") {
+                "" => taken += 1,
+                REFUSED => {
+                    refused.get_or_insert_with(|| format!("line {line}: {}", text(result, "ErrorMessage")));
+                }
+                _ => {
+                    failure = Some(result);
+                    again.push((line, record));
+                }
+            }
+        }
+        tally.put += taken;
+        let Some(failure) = failure else { return refused.map_or(Ok(()), |why| Err(CliError::Input(why))) };
+        tries = if taken > 0 { 0 } else { tries + 1 };
         if tries == TRIES_MAX {
-            let text = |name: &str| failure.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |name: &str| text(failure, name).to_owned();
             return Err(CliError::Aws { code: text("ErrorCode"), message: text("ErrorMessage") });
         }
+        records = again;
         tally.retried += records.len() as u64;
         tokio::time::sleep(Duration::from_millis(pause)).await;
         pause = if tries == 0 { PAUSE_MS_MIN } else { (pause * 2).min(PAUSE_MS_MAX) };
     }
 }
 
-fn failed(result: &Value) -> bool {
-    result.get("ErrorCode").is_some_and(|code| !code.is_null())
+/// A member's text; none is empty.
+fn text<'a>(result: &'a Value, name: &str) -> &'a str {
+    result.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Counts, and tells people.
@@ -179,10 +194,6 @@ impl Tally {
         let now = Instant::now();
         let live = std::io::stderr().is_terminal() && !args.quiet;
         Self { stream: args.stream.clone(), quiet: args.quiet, live, put: 0, retried: 0, started: now, shown: now }
-    }
-
-    fn taken(&mut self, records: usize) {
-        self.put += records as u64;
     }
 
     #[allow(clippy::disallowed_methods, reason = "a person watches: this is the machine's own time")]
@@ -229,11 +240,5 @@ mod tests {
         let error = key_of(&line(r#"{"n":12}"#), "carrier").unwrap_err().to_string();
         assert_eq!(error, "line 7: there is no member 'carrier' to be the partition key");
         assert!(key_of(&line("no json"), "n").unwrap_err().to_string().starts_with("line 7: --key-field needs JSON"));
-    }
-
-    #[test]
-    fn a_result_with_a_code_has_failed() {
-        assert!(failed(&json!({"ErrorCode": "InternalFailure"})));
-        assert!(!failed(&json!({"SequenceNumber": "1", "ErrorCode": null})));
     }
 }
