@@ -1,6 +1,7 @@
 """Nothing that went through the pipeline is readable below the data folder when encryption is on, and keys rotate meanwhile."""
 
 import base64
+import hashlib
 import json
 import subprocess
 import urllib.request
@@ -58,7 +59,12 @@ def test_nothing_below_the_data_folder_is_readable(start_server):
     server = start_server(TEMPLATES / "encrypted.yaml", arguments=["--encrypt"])
     assert "encryption on" in server.log_text() and "root.key" in server.log_text()
     assert (server.data / "root.key").stat().st_mode & 0o777 == 0o600
-    kinesis, kms, sqs, logs = (server.client(name) for name in ["kinesis", "kms", "sqs", "logs"])
+    kinesis, kms, sqs, sns, logs = (server.client(name) for name in ["kinesis", "kms", "sqs", "sns", "logs"])
+    named = sqs.get_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName="failed")["QueueUrl"], AttributeNames=["All"])["Attributes"]
+    key = kms.describe_key(KeyId="alias/orders")["KeyMetadata"]["Arn"]
+    assert (named["KmsMasterKeyId"], named["KmsDataKeyReusePeriodSeconds"]) == (key, "86400")
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    assert sns.get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"] == "alias/orders"
 
     fill(server, 0, 20)
     own = kms.describe_key(KeyId="alias/aws/millrace")["KeyMetadata"]["KeyId"]
@@ -171,33 +177,148 @@ def test_a_stream_has_a_key_of_its_own(start_server):
         kinesis.start_stream_encryption(StreamName="one", EncryptionType="KMS", KeyId="alias/nobody")
 
 
-def test_queues_and_topics_promise_no_encryption_that_is_not_there(start_server):
+def test_a_root_key_without_encryption_is_not_taken_in_silence(start_server, tmp_path):
     server = start_server()
-    sqs, sns = server.client("sqs"), server.client("sns")
-    named = {"KmsMasterKeyId": "alias/aws/sqs"}
-    for call in [
-        lambda: sqs.create_queue(QueueName="q", Attributes=named),
-        lambda: sns.create_topic(Name="t", Attributes=named),
-    ]:
-        with pytest.raises(botocore.exceptions.ClientError, match="--encrypt"):
+    server.stop()
+    server.arguments = ["--root-key-file", str(tmp_path / "absent")]
+    ended = subprocess.run(
+        [BINARY, "up", "--port", "0", "--search-port", "0", "--data", tmp_path / "data", *server.arguments],
+        capture_output=True, text=True, timeout=20,
+    )
+    assert ended.returncode != 0 and "absent" in ended.stderr, ended.stderr
+    (tmp_path / "absent").write_text("42" * 32)
+    server.start()
+    assert "encryption OFF, though a root key is given" in server.log_text()
+    server.client("kms").create_key()
+    assert (server.data / "keyring").exists() and not (server.data / "root.key").exists()
+    server.stop()
+    server.arguments = []
+    ended = subprocess.run(
+        [BINARY, "up", "--port", "0", "--search-port", "0", "--data", server.data], capture_output=True, text=True, timeout=20
+    )
+    assert ended.returncode != 0 and "--root-key-file" in ended.stderr, ended.stderr
+
+
+def test_a_queue_has_a_key_of_its_own(start_server):
+    server = start_server()
+    sqs, kms = server.client("sqs"), server.client("kms")
+    keys = {}
+    for name in ["q", "dead"]:
+        keys[name] = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=keys[name])
+    with pytest.raises(sqs.exceptions.KmsNotFound, match="alias/nobody") as refused:
+        sqs.create_queue(QueueName="q", Attributes={"KmsMasterKeyId": "alias/nobody"})
+    assert refused.value.response["Error"]["Code"] == "KMS.NotFoundException"
+    dead = sqs.create_queue(QueueName="dead", Attributes={"KmsMasterKeyId": keys["dead"]})["QueueUrl"]
+    dead_arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
+    attributes = {"KmsMasterKeyId": "alias/q", "KmsDataKeyReusePeriodSeconds": "60", "RedrivePolicy": policy, "VisibilityTimeout": "0"}
+    url = sqs.create_queue(QueueName="q", Attributes=attributes)["QueueUrl"]
+    shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert {name: shown[name] for name in attributes} == attributes and shown["SqsManagedSseEnabled"] == "false"
+    with pytest.raises(sqs.exceptions.InvalidAttributeValue):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsDataKeyReusePeriodSeconds": "59"})
+    words = {"of": {"DataType": "String", "StringValue": MARKER}}
+    send = lambda: sqs.send_message(QueueUrl=url, MessageBody=f"body {MARKER}", MessageAttributes=words)
+    receive = lambda url: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], AttributeNames=["All"]).get("Messages", [])
+    send()
+
+    # A disabled key stops both directions and hides nothing; what is pending deletion says so.
+    kms.disable_key(KeyId=keys["q"])
+    for call in [send, lambda: receive(url)]:
+        with pytest.raises(sqs.exceptions.KmsDisabled) as refused:
             call()
-    url = sqs.create_queue(QueueName="q")["QueueUrl"]
-    topic = sns.create_topic(Name="t")["TopicArn"]
-    shown = lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert shown()["SqsManagedSseEnabled"] == "false"
-    with pytest.raises(botocore.exceptions.ClientError, match="--encrypt"):
-        sqs.set_queue_attributes(QueueUrl=url, Attributes=named)
-    with pytest.raises(botocore.exceptions.ClientError, match="--encrypt"):
-        sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns")
+        assert refused.value.response["Error"]["Code"] == "KMS.DisabledException"
+    kms.schedule_key_deletion(KeyId=keys["q"], PendingWindowInDays=7)
+    with pytest.raises(sqs.exceptions.KmsInvalidState):
+        send()
+    kms.cancel_key_deletion(KeyId=keys["q"])
+    kms.enable_key(KeyId=keys["q"])
+    [message] = receive(url)
+    assert message["Body"] == f"body {MARKER}" and message["MessageAttributes"]["of"]["StringValue"] == MARKER
+    assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+
+    # What was received too often lies in the other queue under that one's key: the first is not needed any more.
+    wait_for(lambda: receive(url) == [], what="the message to leave")
+    kms.disable_key(KeyId=keys["q"])
+    server.kill9()
+    assert places(server.data, MARKER) == []
+    server.restart()
+    kms.disable_key(KeyId=keys["dead"])
+    with pytest.raises(sqs.exceptions.KmsDisabled):
+        receive(dead)
+    kms.enable_key(KeyId=keys["dead"])
+    [message] = receive(dead)
+    assert message["Body"] == f"body {MARKER}" and message["MD5OfBody"] == hashlib.md5(f"body {MARKER}".encode()).hexdigest()
+    sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+
+    # It goes back only when the key of there may be used, and is sealed by it again.
+    def move():
+        sqs.start_message_move_task(SourceArn=dead_arn)
+        moves = lambda: sqs.list_message_move_tasks(SourceArn=dead_arn)["Results"][0]
+        wait_for(lambda: moves()["Status"] != "RUNNING", what="the move")
+        return moves()
+
+    failed = move()
+    assert failed["Status"] == "FAILED" and "is disabled" in failed["FailureReason"]
+    kms.enable_key(KeyId=keys["q"])
+    assert move()["Status"] == "COMPLETED"
+    kms.disable_key(KeyId=keys["dead"])
+    [message] = receive(url)
+    assert message["Body"] == f"body {MARKER}"
+    assert places(server.data, MARKER) == []
+
+
+def test_sqs_managed_encryption_is_what_it_says(start_server):
+    server = start_server()
+    sqs = server.client("sqs")
+    shown = lambda url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["SqsManagedSseEnabled"]
+    plain = sqs.create_queue(QueueName="plain")["QueueUrl"]
+    assert shown(plain) == "false"
+    sqs.send_message(QueueUrl=plain, MessageBody="plain-4711")
+    with pytest.raises(sqs.exceptions.QueueNameExists, match="SqsManagedSseEnabled"):
+        sqs.create_queue(QueueName="plain", Attributes={"SqsManagedSseEnabled": "true"})
+    sealed = sqs.create_queue(QueueName="sealed", Attributes={"SqsManagedSseEnabled": "true"})["QueueUrl"]
+    assert shown(sealed) == "true"
+    sqs.send_message(QueueUrl=sealed, MessageBody=MARKER)
+    assert places(server.data, "plain-4711") and places(server.data, MARKER) == []
+    sqs.set_queue_attributes(QueueUrl=plain, Attributes={"SqsManagedSseEnabled": "true"})
+    sqs.send_message(QueueUrl=plain, MessageBody=MARKER)
+    assert shown(plain) == "true" and places(server.data, MARKER) == []
     server.stop()
     server.arguments = ["--encrypt"]
     server.start()
-    sqs, sns = server.client("sqs"), server.client("sns")
-    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
-    assert shown()["SqsManagedSseEnabled"] == "true"
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=named)
-    assert shown()["KmsMasterKeyId"] == "alias/aws/sqs"
-    sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns")
+    sqs = server.client("sqs")
+    [message] = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName="sealed")["QueueUrl"])["Messages"]
+    assert message["Body"] == MARKER
+    named = sqs.create_queue(QueueName="named", Attributes={"KmsMasterKeyId": "alias/aws/sqs"})["QueueUrl"]
+    assert shown(named) == "false" and shown(sqs.create_queue(QueueName="default")["QueueUrl"]) == "true"
+
+
+def test_a_topic_has_a_key_of_its_own(start_server):
+    server = start_server()
+    sns, sqs, kms = server.client("sns"), server.client("sqs"), server.client("kms")
+    with pytest.raises(sns.exceptions.KMSNotFoundException):
+        sns.create_topic(Name="t", Attributes={"KmsMasterKeyId": "alias/nobody"})
+    key = kms.create_key()["KeyMetadata"]
+    topic = sns.create_topic(Name="t", Attributes={"KmsMasterKeyId": key["Arn"]})["TopicArn"]
+    url = sqs.create_queue(QueueName="q", Attributes={"KmsMasterKeyId": "alias/aws/sqs"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    # What a function is to get goes through the topic's own journal, whether there is such a function or not.
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn.replace(":sqs:", ":lambda:").replace(":q", ":function:q"))
+    sns.publish(TopicArn=topic, Message=f"first {MARKER}-text", Subject=f"{MARKER}-text")
+    [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert json.loads(message["Body"])["Message"] == f"first {MARKER}-text"
+    assert places(server.data, f"{MARKER}-text") == []
+    kms.disable_key(KeyId=key["KeyId"])
+    with pytest.raises(sns.exceptions.KMSDisabledException):
+        sns.publish(TopicArn=topic, Message="no")
+    with pytest.raises(sns.exceptions.KMSDisabledException):
+        sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "no"}])
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue="")
+    sns.publish(TopicArn=topic, Message="again")
+    assert json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])["Message"] == "again"
 
 
 def test_kms(server, unique):

@@ -47,7 +47,7 @@ pub use principal::{Principal, PrincipalKind, SessionLimits};
 pub use profile::{Profile, profiles, write_profiles};
 pub use resource_policies::ResourcePolicies;
 pub use role::{NewRole, Role, SESSION_SECONDS_DEFAULT};
-pub use sealed::{SealedDisk, SealedValues};
+pub use sealed::{SealedDisk, SealedMessages, SealedValues};
 pub use secret::Secret;
 pub use session::{Credentials, Identity, SessionRequest, TEMPORARY};
 pub use streams::{StreamSeal, StreamSealError, StreamSeals};

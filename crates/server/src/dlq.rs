@@ -155,6 +155,10 @@ fn refused(name: &str, error: &QueueError) -> Response {
             let message = format!("there is no queue '{name}': `millrace dlq list` names those that take failures");
             failed(StatusCode::NOT_FOUND, "AWS.SimpleQueueService.NonExistentQueue", message)
         }
+        QueueError::Key(why) => {
+            let message = format!("the messages of '{name}' are sealed by a key that cannot be used now: {why}");
+            failed(StatusCode::BAD_REQUEST, "KMSInvalidStateException", message)
+        }
         other => failed(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", other.to_string()),
     }
 }

@@ -9,6 +9,7 @@ use crate::index::{DeliveredIndex, OpenSearchSink};
 use crate::jobs::Jobs;
 use crate::lake::LakeBuckets;
 use crate::mappings::{GivenUp, MappedQueues, RegisteredConsumers};
+use crate::message_keys::RingKeys;
 use crate::meters::{MeteredLog, Meters};
 use crate::permissions::{Roles, RoomFacts, Subscribers};
 use crate::record_text::RegisteredText;
@@ -23,7 +24,7 @@ use crate::transform::Transformation;
 use crate::uploads::{Packages, Uploads};
 use crate::vault::Vault;
 use millrace_access::audit::{Audit, AuditError};
-use millrace_access::{Identities, KeyRing, ResourcePolicies, StreamSeals};
+use millrace_access::{Identities, KeyRing, ResourcePolicies, SealedMessages, StreamSeals};
 use millrace_api::s3::S3;
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
@@ -311,7 +312,9 @@ impl World {
     }
 
     fn queues(&self) -> Result<Queues, StartError> {
+        let keys = SealedMessages::new(self.vault.ring.clone(), self.dice.clone(), self.clock.clone());
         let parts = QueueParts {
+            keys: Arc::new(RingKeys(keys)),
             clock: self.clock.clone(),
             dice: self.dice.clone(),
             disk: self.disk.clone(),

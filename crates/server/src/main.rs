@@ -20,6 +20,7 @@ mod lake;
 mod lock;
 mod logging;
 mod mappings;
+mod message_keys;
 mod meters;
 mod permissions;
 mod protection;

@@ -92,6 +92,10 @@ impl Vault {
     ) -> Result<Self, StartError> {
         let failed = room::<KeyError>("encryption");
         let ring = ring(&args.root, data, clock, dice.clone()).map_err(&failed)?;
+        if ring.is_empty() && is_given(&args.root) {
+            // Nothing asks for it yet; a mistake in it is told now, not when somebody makes the first key.
+            source(args.root.clone(), data.to_owned())().map_err(&failed)?;
+        }
         let was_on = ring.known_own_key().is_some_and(|key| key.tags.get(TAG).is_some_and(|tag| tag == "on"));
         let is_on = args.choice().map_or(was_on, |choice| choice == Encryption::On);
         let key = is_on.then(|| ring.own_key()).transpose().map_err(&failed)?;
@@ -126,7 +130,14 @@ impl Vault {
     /// What whoever starts the server should know.
     pub fn notice(&self, args: &RootKeyArgs, data: &Path) -> Option<String> {
         if !self.is_on {
-            return None;
+            return is_given(args).then(|| {
+                format!(
+                    "encryption OFF, though a root key is given: it seals the key ring, that is KMS's keys and by them the \
+                     streams, queues and topics that name one. Everything else below {} is written as it is; --encrypt seals \
+                     that, too",
+                    data.display()
+                )
+            });
         }
         let own = data.join(ROOT_KEY);
         Some(if is_given(args) {

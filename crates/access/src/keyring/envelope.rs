@@ -47,8 +47,12 @@ impl KeyRing {
 
     /// The key that a blob names.
     pub fn key_of(&self, blob: &[u8]) -> Result<Arc<Key>, KeyError> {
-        let head = head(blob)?;
-        self.key(&KeyName(uuid(head).into())).map_err(|_| KeyError::InvalidCiphertext)
+        self.wrapping_key(blob).map_err(|_| KeyError::InvalidCiphertext)
+    }
+
+    /// The same, with an error that says which key is gone.
+    pub(crate) fn wrapping_key(&self, blob: &[u8]) -> Result<Arc<Key>, KeyError> {
+        self.key(&KeyName(uuid(head(blob)?).into()))
     }
 
     /// Wraps a data key of files. Whether the key is enabled is the doors' affair: files that were begun are kept whole.
@@ -58,7 +62,7 @@ impl KeyRing {
 
     /// Unwraps a data key of files.
     pub(crate) fn unwrap(&self, context: &Context, blob: &[u8]) -> Result<[u8; KEY_BYTES], KeyError> {
-        let key = self.key(&KeyName(uuid(head(blob)?).into()))?;
+        let key = self.wrapping_key(blob)?;
         unwrap_by(&key, context, blob)?.try_into().map_err(|_| KeyError::InvalidCiphertext)
     }
 

@@ -40,15 +40,18 @@
 //! sealing was turned on stays readable, and stays plain. A file that begins with zeros may also be what a crash left of a sealed
 //! one that was never synced: it is read as it is, and sealed before it is changed.
 
+mod datakey;
 mod disk;
 mod extent;
 mod file;
 mod header;
 mod index;
+mod messages;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use disk::SealedDisk;
+pub use messages::SealedMessages;
 pub use values::SealedValues;

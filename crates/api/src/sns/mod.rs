@@ -26,6 +26,7 @@ use crate::models::sns::{MODEL, Subscription as Listed, Tag, faults};
 use crate::wire::{Fault, Model, Text};
 use async_trait::async_trait;
 use millrace_access::{DocumentKind, IdentityError, check_document};
+use millrace_queue::KeyRefusal;
 use millrace_queue::sns::{Subscription, TopicError, TopicKey, Topics};
 use std::collections::BTreeMap;
 
@@ -139,7 +140,12 @@ impl From<TopicError> for Fault {
             TopicError::IdsNotDistinct => faults::BATCH_ENTRY_IDS_NOT_DISTINCT_EXCEPTION,
             TopicError::InvalidEntryId => faults::INVALID_BATCH_ENTRY_ID_EXCEPTION,
             TopicError::BatchTooLong => faults::BATCH_REQUEST_TOO_LONG_EXCEPTION,
-            TopicError::Queue(_) | TopicError::Catalog(_) => faults::INTERNAL_ERROR_EXCEPTION,
+            TopicError::Key(KeyRefusal::NotFound(_)) => faults::KMS_NOT_FOUND_EXCEPTION,
+            TopicError::Key(KeyRefusal::Disabled(_)) => faults::KMS_DISABLED_EXCEPTION,
+            TopicError::Key(KeyRefusal::InvalidState(_)) => faults::KMS_INVALID_STATE_EXCEPTION,
+            TopicError::Key(KeyRefusal::Failed(_)) | TopicError::Queue(_) | TopicError::Catalog(_) => {
+                faults::INTERNAL_ERROR_EXCEPTION
+            }
         };
         kind.because(error.to_string())
     }

@@ -2,7 +2,7 @@
 
 use crate::models::sqs::faults as modelled;
 use crate::wire::{Fault, FaultKind, kinds};
-use millrace_queue::QueueError;
+use millrace_queue::{KeyRefusal, QueueError};
 
 /// A parameter breaks its rule; not in the model, but on the wire.
 const INVALID_PARAMETER_VALUE: FaultKind =
@@ -31,6 +31,12 @@ impl From<QueueError> for Fault {
             QueueError::NotFound(_) => modelled::RESOURCE_NOT_FOUND_EXCEPTION,
             QueueError::Unsupported(_) => modelled::UNSUPPORTED_OPERATION,
             QueueError::DiskFull { .. } | QueueError::Closed => SERVICE_UNAVAILABLE,
+            QueueError::Key(KeyRefusal::NotFound(_)) => modelled::KMS_NOT_FOUND.query("KMS.NotFoundException"),
+            QueueError::Key(KeyRefusal::Disabled(_)) => modelled::KMS_DISABLED.query("KMS.DisabledException"),
+            QueueError::Key(KeyRefusal::InvalidState(_)) => {
+                modelled::KMS_INVALID_STATE.query("KMS.InvalidStateException")
+            }
+            QueueError::Key(KeyRefusal::Failed(_)) => kinds::INTERNAL_FAILURE,
             QueueError::Disk { .. } | QueueError::Corrupt { .. } | QueueError::Catalog(_) => kinds::INTERNAL_FAILURE,
         };
         kind.because(error.to_string())

@@ -15,6 +15,7 @@ use super::permits::DENIED;
 use super::publish::with_reason;
 use super::retry::RetryPolicy;
 use super::subscription::{self, Protocol, Subscription};
+use super::topic::{KMS_KEY, Topic};
 use super::topics::{Shared, Topics};
 use crate::sqs::{AttributeValue, Delivered, MessageAttribute, NewMessage, QueueError, QueueKey, ReceiveOptions};
 use async_trait::async_trait;
@@ -117,7 +118,7 @@ impl Topics {
         for entry in self.shared.book.all() {
             for live in &entry.subscriptions {
                 // The process may have died between the two of them.
-                self.open_outbox(&live.subscription)?;
+                self.open_outbox(&live.subscription, &entry.topic)?;
                 self.carry(&live.subscription);
             }
         }
@@ -141,11 +142,22 @@ impl Topics {
         tasks.entry(subscription.outbox()).or_insert_with(|| runtime.spawn(run(shared, subscription.arn())));
     }
 
-    pub(super) fn open_outbox(&self, subscription: &Subscription) -> Result<(), TopicError> {
+    pub(super) fn open_outbox(&self, subscription: &Subscription, topic: &Topic) -> Result<(), TopicError> {
         let is_there = || self.shared.queues.queue(&subscription.outbox()).is_ok();
         if has_outbox(subscription) && !is_there() {
-            let attributes = BTreeMap::from([("MessageRetentionPeriod".to_owned(), RETENTION_SECS.to_string())]);
+            let mut attributes = BTreeMap::from([("MessageRetentionPeriod".to_owned(), RETENTION_SECS.to_string())]);
+            attributes.extend(topic.kms_key().map(|key| (KMS_KEY.to_owned(), key.to_owned())));
             self.shared.queues.create(&subscription.outbox(), &attributes, &BTreeMap::new())?;
+        }
+        Ok(())
+    }
+
+    /// What waits for the subscriber from now on is sealed as the topic says.
+    pub(super) fn key_outbox(&self, subscription: &Subscription, topic: &Topic) -> Result<(), TopicError> {
+        let Ok(outbox) = self.shared.queues.queue(&subscription.outbox()) else { return Ok(()) };
+        if outbox.settings.kms_key.as_deref() != topic.kms_key() {
+            let key = topic.kms_key().unwrap_or_default().to_owned();
+            self.shared.queues.set_attributes(&outbox.key, &BTreeMap::from([(KMS_KEY.to_owned(), key)]))?;
         }
         Ok(())
     }

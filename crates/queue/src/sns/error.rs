@@ -1,6 +1,6 @@
 //! Why something cannot be done with a topic, in AWS's words where AWS has words for it.
 
-use crate::sqs::QueueError;
+use crate::sqs::{KeyRefusal, QueueError};
 use millrace_base::Remedy;
 use millrace_catalog::CatalogError;
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub enum TopicError {
     /// AWS does this, Millrace does not yet.
     #[error("Millrace does not support {0} yet: docs/compat/sns.md lists what it does.")]
     Unsupported(String),
+    /// The topic's key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
     /// A queue between a topic and its subscribers failed: the message was not published, send it again.
     #[error("the message could not be kept: {0}")]
     Queue(Arc<QueueError>),
@@ -62,7 +65,7 @@ impl TopicError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Queue(error) => error.remedy(),
-            Self::Catalog(_) => Remedy::Report,
+            Self::Catalog(_) | Self::Key(KeyRefusal::Failed(_)) => Remedy::Report,
             _ => Remedy::FixRequest,
         }
     }
@@ -76,6 +79,9 @@ impl From<CatalogError> for TopicError {
 
 impl From<QueueError> for TopicError {
     fn from(error: QueueError) -> Self {
-        Self::Queue(Arc::new(error))
+        match error {
+            QueueError::Key(refusal) => Self::Key(refusal),
+            other => Self::Queue(Arc::new(other)),
+        }
     }
 }

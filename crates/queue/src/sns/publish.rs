@@ -80,6 +80,7 @@ impl Topics {
     /// Publishes a message: durable on return, delivered at least once to every confirmed subscription that wants it.
     pub async fn publish(&self, key: &TopicKey, new: NewNotification) -> Result<Published, TopicError> {
         let entry = self.shared.book.entry(key)?;
+        self.check_key(&entry.topic)?;
         let mut results = self.publish_all(&entry, &[&new]).await;
         results.pop().unwrap_or(Err(TopicError::EmptyBatch))
     }
@@ -92,6 +93,7 @@ impl Topics {
     ) -> Result<Vec<Result<Published, TopicError>>, TopicError> {
         let entry = self.shared.book.entry(key)?;
         check_batch(entries, entry.topic.message_bytes_max())?;
+        self.check_key(&entry.topic)?;
         let messages: Vec<&NewNotification> = entries.iter().map(|(_, new)| new).collect();
         Ok(self.publish_all(&entry, &messages).await)
     }
@@ -212,6 +214,8 @@ impl Topics {
                 self.handed_over(live, copies.len());
                 return Ok(());
             }
+            // The key of an outbox is the topic's.
+            Err(error @ QueueError::Key(_)) if live.subscription.protocol != Protocol::Sqs => return Err(error.into()),
             Err(error) if !is_subscribers_fault(&error) => return Err(error.into()),
             Err(error) => error,
         };

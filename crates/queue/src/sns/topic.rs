@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub const FIFO_SUFFIX: &str = ".fifo";
 /// AWS's quota.
 pub const TAGS_MAX: usize = 50;
+/// The attribute that names a topic's key, and a queue's.
+pub(super) const KMS_KEY: &str = "KmsMasterKeyId";
 const NAME_CHARS_MAX: usize = 256;
 const DISPLAY_NAME_CHARS_MAX: usize = 100;
 /// AWS's range of `MaximumMessageSize`.
@@ -109,8 +111,8 @@ impl Topic {
     fn check(&self, name: &str, value: &str) -> Result<(), TopicError> {
         match name {
             "DisplayName" if value.chars().count() > DISPLAY_NAME_CHARS_MAX => Err(TopicError::invalid("DisplayName")),
-            // Kept and shown; docs/compat/sns.md says what they do.
-            "DisplayName" | "KmsMasterKeyId" => Ok(()),
+            // Kept and shown; the key is looked up by whoever has the ring.
+            "DisplayName" | KMS_KEY => Ok(()),
             _ if value.is_empty() => known(name),
             "Policy" => policy::check(value),
             "DeliveryPolicy" => TopicDeliveryPolicy::parse(value).map(|_| ()),
@@ -147,6 +149,11 @@ impl Topic {
         let rule = "MaximumMessageSize Reason: a topic whose messages may have more than 262144 bytes has 100 subscriptions at \
                     most, of queues and functions only";
         if fits { Ok(()) } else { Err(TopicError::invalid(rule)) }
+    }
+
+    /// The key that seals what waits for its subscribers.
+    pub(super) fn kms_key(&self) -> Option<&str> {
+        self.attributes.get(KMS_KEY).map(String::as_str)
     }
 
     /// Whether its messages are told apart by their content.

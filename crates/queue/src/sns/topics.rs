@@ -112,7 +112,9 @@ impl Topics {
         tags: BTreeMap<String, String>,
     ) -> Result<(), TopicError> {
         let topic = Topic::new(key.clone(), attributes, tags)?;
-        self.shared.queues.check_key(attributes).map_err(TopicError::invalid)?;
+        if !self.exists(key) {
+            self.check_key(&topic)?;
+        }
         let wanted = topic.clone();
         self.shared.book.add(topic, |there| {
             let other_tags = !wanted.tags.is_empty() && wanted.tags != there.topic.tags;
@@ -161,9 +163,15 @@ impl Topics {
 
     /// Sets one attribute; an empty value takes it away.
     pub fn set_attribute(&self, key: &TopicKey, name: &str, value: &str) -> Result<(), TopicError> {
-        let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        self.shared.queues.check_key(&given).map_err(TopicError::invalid)?;
         self.change_topic(key, |topic| topic.set(name, value))
+    }
+
+    /// An error when the topic's key may not be used now.
+    pub(super) fn check_key(&self, topic: &Topic) -> Result<(), TopicError> {
+        match topic.kms_key() {
+            Some(name) => Ok(self.shared.queues.check_key(&topic.key.scope, name)?),
+            None => Ok(()),
+        }
     }
 
     /// Adds a statement to the policy.
@@ -220,6 +228,11 @@ impl Topics {
             let mut topic = entry.topic.clone();
             change(&mut topic)?;
             topic.check_subscribers(entry.subscriptions.iter().map(|live| live.subscription.protocol))?;
+            if topic.kms_key() != entry.topic.kms_key() {
+                self.check_key(&topic)?;
+                // Before the topic says so: what waits is never plainer than what is told of it.
+                entry.subscriptions.iter().try_for_each(|live| self.key_outbox(&live.subscription, &topic))?;
+            }
             Ok((Some(Change::Topic(topic)), ()))
         })
     }
@@ -242,12 +255,15 @@ impl Topics {
             confirmed_with: None,
             authenticated_unsubscribe: false,
         })?;
-        self.shared.book.entry(key)?;
+        let entry = self.shared.book.entry(key)?;
         // The outbox is there before somebody publishes to it.
-        self.open_outbox(&wanted)?;
+        self.open_outbox(&wanted, &entry.topic)?;
         let kept = self.shared.book.change(key, |entry| subscribe(entry, wanted.clone()))?;
         if kept.id != wanted.id {
             self.close_outbox(&wanted)?;
+        } else {
+            // The topic's key may have changed meanwhile.
+            self.key_outbox(&kept, &self.shared.book.entry(key)?.topic)?;
         }
         if kept.pending.is_some() {
             self.ask(&kept).await?;

@@ -6,11 +6,11 @@
 //! What is applied is read from the very frame that was written, as it is at the next start.
 
 use crate::sqs::env::uuid_text;
-use crate::sqs::format::{Dedup, FrameBuilder, NOTE_LINGER_MS, Note, Put, PutHead, Record, kind, own_records};
+use crate::sqs::format::{Dedup, FrameBuilder, NOTE_LINGER_MS, Note, Put, Record, kind, own_records};
 use crate::sqs::journal::{Journal, Written};
 use crate::sqs::library::Library;
 use crate::sqs::state::{Place, Stage, State};
-use crate::sqs::{Env, NewMessage, QueueError, QueueKey, Sent, hex};
+use crate::sqs::{Env, QueueError, QueueKey, Sent, hex};
 use ahash::{AHashMap, AHashSet};
 use bytes::Bytes;
 use millrace_base::Millis;
@@ -24,15 +24,16 @@ const LEAVE_AGAIN_MS: Millis = 1000;
 /// How a command ends.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, QueueError>>;
 
-/// A message that was checked and digested on its caller's thread.
+/// A message that was checked, digested and, if its queue has a key, sealed on its caller's thread.
 pub(crate) struct Ready {
-    pub(crate) message: NewMessage,
-    pub(crate) message_id: [u8; 16],
+    /// All but its number and its times.
+    pub(crate) put: Put,
+    /// What counts against the queue's ceiling.
+    pub(crate) bytes: usize,
+    pub(crate) delay_secs: Option<u32>,
     pub(crate) body_md5: [u8; 16],
     pub(crate) attributes_md5: Option<[u8; 16]>,
     pub(crate) system_md5: Option<[u8; 16]>,
-    /// FIFO: id and key.
-    pub(crate) dedup: Option<(String, u128)>,
 }
 
 /// Where messages go that a task moves.
@@ -95,7 +96,7 @@ impl Command {
     /// What it weighs in a commit.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Send { messages, .. } => messages.iter().map(|ready| ready.message.size() + 256).sum(),
+            Self::Send { messages, .. } => messages.iter().map(|ready| ready.bytes + 256).sum(),
             Self::Delete { nos, .. } | Self::Expire { nos, .. } => nos.len() * 32,
             Self::GiveUp { nos, .. } | Self::Transfer { nos, .. } => nos.len() * 1024,
             Self::Purge { .. } => 32,
@@ -293,11 +294,11 @@ impl Batch {
 
     /// Plans one message; a repeated one is answered and not kept.
     fn put(&mut self, state: &mut State, queue: u64, ready: Ready, now: Millis) -> Sent {
-        let Ready { message, message_id, body_md5, attributes_md5, system_md5, dedup } = ready;
+        let Ready { mut put, bytes, delay_secs, body_md5, attributes_md5, system_md5 } = ready;
+        let (key, message_id) = (put.head.dedup, put.head.message_id);
         let no = state.next_no;
         let Some(found) = state.queues.get_mut(&queue) else { return Sent::default() };
         let settings = &found.info.settings;
-        let key = dedup.as_ref().map_or(0, |(_, key)| *key);
         let sent = |no: u64, id: &[u8; 16], is_duplicate| Sent {
             message_id: uuid_text(id),
             md5_of_body: hex(&body_md5),
@@ -313,34 +314,14 @@ impl Batch {
             }
             self.dedups.insert((queue, key), Dedup { queue, key, no, message_id, sent: now });
         }
-        let delay_secs = message.delay_secs.filter(|_| settings.fifo.is_none()).unwrap_or(settings.delay_secs);
+        let delay_secs = delay_secs.filter(|_| settings.fifo.is_none()).unwrap_or(settings.delay_secs);
         let told = sent(no, &message_id, false);
         found.counters.sent += 1;
-        found.counters.sent_bytes += message.size() as u64;
+        found.counters.sent_bytes += bytes as u64;
         state.next_no += 1;
-        let head = PutHead {
-            no,
-            queue,
-            sent: now,
-            visible_at: now + Millis::from(delay_secs) * 1000,
-            first_received: 0,
-            received: 0,
-            base: 0,
-            nonce: 0,
-            dedup: key,
-            message_id,
-            body_md5,
-            group: message.group_id.unwrap_or_default().into(),
-        };
-        let put = Put {
-            head,
-            sender: message.sender_id.into(),
-            dedup_id: dedup.map(|(id, _)| id).unwrap_or_default().into(),
-            trace: message.trace_header.unwrap_or_default().into(),
-            source: Bytes::new(),
-            attributes: message.attributes,
-            body: message.body,
-        };
+        put.head.no = no;
+        put.head.sent = now;
+        put.head.visible_at = now + Millis::from(delay_secs) * 1000;
         self.frame.push(kind::PUT, |bytes| put.write(bytes));
         told
     }
@@ -360,7 +341,7 @@ impl Batch {
                         stay(state, queue, no, now);
                         continue;
                     };
-                    if !self.give_up(state, queue, no, put.clone(), now) {
+                    if !self.give_up(env, state, (queue, no), put.clone(), now) {
                         stay(state, queue, no, now);
                     }
                 }
@@ -386,19 +367,22 @@ impl Batch {
         }
     }
 
-    /// A message enters its dead-letter queue.
-    fn give_up(&mut self, state: &mut State, queue: u64, no: u64, mut put: Put, now: Millis) -> bool {
+    /// A message enters its dead-letter queue. False: it cannot now.
+    fn give_up(&mut self, env: &Env, state: &mut State, (queue, no): (u64, u64), put: Put, now: Millis) -> bool {
         let Some(found) = state.queues.get(&queue) else { return false };
         let leaving = found.messages.get(&no).filter(|m| m.stage == Stage::Leaving);
         let Some(message) = leaving.filter(|_| !self.is_gone(queue, no)) else { return true };
         let target = found.info.settings.redrive.as_ref().and_then(|redrive| state.names.get(&redrive.target));
         let Some(&target) = target else { return false };
+        let Ok(mut put) = env.opened(put) else { return false };
         put.head.received = message.received;
         put.head.base = message.received;
         put.head.first_received = message.first_received;
         put.head.sent = if found.info.is_fifo() { now } else { message.sent };
         put.source = found.info.key.arn().to_string().into();
-        self.enter(state, (queue, no), target, put, now);
+        if self.enter(env, state, (queue, no), target, put, now).is_err() {
+            return false;
+        }
         if let Some(queue) = state.queues.get_mut(&queue) {
             queue.counters.given_up += 1;
         }
@@ -411,7 +395,7 @@ impl Batch {
         env: &Env,
         state: &mut State,
         (queue, no): (u64, u64),
-        mut put: Put,
+        put: Put,
         to: &Destination,
         now: Millis,
     ) -> Result<bool, String> {
@@ -432,14 +416,15 @@ impl Batch {
         let key = key.ok_or(no_source)?;
         let target = state.names.get(&key).copied();
         let target = target.ok_or_else(|| format!("AWS.SimpleQueueService.NonExistentQueue: {key} does not exist."))?;
+        let mut put = env.opened(put).map_err(|error| error.to_string())?;
         put.head.message_id = env.uuid();
         (put.head.received, put.head.base, put.head.first_received) = (0, 0, 0);
         put.head.sent = now;
         put.source = Bytes::new();
+        self.enter(env, state, (queue, no), target, put, now).map_err(|error| error.to_string())?;
         if let Some(queue) = state.queues.get_mut(&queue) {
             queue.restage(no, Stage::Leaving, now);
         }
-        self.enter(state, (queue, no), target, put, now);
         Ok(true)
     }
 
@@ -448,12 +433,23 @@ impl Batch {
         self.removed.contains(&(queue, no)) || self.purged.contains(&queue)
     }
 
-    fn enter(&mut self, state: &mut State, from: (u64, u64), target: u64, mut put: Put, now: Millis) {
+    /// Moves a message, which is open, into a queue, sealed as that queue wants it.
+    fn enter(
+        &mut self,
+        env: &Env,
+        state: &mut State,
+        from: (u64, u64),
+        target: u64,
+        mut put: Put,
+        now: Millis,
+    ) -> Result<(), QueueError> {
+        let info = state.queues.get(&target).map(|queue| queue.info.clone()).ok_or(QueueError::Closed)?;
         put.head.no = state.next_no;
         put.head.queue = target;
         put.head.visible_at = now;
         put.head.nonce = 0;
         put.head.dedup = 0;
+        let put = env.sealed(&info, put)?;
         state.next_no += 1;
         self.removed.insert(from);
         self.leaving.push(from);
@@ -462,6 +458,7 @@ impl Batch {
             bytes.extend_from_slice(&from.1.to_le_bytes());
             put.write(bytes);
         });
+        Ok(())
     }
 
     /// Notes the receives that have waited long enough.

@@ -1,6 +1,6 @@
 //! What every part of the engine needs, and how it works.
 
-use crate::sqs::QueueError;
+use crate::sqs::{MessageKeys, QueueError};
 use millrace_base::{Clock, Dice, Disk};
 use millrace_catalog::Catalog;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub struct QueueParts {
     pub catalog: Catalog,
     /// The queues' own folder.
     pub dir: PathBuf,
+    /// Seal the messages of queues that have a key of their own.
+    pub keys: Arc<dyn MessageKeys>,
 }
 
 /// Who commits.
@@ -39,7 +41,7 @@ pub struct QueueOptions {
     pub segment_bytes: u64,
     /// Memory for the newest messages of all queues, in bytes: receiving them does not touch the disk.
     pub cache_bytes: usize,
-    /// Whether the disk seals what is written: without, no queue and no topic may be promised that it is encrypted.
+    /// Whether the disk seals what is written: then `SqsManagedSseEnabled` is true of every queue that does not say otherwise.
     pub is_sealed: bool,
 }
 
@@ -56,6 +58,7 @@ pub(crate) struct Env {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) catalog: Catalog,
     pub(crate) dir: PathBuf,
+    pub(crate) keys: Arc<dyn MessageKeys>,
     pub(crate) options: QueueOptions,
     /// Set by the first failed write: what is on disk is no longer known, so nothing is written until the start.
     poison: OnceLock<QueueError>,
@@ -63,8 +66,8 @@ pub(crate) struct Env {
 
 impl Env {
     pub(crate) fn new(parts: QueueParts, options: QueueOptions) -> Self {
-        let QueueParts { clock, dice, disk, catalog, dir } = parts;
-        Self { clock, dice, disk, catalog, dir, options, poison: OnceLock::new() }
+        let QueueParts { clock, dice, disk, catalog, dir, keys } = parts;
+        Self { clock, dice, disk, catalog, dir, keys, options, poison: OnceLock::new() }
     }
 
     /// Refuses to write after a failure.

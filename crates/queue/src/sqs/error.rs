@@ -1,6 +1,6 @@
 //! Why something cannot be done with a queue, in AWS's words where AWS has words for it.
 
-use crate::sqs::QueueKey;
+use crate::sqs::{KeyRefusal, QueueKey};
 use millrace_base::Remedy;
 use millrace_catalog::CatalogError;
 use std::io;
@@ -72,6 +72,9 @@ pub enum QueueError {
     /// The queue cannot do this.
     #[error("{0}")]
     Unsupported(String),
+    /// The queue's key, or that of a message, cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
     /// The disk has no room. Nothing was changed.
     #[error("the disk that holds {path} is full: free some space, then send again")]
     DiskFull {
@@ -112,7 +115,7 @@ impl QueueError {
         match self {
             Self::DiskFull { .. } | Self::OverLimit | Self::PurgeInProgress(_) | Self::Closed => Remedy::Retry,
             Self::Corrupt { .. } => Remedy::FixData,
-            Self::Disk { .. } | Self::Catalog(_) => Remedy::Report,
+            Self::Disk { .. } | Self::Catalog(_) | Self::Key(KeyRefusal::Failed(_)) => Remedy::Report,
             _ => Remedy::FixRequest,
         }
     }

@@ -16,6 +16,7 @@ mod env;
 mod error;
 pub mod format;
 mod journal;
+mod keys;
 mod library;
 mod message;
 mod open;
@@ -33,6 +34,7 @@ pub use counts::{Counters, Counts, Depth};
 pub(crate) use env::Env;
 pub use env::{Commit, QueueOptions, QueueParts};
 pub use error::QueueError;
+pub use keys::{KMS_REUSE_SECS_DEFAULT, KeyRefusal, MessageKey, MessageKeys, NoKeys};
 pub use message::{
     AttributeValue, Delivered, MESSAGE_BYTES_MAX, MessageAttribute, NewMessage, ReceiveOptions, Sent, SystemAttributes,
     hex, md5_of_attributes,

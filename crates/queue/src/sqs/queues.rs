@@ -8,7 +8,8 @@ use crate::sqs::tasks::{RATE_MAX, Tasks};
 use crate::sqs::upkeep::Chores;
 use crate::sqs::work::Work;
 use crate::sqs::{
-    Commit, Counts, Env, MoveTask, QueueError, QueueInfo, QueueKey, QueueOptions, QueueParts, Settings, TaskStatus,
+    Commit, Counts, Env, MessageKey, MoveTask, QueueError, QueueInfo, QueueKey, QueueOptions, QueueParts, Settings,
+    TaskStatus,
 };
 use millrace_base::{Millis, Scope};
 use parking_lot::Mutex;
@@ -23,6 +24,8 @@ const COUNTERS: &str = "queue-counter";
 const INCARNATION: &str = "incarnation";
 /// AWS's quota.
 const TAGS_MAX: usize = 50;
+/// Attributes that say by which key messages are sealed.
+const KEY_ATTRIBUTES: [&str; 2] = ["KmsMasterKeyId", "SqsManagedSseEnabled"];
 
 /// All queues of a server. Cheap to clone. What was acknowledged is on disk; dropping the last handle writes what waits.
 #[derive(Clone)]
@@ -117,13 +120,13 @@ impl Queues {
     ) -> Result<Arc<QueueInfo>, QueueError> {
         let _admin = self.shared.admin.lock();
         if let Ok(info) = self.queue(key) {
-            return match info.settings.first_difference(key, attributes) {
+            return match info.settings.first_difference(key, attributes, self.shared.env.options.is_sealed) {
                 Some(attribute) => Err(QueueError::QueueExists { attribute }),
                 None => Ok(info),
             };
         }
         let settings = Settings::of_new(key, attributes)?;
-        self.check_key(attributes).map_err(QueueError::InvalidParameter)?;
+        self.shared.env.check_key(&key.scope, &settings)?;
         self.check_redrive(key, &settings)?;
         check_tags(tags)?;
         let now = self.shared.env.clock.now();
@@ -188,10 +191,7 @@ impl Queues {
     /// All attributes of a queue by their AWS names, counts included.
     pub fn attributes(&self, key: &QueueKey) -> Result<BTreeMap<String, String>, QueueError> {
         let (info, counts) = (self.queue(key)?, self.counts(key)?);
-        let mut attributes = info.settings.attributes();
-        if !self.shared.env.options.is_sealed {
-            attributes.insert("SqsManagedSseEnabled".to_owned(), false.to_string());
-        }
+        let mut attributes = info.settings.attributes(self.shared.env.options.is_sealed);
         let more = [
             ("QueueArn", key.arn().to_string()),
             ("CreatedTimestamp", (info.created / 1000).to_string()),
@@ -204,23 +204,19 @@ impl Queues {
         Ok(attributes)
     }
 
-    /// Refuses a `KmsMasterKeyId` where what waits in queues and topics lies on disk as it is, and says why.
-    pub(crate) fn check_key(&self, attributes: &BTreeMap<String, String>) -> Result<(), String> {
-        let Some(key) = attributes.get("KmsMasterKeyId").filter(|key| !key.is_empty()) else { return Ok(()) };
-        if self.shared.env.options.is_sealed {
-            return Ok(());
-        }
-        Err(format!(
-            "KmsMasterKeyId Reason: messages cannot be encrypted by {key}, because this server writes them as they are. Start \
-             it with --encrypt, which seals all messages by the server's own key, or leave KmsMasterKeyId out"
-        ))
+    /// Refuses a key that may not be used now: of a queue, or of a topic that keeps its messages in queues.
+    pub(crate) fn check_key(&self, scope: &Scope, name: &str) -> Result<(), QueueError> {
+        Ok(self.shared.env.keys.check(scope, MessageKey::Named(name))?)
     }
 
     /// Changes some attributes of a queue.
     pub fn set_attributes(&self, key: &QueueKey, attributes: &BTreeMap<String, String>) -> Result<(), QueueError> {
-        self.check_key(attributes).map_err(QueueError::InvalidParameter)?;
+        let is_keyed = KEY_ATTRIBUTES.iter().any(|name| attributes.contains_key(*name));
         self.change(key, |queues, info| {
             info.settings = info.settings.with(key, attributes)?;
+            if is_keyed {
+                queues.shared.env.check_key(&key.scope, &info.settings)?;
+            }
             info.modified = queues.shared.env.clock.now();
             queues.check_redrive(key, &info.settings)
         })
@@ -258,7 +254,7 @@ impl Queues {
 
     fn check_redrive(&self, key: &QueueKey, settings: &Settings) -> Result<(), QueueError> {
         let Some(redrive) = &settings.redrive else { return Ok(()) };
-        let value = settings.attributes().remove("RedrivePolicy").unwrap_or_default();
+        let value = settings.attributes(false).remove("RedrivePolicy").unwrap_or_default();
         let refuse = |reason: &str| QueueError::invalid(&value, "RedrivePolicy", reason);
         let target = self.queue(&redrive.target).map_err(|_| refuse("Dead letter target does not exist."))?;
         match &target.settings.redrive_allow {

@@ -1,6 +1,7 @@
 //! A queue's settings, read from and written as AWS's attribute names and texts.
 
-use crate::sqs::{MESSAGE_BYTES_MAX, QueueError, QueueKey};
+use crate::sqs::keys::KMS_REUSE_SECS_DEFAULT;
+use crate::sqs::{MESSAGE_BYTES_MAX, MessageKey, QueueError, QueueKey};
 use millrace_base::Arn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,12 +29,13 @@ pub struct Settings {
     pub redrive_allow: Option<RedriveAllow>,
     /// `Policy`: what decides beside identities' policies, where somebody decides.
     pub policy: Option<String>,
-    /// `KmsMasterKeyId`: taken only where the disk seals everything; the key is kept and told, the disk's own is used.
+    /// `KmsMasterKeyId`: the key that new messages are sealed by, as its owner named it.
     pub kms_key: Option<String>,
-    /// `KmsDataKeyReusePeriodSeconds`.
+    /// `KmsDataKeyReusePeriodSeconds`: for how long one data key seals messages.
     pub kms_reuse_secs: Option<u32>,
-    /// `SqsManagedSseEnabled` as it was set; told as `false` where the disk does not seal.
-    pub managed_sse: bool,
+    /// `SqsManagedSseEnabled` as it was set; when it was not, what the disk does is told.
+    #[serde(default)]
+    pub sse: Option<bool>,
     /// What only FIFO queues have.
     pub fifo: Option<Fifo>,
 }
@@ -82,7 +84,7 @@ impl Default for Settings {
             policy: None,
             kms_key: None,
             kms_reuse_secs: None,
-            managed_sse: true,
+            sse: None,
             fifo: None,
         }
     }
@@ -127,8 +129,8 @@ impl Settings {
         for (name, value) in attributes {
             changed.set(key, name, value)?;
         }
-        let both = changed.kms_key.is_some() && attributes.get("SqsManagedSseEnabled").is_some_and(|v| v == "true");
-        if both && attributes.contains_key("KmsMasterKeyId") {
+        let names_key = attributes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty());
+        if names_key && changed.sse == Some(true) {
             let message = "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS \
                            SSE or SQS SSE.";
             return Err(QueueError::InvalidParameter(message.into()));
@@ -153,12 +155,12 @@ impl Settings {
             "Policy" => self.policy = text().map(|text| json(name, &text).map(|()| text)).transpose()?,
             "KmsMasterKeyId" => {
                 self.kms_key = text();
-                self.managed_sse &= self.kms_key.is_none();
+                self.sse = self.sse.filter(|_| self.kms_key.is_none());
             }
             "KmsDataKeyReusePeriodSeconds" => self.kms_reuse_secs = Some(number(name, value, 60..=86_400)?),
             "SqsManagedSseEnabled" => {
-                self.managed_sse = boolean(name, value)?;
-                if self.managed_sse {
+                self.sse = text().map(|text| boolean(name, &text)).transpose()?;
+                if self.sse == Some(true) {
                     self.kms_key = None;
                 }
             }
@@ -185,22 +187,31 @@ impl Settings {
         Ok(())
     }
 
-    /// The attributes by their AWS names.
-    pub fn attributes(&self) -> BTreeMap<String, String> {
+    /// The key that messages are sealed by before they reach a disk that seals everything, or nothing.
+    pub fn message_key(&self, disk_seals: bool) -> Option<MessageKey<'_>> {
+        match &self.kms_key {
+            Some(name) => Some(MessageKey::Named(name)),
+            None => (self.sse == Some(true) && !disk_seals).then_some(MessageKey::Managed),
+        }
+    }
+
+    /// The attributes by their AWS names, on a disk that seals everything or nothing.
+    pub fn attributes(&self, disk_seals: bool) -> BTreeMap<String, String> {
+        let managed_sse = self.kms_key.is_none() && self.sse.unwrap_or(disk_seals);
         let mut attributes: BTreeMap<&str, String> = BTreeMap::from([
             ("DelaySeconds", self.delay_secs.to_string()),
             ("MaximumMessageSize", self.message_bytes_max.to_string()),
             ("MessageRetentionPeriod", self.retention_secs.to_string()),
             ("ReceiveMessageWaitTimeSeconds", self.wait_secs.to_string()),
             ("VisibilityTimeout", self.visibility_secs.to_string()),
-            ("SqsManagedSseEnabled", self.managed_sse.to_string()),
+            ("SqsManagedSseEnabled", managed_sse.to_string()),
         ]);
         let mut optional = |name, value: Option<String>| value.map(|value| attributes.insert(name, value));
         optional("RedrivePolicy", self.redrive.as_ref().map(Redrive::text));
         optional("RedriveAllowPolicy", self.redrive_allow.as_ref().map(RedriveAllow::text));
         optional("Policy", self.policy.clone());
         optional("KmsMasterKeyId", self.kms_key.clone());
-        let reuse = self.kms_reuse_secs.or(self.kms_key.as_ref().map(|_| 300));
+        let reuse = self.kms_reuse_secs.or(self.kms_key.as_ref().map(|_| KMS_REUSE_SECS_DEFAULT));
         optional("KmsDataKeyReusePeriodSeconds", reuse.map(|secs| secs.to_string()));
         if let Some(fifo) = &self.fifo {
             let scope = if fifo.per_group { "messageGroup" } else { "queue" };
@@ -214,9 +225,14 @@ impl Settings {
     }
 
     /// The first of `attributes` whose value is not this queue's.
-    pub fn first_difference(&self, key: &QueueKey, attributes: &BTreeMap<String, String>) -> Option<String> {
-        let mine = self.attributes();
-        let theirs = self.with(key, attributes).map(|settings| settings.attributes()).unwrap_or_default();
+    pub fn first_difference(
+        &self,
+        key: &QueueKey,
+        attributes: &BTreeMap<String, String>,
+        disk_seals: bool,
+    ) -> Option<String> {
+        let mine = self.attributes(disk_seals);
+        let theirs = self.with(key, attributes).map(|settings| settings.attributes(disk_seals)).unwrap_or_default();
         attributes.keys().find(|name| mine.get(*name) != theirs.get(*name)).cloned()
     }
 }
@@ -346,12 +362,12 @@ mod tests {
             ("FifoThroughputLimit", "perMessageGroupId"),
         ]);
         let settings = Settings::of_new(&key("q.fifo"), &set).unwrap();
-        let told = settings.attributes();
+        let told = settings.attributes(false);
         assert!(set.iter().all(|(name, value)| told.get(name) == Some(value)), "{told:?}");
         assert_eq!(told["MessageRetentionPeriod"], "345600");
-        assert_eq!(settings.first_difference(&key("q.fifo"), &set), None);
+        assert_eq!(settings.first_difference(&key("q.fifo"), &set, false), None);
         let other = map(&[("VisibilityTimeout", "8")]);
-        assert_eq!(settings.first_difference(&key("q.fifo"), &other).as_deref(), Some("VisibilityTimeout"));
+        assert_eq!(settings.first_difference(&key("q.fifo"), &other, false).as_deref(), Some("VisibilityTimeout"));
     }
 
     #[test]
@@ -376,5 +392,26 @@ mod tests {
         assert_eq!(settings.redrive, Some(Redrive { target: key("d"), max_receive_count: 3 }));
         let gone = settings.with(&key("q"), &map(&[("RedrivePolicy", "")])).unwrap();
         assert_eq!(gone.redrive, None);
+    }
+
+    #[test]
+    fn what_is_told_of_encryption_is_so() {
+        let told = |settings: &Settings, disk_seals| settings.attributes(disk_seals)["SqsManagedSseEnabled"] == "true";
+        let of = |pairs: &[(&str, &str)]| Settings::of_new(&key("q"), &map(pairs)).unwrap();
+        let silent = of(&[]);
+        assert_eq!((told(&silent, false), told(&silent, true)), (false, true));
+        assert_eq!((silent.message_key(false), silent.message_key(true)), (None, None));
+        let managed = of(&[("SqsManagedSseEnabled", "true")]);
+        assert_eq!((told(&managed, false), told(&managed, true)), (true, true));
+        assert_eq!((managed.message_key(false), managed.message_key(true)), (Some(MessageKey::Managed), None));
+        let asked = map(&[("SqsManagedSseEnabled", "true")]);
+        assert_eq!(silent.first_difference(&key("q"), &asked, false).as_deref(), Some("SqsManagedSseEnabled"));
+        assert_eq!(silent.first_difference(&key("q"), &asked, true), None);
+        let named = managed.with(&key("q"), &map(&[("KmsMasterKeyId", "alias/k")])).unwrap();
+        assert!(!told(&named, true) && named.message_key(true) == Some(MessageKey::Named("alias/k")));
+        assert_eq!(named.with(&key("q"), &asked).unwrap(), managed);
+        let both = map(&[("KmsMasterKeyId", "alias/k"), ("SqsManagedSseEnabled", "true")]);
+        assert!(silent.with(&key("q"), &both).is_err());
+        assert_eq!(managed.with(&key("q"), &map(&[("SqsManagedSseEnabled", "")])).unwrap(), silent);
     }
 }

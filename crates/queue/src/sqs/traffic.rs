@@ -2,7 +2,7 @@
 
 use crate::sqs::commit::{Command, Ready, Reply, sequence_text};
 use crate::sqs::env::uuid_text;
-use crate::sqs::format::{FRAME_BYTES_MAX, StoredMessage};
+use crate::sqs::format::{FRAME_BYTES_MAX, Put, PutHead, StoredMessage};
 use crate::sqs::message::{md5, md5_of_attributes};
 use crate::sqs::state::{Message, Picked, Queue, Stage, State, Want};
 use crate::sqs::{
@@ -47,12 +47,13 @@ impl Queues {
             let message = format!("One send holds at most {SEND_BYTES_MAX} bytes, not {bytes}: send in parts.");
             return Err(QueueError::InvalidParameter(message));
         }
-        let messages = messages.into_iter().map(|message| self.digest(&info, message)).collect();
+        let messages = messages.into_iter().map(|message| self.digest(&info, message)).collect::<Result<_, _>>()?;
         let key = key.clone();
         self.command(|reply| Command::Send { queue: info.incarnation, key, messages, reply }).await
     }
 
-    fn digest(&self, info: &QueueInfo, message: NewMessage) -> Ready {
+    /// Everything about a message that need not wait for its turn.
+    fn digest(&self, info: &QueueInfo, message: NewMessage) -> Result<Ready, QueueError> {
         let trace = message.trace_header.as_ref().map(|trace| MessageAttribute {
             name: "AWSTraceHeader".into(),
             data_type: "String".into(),
@@ -65,14 +66,28 @@ impl Queues {
             let key = dedup_key(group, &id);
             (id, key)
         });
-        Ready {
+        let (body_md5, bytes) = (md5(&message.body), message.size());
+        let attributes_md5 = md5_of_attributes(&message.attributes);
+        let head = PutHead {
+            queue: info.incarnation,
+            dedup: dedup.as_ref().map_or(0, |(_, key)| *key),
             message_id: self.shared.env.uuid(),
-            body_md5: md5(&message.body),
-            attributes_md5: md5_of_attributes(&message.attributes),
-            system_md5: md5_of_attributes(&trace),
-            dedup,
-            message,
-        }
+            body_md5,
+            group: message.group_id.unwrap_or_default().into(),
+            ..PutHead::default()
+        };
+        let put = Put {
+            head,
+            sender: message.sender_id.into(),
+            dedup_id: dedup.map(|(id, _)| id).unwrap_or_default().into(),
+            trace: message.trace_header.unwrap_or_default().into(),
+            attributes: message.attributes,
+            body: message.body,
+            ..Put::default()
+        };
+        let put = self.shared.env.sealed(info, put)?;
+        let (delay_secs, system_md5) = (message.delay_secs, md5_of_attributes(&trace));
+        Ok(Ready { put, bytes, delay_secs, body_md5, attributes_md5, system_md5 })
     }
 
     /// Receives messages, and hides them from others for a while. Waits for the first as long as `options` says, woken by
@@ -85,6 +100,8 @@ impl Queues {
         loop {
             let mut arrived = pin!(arrival.notified());
             arrived.as_mut().enable();
+            // Before anything is taken: a key that was disabled hides no messages.
+            self.shared.env.check_key(&key.scope, &info.settings)?;
             let mut taken = self.take(key, &options)?;
             let leaving = self.see_off(&taken.info, &mut taken.picked);
             if !taken.picked.messages.is_empty() {
@@ -215,13 +232,22 @@ impl Queues {
 
     fn read(&self, taken: &Taken) -> Result<Vec<Delivered>, QueueError> {
         let mut found = Vec::with_capacity(taken.picked.messages.len());
+        let mut locked = None;
         for (no, message) in &taken.picked.messages {
             // What was deleted meanwhile is left out.
-            if let Some(stored) = self.content(&taken.info, *no, message)? {
-                found.push(delivered(&taken.info, message, stored));
+            let Some(stored) = self.content(&taken.info, *no, message)? else { continue };
+            match self.shared.env.opened(stored) {
+                Ok(stored) => found.push(delivered(&taken.info, message, stored)),
+                // Of a FIFO queue nothing may pass what went before it.
+                Err(error) if taken.info.is_fifo() => return Err(error),
+                // A key of the queue's past must not hold up what came later.
+                Err(error) => drop(locked.get_or_insert(error)),
             }
         }
-        Ok(found)
+        match locked {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
     }
 
     fn content(&self, info: &QueueInfo, no: u64, message: &Message) -> Result<Option<StoredMessage>, QueueError> {
@@ -435,7 +461,7 @@ fn check_receive(info: &QueueInfo, options: &ReceiveOptions) -> Result<(), Queue
 }
 
 fn delivered(info: &QueueInfo, message: &Message, stored: StoredMessage) -> Delivered {
-    let StoredMessage { head, sender, dedup_id, trace, source, attributes, body } = stored;
+    let StoredMessage { head, sender, dedup_id, trace, source, attributes, body, is_sealed: _ } = stored;
     let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
     let optional = |bytes: &Bytes| Some(text(bytes)).filter(|text| !text.is_empty());
     Delivered {

@@ -21,5 +21,6 @@ mod sns_kit;
 mod sns_simulate;
 mod sqs_behaviour;
 mod sqs_disk;
+mod sqs_keys;
 mod sqs_kit;
 mod sqs_simulate;

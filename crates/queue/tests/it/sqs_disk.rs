@@ -68,6 +68,7 @@ fn a_torn_tail_is_cut_and_damage_before_it_is_told() {
         disk: Arc::new(world.disk.clone()),
         catalog: Catalog::open(&world.disk, Path::new("/data/catalog.redb")).unwrap(),
         dir: DIR.into(),
+        keys: Arc::new(crate::sqs_kit::TurnedKeys::default()),
     };
     let error = Queues::open(parts, world.options.clone()).err().unwrap();
     assert!(matches!(&error, QueueError::Corrupt { path, .. } if path.ends_with("000000000001.mrq")), "{error}");
@@ -158,6 +159,7 @@ async fn many_at_once_share_their_syncs_and_get_every_message_once() {
         disk: Arc::new(SystemDisk),
         catalog: Catalog::open(&SystemDisk, &dir.path().join("catalog.redb")).unwrap(),
         dir: dir.path().join("queue"),
+        keys: Arc::new(crate::sqs_kit::TurnedKeys::default()),
     };
     let options =
         QueueOptions { commit: Commit::Thread, segment_bytes: 64 << 10, cache_bytes: 16 << 10, is_sealed: false };
@@ -219,6 +221,7 @@ async fn a_million_messages_are_opened_again() {
             disk: Arc::new(SystemDisk),
             catalog: Catalog::open(&SystemDisk, &dir.path().join("catalog.redb")).unwrap(),
             dir: dir.path().join("queue"),
+            keys: Arc::new(crate::sqs_kit::TurnedKeys::default()),
         };
         Queues::open(parts, QueueOptions::default()).unwrap()
     };

@@ -4,20 +4,75 @@ use futures::executor::block_on;
 use millrace_base::{Clock, Scope};
 use millrace_catalog::Catalog;
 use millrace_queue::{
-    Commit, Delivered, NewMessage, QueueError, QueueKey, QueueOptions, QueueParts, Queues, ReceiveOptions, Sent,
+    Commit, Delivered, KeyRefusal, MessageKey, MessageKeys, NewMessage, QueueError, QueueKey, QueueOptions, QueueParts,
+    Queues, ReceiveOptions, Sent,
 };
 use millrace_testkit::{SimClock, SimDice, SimDisk};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub const DIR: &str = "/data/queue";
 pub const START: i64 = 1_700_000_000_000;
+
+/// Keys of any name, which turn every bit: a double for the key ring. Clones are the same keys.
+#[derive(Clone, Default)]
+pub struct TurnedKeys {
+    refused: Arc<Mutex<BTreeMap<String, KeyRefusal>>>,
+}
+
+impl TurnedKeys {
+    /// From now on the key is refused with this reason, or used again.
+    pub fn refuse(&self, key: &str, why: Option<KeyRefusal>) {
+        let mut refused = self.refused.lock().unwrap();
+        match why {
+            Some(why) => refused.insert(key.to_owned(), why),
+            None => refused.remove(key),
+        };
+    }
+
+    fn usable(&self, key: &str) -> Result<(), KeyRefusal> {
+        self.refused.lock().unwrap().get(key).map_or(Ok(()), |why| Err(why.clone()))
+    }
+}
+
+fn key_name(key: MessageKey<'_>) -> &str {
+    match key {
+        MessageKey::Named(name) => name,
+        MessageKey::Managed => "managed",
+    }
+}
+
+impl MessageKeys for TurnedKeys {
+    fn check(&self, _: &Scope, key: MessageKey<'_>) -> Result<(), KeyRefusal> {
+        self.usable(key_name(key))
+    }
+
+    fn seal(&self, _: &Scope, key: MessageKey<'_>, _: u32, place: &[u8], text: &[u8]) -> Result<Vec<u8>, KeyRefusal> {
+        self.usable(key_name(key))?;
+        let name = key_name(key).as_bytes();
+        let turned = text.iter().map(|byte| byte ^ 0xff);
+        Ok([name.len() as u8]
+            .into_iter()
+            .chain(name.iter().copied())
+            .chain(place.iter().copied())
+            .chain(turned)
+            .collect())
+    }
+
+    fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyRefusal> {
+        let (name, rest) = sealed[1..].split_at(sealed[0].into());
+        self.usable(std::str::from_utf8(name).unwrap())?;
+        let moved = || KeyRefusal::Failed("it was sealed elsewhere".to_owned());
+        Ok(rest.strip_prefix(place).ok_or_else(moved)?.iter().map(|byte| byte ^ 0xff).collect())
+    }
+}
 
 pub struct World {
     pub disk: SimDisk,
     pub clock: SimClock,
     pub options: QueueOptions,
+    pub keys: TurnedKeys,
     seed: u64,
     lives: u64,
 }
@@ -26,7 +81,14 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let options =
             QueueOptions { commit: Commit::Inline, segment_bytes: 4 << 10, cache_bytes: 2 << 10, is_sealed: false };
-        Self { disk: SimDisk::new(seed), clock: SimClock::at(START), options, seed, lives: 0 }
+        Self {
+            disk: SimDisk::new(seed),
+            clock: SimClock::at(START),
+            options,
+            keys: TurnedKeys::default(),
+            seed,
+            lives: 0,
+        }
     }
 
     /// Opens the queues as the next process would.
@@ -39,6 +101,7 @@ impl World {
             disk: crate::over(&self.disk),
             catalog,
             dir: DIR.into(),
+            keys: Arc::new(self.keys.clone()),
         };
         Queues::open(parts, self.options.clone()).map_err(|error| {
             assert!(!matches!(error, QueueError::Corrupt { .. }), "seed {}: {error}", self.seed);

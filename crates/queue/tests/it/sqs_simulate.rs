@@ -129,12 +129,16 @@ impl<'a> Run<'a> {
         let dead = redrive("dead", RECEIVES_MAX);
         let dead_fifo = redrive("dead.fifo", RECEIVES_MAX);
         for at in [1, 3, 0, 2] {
-            let attributes = match at {
+            let mut attributes = match at {
                 0 => map(&[("RedrivePolicy", &dead)]),
                 1 => map(&[]),
                 2 => map(&[("FifoQueue", "true"), ("RedrivePolicy", &dead_fifo)]),
                 _ => map(&[("FifoQueue", "true")]),
             };
+            // In every other world queues have keys, and messages move from one key to another, to none and from none.
+            if self.seed % 2 == 1 && at != 2 {
+                attributes.insert("KmsMasterKeyId".to_owned(), format!("key-{at}"));
+            }
             queues.create(&key(QUEUES[at]), &attributes, &BTreeMap::new())?;
             self.created.insert(at);
         }

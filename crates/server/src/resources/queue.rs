@@ -4,7 +4,7 @@ use super::read;
 use async_trait::async_trait;
 use millrace_access::DocumentKind;
 use millrace_base::Scope;
-use millrace_queue::{FIFO_SUFFIX, QueueError, QueueKey, Queues, Settings};
+use millrace_queue::{FIFO_SUFFIX, KMS_REUSE_SECS_DEFAULT, QueueError, QueueKey, Queues, Settings};
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -58,13 +58,19 @@ fn attributes(properties: &Value) -> BTreeMap<String, String> {
 /// What an attribute is that the template no longer gives.
 fn default(name: &str, is_fifo: bool) -> String {
     let settings = Settings { fifo: is_fifo.then(Default::default), ..Settings::default() };
-    settings.attributes().remove(name).unwrap_or_default()
+    match name {
+        // Nobody has said then.
+        "SqsManagedSseEnabled" => String::new(),
+        "KmsDataKeyReusePeriodSeconds" => KMS_REUSE_SECS_DEFAULT.to_string(),
+        _ => settings.attributes(false).remove(name).unwrap_or_default(),
+    }
 }
 
 fn refused(properties: &Value, error: &QueueError) -> ResourceError {
     let message = error.to_string();
     match error {
         QueueError::QueueExists { .. } => ResourceError::Exists(message),
+        QueueError::Key(_) => ResourceError::property("KmsMasterKeyId", message),
         QueueError::Disk { .. } | QueueError::DiskFull { .. } | QueueError::Catalog(_) | QueueError::Closed => {
             ResourceError::Failed(message)
         }
@@ -277,5 +283,7 @@ mod tests {
         assert_eq!(default("VisibilityTimeout", false), "30");
         assert_eq!(default("RedrivePolicy", false), "");
         assert_eq!(default("ContentBasedDeduplication", true), "false");
+        assert_eq!(default("KmsDataKeyReusePeriodSeconds", false), "300");
+        assert_eq!((default("KmsMasterKeyId", false), default("SqsManagedSseEnabled", false)), Default::default());
     }
 }

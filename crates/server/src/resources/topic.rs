@@ -52,6 +52,7 @@ fn attributes(properties: &Value, names: &[&str]) -> BTreeMap<String, String> {
 fn refused(properties: &Value, error: &TopicError) -> ResourceError {
     let message = error.to_string();
     match error {
+        TopicError::Key(_) => ResourceError::property("KmsMasterKeyId", message),
         TopicError::Queue(_) | TopicError::Catalog(_) => ResourceError::Failed(message),
         _ => {
             let members = properties.as_object().into_iter().flatten().map(|(name, _)| name.as_str());

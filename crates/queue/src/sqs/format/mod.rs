@@ -16,7 +16,9 @@
 //! payload := put | remove | moved | note | purge | dedup
 //! put     := no(8) queue(8) sent(8) visible_at(8) first_received(8) received(4) base(4) nonce(4) dedup(16)
 //!            message_id(16) body_md5(16) group sender dedup_id trace source
-//!            attributes(1) { name type value_kind(1) value_len(4) value }*  body_len(4) body
+//!            ( attributes(1) { name type value_kind(1) value_len(4) value }*  body_len(4) body
+//!            | 255(1) sealed_len(4) sealed )
+//! sealed  := what a key made of: trace attributes(1) {…}* body_len(4) body
 //! remove  := queue(8) no(8)
 //! moved   := from_queue(8) from_no(8) put        leaves one queue and enters another, in one record
 //! note    := queue(8) no(8) visible_at(8) first_received(8) received(4) nonce(4)
@@ -28,6 +30,7 @@
 //! bytes that were copied, or of an earlier file, are not valid where they lie. `queue` is a queue's incarnation. `no` is a
 //! message's number: it grows over all queues and is never given twice, because `next_no` keeps what removed segments used
 //! up. `previous_len` is where the segment before ends: what lies behind it there was cut off. `base` is what `received` was when the message entered its queue. `dedup` is 0, or the first half of a SHA-256.
+//! In a message that is sealed `trace` is empty and `body_md5` zero, for they tell of its content.
 //!
 //! A put of a number that is there replaces it (a copy that compaction made, with what was known of it then). A moved
 //! record puts its message even if its source is not there: that was compacted away.

@@ -2,6 +2,7 @@
 
 use super::frame::RawRecord;
 use super::take::Take;
+use crate::sqs::message::md5;
 use crate::sqs::{AttributeValue, MessageAttribute};
 use bytes::Bytes;
 use millrace_base::Millis;
@@ -18,9 +19,13 @@ pub(crate) mod kind {
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
+/// Where others have their number of attributes: the rest is sealed.
+const SEALED: u8 = u8::MAX;
+
+const _: () = assert!(crate::sqs::message::ATTRIBUTES_MAX < SEALED as usize);
 
 /// The part of a message that is kept in memory, and what goes with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PutHead {
     pub(crate) no: u64,
     pub(crate) queue: u64,
@@ -38,7 +43,7 @@ pub(crate) struct PutHead {
 }
 
 /// A message as it is on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StoredMessage {
     pub(crate) head: PutHead,
     pub(crate) sender: Bytes,
@@ -47,6 +52,8 @@ pub(crate) struct StoredMessage {
     pub(crate) source: Bytes,
     pub(crate) attributes: Vec<MessageAttribute>,
     pub(crate) body: Bytes,
+    /// The body is what a key made of trace header, attributes and body.
+    pub(crate) is_sealed: bool,
 }
 
 /// A message that is to be written.
@@ -160,9 +167,36 @@ impl StoredMessage {
         let head = PutHead::take(take)?;
         let [sender, dedup_id, trace, source] = [take.short()?, take.short()?, take.short()?, take.short()?];
         let count = take.u8()?;
-        let attributes = (0..count).map(|_| take_attribute(take)).collect::<Option<Vec<_>>>()?;
+        let is_sealed = count == SEALED;
+        let attributes = if is_sealed { Vec::new() } else { take_attributes(take, count)? };
         let body = take.long()?;
-        take.is_done().then_some(Self { head, sender, dedup_id, trace, source, attributes, body })
+        take.is_done().then_some(Self { head, sender, dedup_id, trace, source, attributes, body, is_sealed })
+    }
+
+    /// What a key seals of it.
+    pub(crate) fn content(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.body.len() + 64);
+        short(&mut bytes, &self.trace);
+        self.write_content(&mut bytes);
+        bytes
+    }
+
+    /// The same message with its content sealed.
+    pub(crate) fn with_sealed(mut self, sealed: Bytes) -> Self {
+        (self.trace, self.attributes, self.head.body_md5) = (Bytes::new(), Vec::new(), [0; 16]);
+        Self { body: sealed, is_sealed: true, ..self }
+    }
+
+    /// The same message with its content open. `None`: it is none of ours.
+    pub(crate) fn with_content(mut self, content: Bytes) -> Option<Self> {
+        let take = &mut Take::new(content);
+        self.trace = take.short()?;
+        let count = take.u8()?;
+        self.attributes = take_attributes(take, count)?;
+        self.body = take.long()?;
+        self.head.body_md5 = md5(&self.body);
+        self.is_sealed = false;
+        take.is_done().then_some(self)
     }
 
     /// Writes the payload of a put.
@@ -171,7 +205,11 @@ impl StoredMessage {
         for text in [&self.sender, &self.dedup_id, &self.trace, &self.source] {
             short(bytes, text);
         }
-        bytes.push(self.attributes.len() as u8);
+        self.write_content(bytes);
+    }
+
+    fn write_content(&self, bytes: &mut Vec<u8>) {
+        bytes.push(if self.is_sealed { SEALED } else { self.attributes.len() as u8 });
         for attribute in &self.attributes {
             short(bytes, attribute.name.as_bytes());
             short(bytes, attribute.data_type.as_bytes());
@@ -201,6 +239,10 @@ impl Dedup {
         bytes.extend_from_slice(&self.message_id);
         bytes.extend_from_slice(&self.sent.to_le_bytes());
     }
+}
+
+fn take_attributes(take: &mut Take, count: u8) -> Option<Vec<MessageAttribute>> {
+    (0..count).map(|_| take_attribute(take)).collect()
 }
 
 fn take_attribute(take: &mut Take) -> Option<MessageAttribute> {
@@ -260,6 +302,7 @@ mod tests {
             source: Bytes::from_static(b"arn"),
             attributes: vec![attribute],
             body: Bytes::from_static(b"body"),
+            is_sealed: false,
         };
         let note = Note { queue: 2, no: 9, visible_at: 1, first_received: 1, received: 7, nonce: 8 };
         let mut builder = FrameBuilder::default();
@@ -276,5 +319,28 @@ mod tests {
         let elsewhere = Site { offset: 301, ..site };
         assert!(FrameHeader::decode(&bytes, elsewhere).is_none());
         assert!(records(&bytes, header, elsewhere).is_none());
+    }
+    #[test]
+    fn a_sealed_message_shows_nothing_of_its_content() {
+        let head = PutHead { message_id: [1; 16], body_md5: md5(b"body"), ..PutHead::default() };
+        let value = AttributeValue::Text(Bytes::from_static(b"value"));
+        let attributes = vec![MessageAttribute { name: "name".into(), data_type: "String".into(), value }];
+        let (trace, body) = (Bytes::from_static(b"trace"), Bytes::from_static(b"body"));
+        let put = Put { head, trace, attributes, body, ..Put::default() };
+        let content = put.content();
+        let sealed = put.clone().with_sealed(content.iter().map(|byte| byte ^ 0xff).collect());
+        let mut builder = FrameBuilder::default();
+        builder.push(kind::PUT, |bytes| sealed.write(bytes));
+        let site = Site { stamp: 1, segment: 2, offset: 300 };
+        let bytes = builder.seal(site, 5);
+        for known in [&b"body"[..], b"value", b"name", b"trace", &put.head.body_md5] {
+            assert!(!bytes.windows(known.len()).any(|window| window == known));
+        }
+        let found = records(&bytes, FrameHeader::decode(&bytes, site).unwrap(), site).unwrap();
+        let stored = StoredMessage::decode(&found[0]).unwrap();
+        assert_eq!(stored, sealed);
+        let opened = stored.body.iter().map(|byte| byte ^ 0xff).collect();
+        assert_eq!(stored.with_content(opened), Some(put.clone()));
+        assert_eq!(put.with_content(Bytes::from_static(b"\0\0\xff")), None);
     }
 }
