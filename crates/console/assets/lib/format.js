@@ -67,8 +67,8 @@ export function ago(value, now = Date.now()) {
   return passed < 1000 ? 'now' : `${duration(passed)} ago`;
 }
 
-/** The last part of an ARN or path: what people call the thing. */
-export const nameOf = (arn) => (arn ?? '').split(/[:/]/).pop();
+/** What people call the thing behind an ARN or path: its last part, or the stream or function of which it names a consumer or a version. */
+export const nameOf = (arn) => /:(?:stream\/|function:)([^/:]+)/.exec(arn ?? '')?.[1] ?? (arn ?? '').split(/[:/]/).pop();
 
 /** Text of base64. */
 export function fromBase64(text) {

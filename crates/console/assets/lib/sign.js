@@ -49,7 +49,8 @@ export function sign({ method, host, path, query = '', headers = {}, body = '', 
   const values = Object.fromEntries(Object.entries(signed).map(([name, value]) => [name.toLowerCase(), value]));
   const canonical = [
     method,
-    path.split('/').map(encode).join('/'),
+    // S3 alone takes the path as it is sent.
+    service === 's3' ? path : path.split('/').map(encode).join('/'),
     canonicalQuery(query),
     ...names.map((name) => `${name}:${String(values[name]).trim().replace(/ +/g, ' ')}`),
     '',
