@@ -21,16 +21,19 @@ mod transform;
 mod workers;
 
 mod index;
+mod lake;
 mod observer;
 pub mod store;
 
 pub use columns::{ColumnError, text_column};
 pub use definition::{DeliveryStream, DeliveryStreamDefinition, DeliveryStreamType};
-pub use deliveries::{Deliveries, DeliveryStreamNames, RunningDelivery};
+pub use deliveries::{Deliveries, DeliveryStreamNames, DirectPuts, RunningDelivery, direct_puts_scope};
 pub use error::DeliverError;
 pub use index::{BulkError, BulkIndex, DocumentOutcome, IndexDocument};
+pub use lake::{DeliveredTo, UNPACKED_BYTES_MAX, records_of};
 pub use observer::{
-    Converted, Delivered, DeliveryName, DeliveryObserver, DestinationKind, Processed, Ranges, Taken, Unobserved,
+    Converted, Delivered, DeliveryName, DeliveryObserver, DestinationKind, Processed, Run, Taken, Transformed,
+    Unobserved,
 };
 pub use permits::{Edge, Permits, Unlimited};
 pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};

@@ -23,15 +23,22 @@ impl fmt::Display for JobGraph {
 }
 
 impl JobGraph {
-    fn tree(&self, f: &mut fmt::Formatter<'_>, id: NodeId, lead: &str, below: &str) -> fmt::Result {
+    /// One operator in the words of `EXPLAIN`.
+    pub fn describe(&self, id: NodeId) -> String {
         let node = &self.nodes[id];
         let names: Vec<&str> = match node.inputs.first() {
             Some(&input) => self.nodes[input].output.iter().map(|field| field.name.as_str()).collect(),
             None => Vec::new(),
         };
-        write!(f, "{lead}")?;
-        describe(f, &node.operator, &names, &node.output)?;
-        writeln!(f)?;
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = describe(&mut text, &node.operator, &names, &node.output);
+        text
+    }
+
+    fn tree(&self, f: &mut fmt::Formatter<'_>, id: NodeId, lead: &str, below: &str) -> fmt::Result {
+        let node = &self.nodes[id];
+        writeln!(f, "{lead}{}", self.describe(id))?;
         for (nth, &input) in node.inputs.iter().enumerate() {
             let last = nth + 1 == node.inputs.len();
             let lead = format!("{below}{}", if last { "+- " } else { ":- " });
@@ -42,7 +49,7 @@ impl JobGraph {
     }
 }
 
-fn describe(f: &mut fmt::Formatter<'_>, operator: &Operator, names: &[&str], output: &[Field]) -> fmt::Result {
+fn describe(f: &mut impl fmt::Write, operator: &Operator, names: &[&str], output: &[Field]) -> fmt::Result {
     match operator {
         Operator::Source(spec) => {
             write!(
@@ -93,7 +100,7 @@ fn describe(f: &mut fmt::Formatter<'_>, operator: &Operator, names: &[&str], out
 }
 
 fn describe_external(
-    f: &mut fmt::Formatter<'_>,
+    f: &mut impl fmt::Write,
     calls: &[ExternalCall],
     names: &[&str],
     output: &[Field],
@@ -108,7 +115,7 @@ fn describe_external(
     write!(f, "AsyncCalc(calls=[{}])", shown.collect::<Vec<_>>().join(", "))
 }
 
-fn describe_window_aggregate(f: &mut fmt::Formatter<'_>, aggregate: &WindowAggregate, names: &[&str]) -> fmt::Result {
+fn describe_window_aggregate(f: &mut impl fmt::Write, aggregate: &WindowAggregate, names: &[&str]) -> fmt::Result {
     write!(f, "WindowAggregate(")?;
     if !aggregate.keys.is_empty() {
         write!(f, "groupBy=[{}], ", list(&aggregate.keys, names))?;

@@ -1,6 +1,7 @@
 //! All rooms of a server, opened in the order in which they lean on each other, and shut in the opposite order.
 
 use crate::applications::Applications;
+use crate::backfill::{self, Backfills};
 use crate::calling::Calling;
 use crate::deliveries::Deployed;
 use crate::domains::Domains;
@@ -83,6 +84,8 @@ pub struct House {
     pub jobs: Arc<Jobs>,
     /// Deployed SQL.
     pub applications: Arc<Applications>,
+    /// Views that are being rebuilt.
+    pub backfills: Backfills,
     /// Code that comes with templates.
     pub uploads: Uploads,
     /// Deploys templates.
@@ -116,12 +119,10 @@ impl House {
         let world = World::open(settings)?;
         let World { clock, dice, disk, catalog, data, vault } = &world;
         let (journeys, meters) = world.eyes(settings)?;
-        let seals = world.seals()?;
+        let (seals, queues) = (world.seals()?, world.queues()?);
         let (log, damaged) = world.log(&meters, settings)?;
-        let queues = world.queues()?;
         let (topics, endpoint) = world.topics(&queues, address)?;
-        let engine = world.engine()?;
-        let buckets = Buckets::new(catalog.clone());
+        let (engine, buckets) = (world.engine()?, Buckets::new(catalog.clone()));
         let (store, lake) = settings.store.open(disk, &buckets).map_err(room("lake"))?;
         let (identities, audit) = world.locks()?;
         let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics), &seals)?;
@@ -151,6 +152,7 @@ impl House {
             base_url: topics::base_url(address),
         };
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
+        let backfills = world.backfills(&rooms, (&engine, &store, &deliveries), &calling)?;
         vault.remember()?;
         let notice = vault.notice(&settings.encryption.root, data);
         let s3 = lake.map_or_else(S3::elsewhere, |lake| S3::new(lake, catalog.clone(), clock.clone(), dice.clone()));
@@ -175,6 +177,7 @@ impl House {
             deliveries,
             jobs,
             applications,
+            backfills,
             uploads,
             deployer,
             meters,
@@ -185,6 +188,7 @@ impl House {
 
     /// Stops in order: jobs (each with a last checkpoint), deliveries, topics, functions, index.
     pub async fn shut_down(self) {
+        self.backfills.shut_down().await;
         let applications = self.applications;
         let _ = tokio::task::spawn_blocking(move || applications.shut_down()).await;
         self.deliveries.shutdown().await;
@@ -382,9 +386,30 @@ impl World {
         let folder = (&self.disk, self.data.join("jobs"));
         let jobs = jobs_over(log, engine, (calling, meters), &self.registry(), search_address, folder);
         let (catalog, clock) = (self.catalog.clone(), self.clock.clone());
-        let applications = Arc::new(Applications::new(catalog, clock, jobs.clone(), roles.clone()));
+        let applications = Arc::new(Applications::new(catalog, clock, log.clone(), jobs.clone(), roles.clone()));
         applications.resume().map_err(room("applications"))?;
         Ok((jobs, applications))
+    }
+
+    /// Views that are being rebuilt; those that a stop interrupted go on from now on.
+    fn backfills(
+        &self,
+        rooms: &Rooms,
+        (engine, store, deliveries): (&Arc<Engine>, &Arc<dyn ObjectStore>, &Deliveries),
+        calling: &Calling,
+    ) -> Result<Backfills, StartError> {
+        let parts = backfill::Parts {
+            catalog: self.catalog.clone(),
+            clock: self.clock.clone(),
+            log: rooms.log.clone(),
+            engine: engine.clone(),
+            store: store.clone(),
+            deliveries: deliveries.clone(),
+            functions: rooms.functions.functions.clone(),
+            calling: calling.clone(),
+            text: Arc::new(RegisteredText::new(self.registry())),
+        };
+        Backfills::open(parts, Handle::current()).map_err(room::<CatalogError>("backfills"))
     }
 
     /// The schema registry.

@@ -5,7 +5,7 @@ use millrace_base::{Clock, Dice, Disk, Millis, Scope, SystemClock, SystemDice, S
 use millrace_log::Log;
 use millrace_process::connect::{Collect, Collected, Connectors, Environment};
 use millrace_process::graph::JobGraph;
-use millrace_process::{CheckpointStore, Counters, Job, JobError, Parts, RunOptions, Stop, run_job};
+use millrace_process::{CheckpointStore, Counters, Figures, Job, JobError, NodeFigures, Parts, RunOptions, Stop, run_job};
 use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
@@ -47,6 +47,8 @@ pub struct RunningJob {
 #[derive(Default)]
 struct State {
     counters: Counters,
+    /// None before it runs.
+    figures: Option<Arc<Figures>>,
     failure: Option<String>,
 }
 
@@ -114,7 +116,7 @@ impl Jobs {
     /// Starts a job that goes on from its last checkpoint under `id`, and again each time that it fails.
     /// Each time, `permit` is asked first whether it may, and every [`ASK_EVERY_MS`] while it runs.
     pub fn supervise(&self, scope: &Scope, id: &str, graph: JobGraph, permit: Permit) -> RunningJob {
-        let (parts, store) = (self.parts(scope, id), CheckpointStore::new(self.disk.clone(), self.dir.join(id)));
+        let (parts, store) = (self.parts(scope, id), self.checkpoints(id));
         let watch = Watch { id: id.to_owned(), clock: self.clock.clone(), meter: self.meter.clone() };
         let id = id.to_owned();
         spawn(move |stop, state| {
@@ -141,6 +143,11 @@ impl Jobs {
                 }
             }
         })
+    }
+
+    /// The checkpoints of a job.
+    pub fn checkpoints(&self, id: &str) -> CheckpointStore {
+        CheckpointStore::new(self.disk.clone(), self.dir.join(id))
     }
 
     /// Removes the checkpoints below `id`.
@@ -220,6 +227,7 @@ fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watched: Option<Watched<'_
         state.counters = *counters;
         state.failure = None;
     };
+    state.lock().figures = Some(job.figures());
     let counters = run_job(job, RunOptions { stop: stop.clone(), report: &mut report })?;
     state.lock().counters = counters;
     Ok(())
@@ -249,6 +257,23 @@ impl RunningJob {
         self.joined();
         let state = state.lock();
         state.failure.clone().map_or(Ok(state.counters.rows_out), Err)
+    }
+
+    /// Ends it and waits for its last checkpoint; why that was not taken otherwise.
+    pub fn finish(self) -> Result<(), String> {
+        self.stop.stop();
+        self.wait().map(|_| ())
+    }
+
+    /// What it has done, as a whole and by operator; no operators before it runs.
+    pub fn figures(&self) -> (Counters, Vec<NodeFigures>) {
+        let state = self.state.lock();
+        (state.counters, state.figures.as_ref().map(|figures| figures.nodes()).unwrap_or_default())
+    }
+
+    /// Why it does not run, if so.
+    pub fn failure(&self) -> Option<String> {
+        self.state.lock().failure.clone()
     }
 
     /// Ends it from elsewhere.

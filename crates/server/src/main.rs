@@ -5,8 +5,10 @@
 
 mod alarms;
 mod applications;
+mod backfill;
 mod calling;
 mod cli;
+mod console;
 mod credentials;
 mod deliveries;
 mod dlq;
@@ -80,6 +82,10 @@ enum Command {
     Keys(cli::keys::KeysArgs),
     /// Tell in CI whether a schema's next version is safe
     Schema(cli::schema::SchemaArgs),
+    /// Begin an application again from a snapshot of its state
+    Replay(cli::replay::ReplayArgs),
+    /// Rebuild a view of a stream beside the live one, and put it in its place
+    Backfill(cli::backfill::BackfillArgs),
     /// Show one record's journey: who put it where, and what each stage made of it
     Trace(cli::trace::TraceArgs),
     /// Show the whole pipeline at work on real flights
@@ -134,6 +140,8 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Audit(args) => cli::audit::run(&args),
         Command::Keys(args) => cli::keys::run(&args),
         Command::Schema(args) => cli::schema::run(args).await,
+        Command::Replay(args) => cli::replay::run(args).await,
+        Command::Backfill(args) => cli::backfill::run(args).await,
         Command::Trace(args) => cli::trace::run(args).await,
         Command::Demo(args) => cli::demo::run(args).await,
     }

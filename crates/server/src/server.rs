@@ -1,6 +1,9 @@
 //! The server: opens the house, opens the doors to it, and shuts both in the opposite order.
 
 use crate::alarms::{self, Actors};
+use crate::applications;
+use crate::backfill;
+use crate::console;
 use crate::dlq::{self, DeadLetters};
 use crate::door;
 use crate::functions::FunctionRoom;
@@ -14,6 +17,7 @@ use crate::telemetry;
 use crate::trace::{self, Tracing};
 use crate::uploads::Uploads;
 use millrace_access::{Identities, KeyRing};
+use millrace_api::analytics::Analytics;
 use millrace_api::firehose::Firehose;
 use millrace_api::kinesis::{KinesisObserver, KinesisOptions, Unobserved};
 use millrace_api::kms::Kms;
@@ -208,9 +212,10 @@ fn doors(
     (lookout, recorder): (Option<&Arc<Lookout>>, &Recorder),
 ) -> Result<Doors, StartError> {
     let mut services = house.functions.services();
-    services.extend::<[Arc<dyn Service>; 4]>([
+    services.extend::<[Arc<dyn Service>; 5]>([
+        Arc::new(Analytics::new(house.applications.clone())),
         Arc::new(Kms::new(house.ring.clone())),
-        Arc::new(Firehose::new(house.deliveries.clone())),
+        Arc::new(Firehose::new(house.deliveries.clone()).observed(Arc::new(house.meters.deliveries.clone()))),
         Arc::new(Sns::new(house.topics.clone())),
         Arc::new(Sqs::new(house.queues.clone())),
     ]);
@@ -229,6 +234,11 @@ fn doors(
         functions: house.functions.functions.clone(),
         damaged: Arc::new(house.damaged.clone()),
         quotas: settings.kinesis_quotas,
+    };
+    let console = console::Console {
+        examination: examination.clone(),
+        dead_letters: dead_letters.clone(),
+        applications: house.applications.clone(),
     };
     Ok(Doors {
         log: house.log.clone(),
@@ -250,6 +260,9 @@ fn doors(
             .merge(house.functions.router())
             .merge(dlq::router(dead_letters))
             .merge(trace::router(tracing))
+            .merge(applications::router(house.applications.clone()))
+            .merge(backfill::router(house.backfills.clone()))
+            .merge(console::router(console))
             .merge(millrace_console::router()),
     })
 }

@@ -1,5 +1,6 @@
 //! What all parts of a job share.
 
+use super::figures::Figures;
 use super::plan::Cut;
 use super::run::wait_for;
 use super::{JobError, Stop};
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub cut: Cut,
     pub clock: Arc<dyn Clock>,
     pub zone: chrono_tz::Tz,
+    /// What operators have done.
+    pub figures: Arc<Figures>,
     /// None without functions outside the engine.
     caller: Option<Arc<Caller>>,
     /// Known when the job runs on threads.
@@ -42,8 +45,8 @@ impl Shared {
             })
         });
         let clock = environment.clock.clone();
-        let stop = OnceLock::new();
-        Ok(Arc::new(Self { graph: graph.clone(), cut: Cut::new(graph), clock, zone, caller, stop }))
+        let (figures, stop) = (Arc::new(Figures::new(graph.nodes.len())), OnceLock::new());
+        Ok(Arc::new(Self { graph: graph.clone(), cut: Cut::new(graph), clock, zone, figures, caller, stop }))
     }
 
     /// The world as an evaluation sees it now.

@@ -302,6 +302,7 @@ impl Lane {
             return Ok(());
         }
         let shared = self.shared.clone();
+        shared.figures.rows(node, flow.chunk.rows);
         for (nth, edge) in shared.cut.edges.iter().enumerate().filter(|(_, edge)| edge.from == node) {
             if let Some(at) = self.nodes.iter().position(|(id, _)| *id == edge.to) {
                 self.run(at, flow.clone(), split, out)?;

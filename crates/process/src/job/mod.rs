@@ -20,12 +20,16 @@
 //! ```
 
 mod context;
+mod figures;
 mod lane;
 mod plan;
 mod run;
+mod snapshot;
 mod trunk;
 
+pub use figures::{Figures, NodeFigures};
 pub use run::{RunOptions, Stop, run_job};
+pub use snapshot::SavedPosition;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
 use crate::codec::{CodecError, Reader, Writer};
@@ -343,6 +347,11 @@ impl Job {
             checkpoint_bytes: self.checkpoint_bytes,
             ..Counters::default()
         }
+    }
+
+    /// What each operator does, while it runs.
+    pub fn figures(&self) -> Arc<Figures> {
+        self.shared.figures.clone()
     }
 
     /// Whether all its sources end.

@@ -114,7 +114,12 @@ impl Trunk {
         let mut out = Vec::new();
         let mut late = None;
         match event {
-            Event::Rows(chunk) => late = stage.rows(chunk, &shared, &mut out, &mut self.rows_out, id)?,
+            Event::Rows(chunk) => {
+                if matches!(stage.operator, Stateful::Sink(_)) {
+                    shared.figures.rows(id, chunk.rows);
+                }
+                late = stage.rows(chunk, &shared, &mut out, &mut self.rows_out, id)?;
+            }
             Event::Pane(slice, pane) => {
                 if let Stateful::Window(window) = &mut stage.operator {
                     window.pane(slice, *pane).map_err(failed)?;
@@ -122,6 +127,7 @@ impl Trunk {
             }
             Event::Watermark(watermark) => {
                 if let Some(watermark) = stage.valve.advance(input, watermark) {
+                    shared.figures.watermark(id, watermark);
                     stage.advance(watermark, &mut out).map_err(failed)?;
                 }
             }
@@ -140,6 +146,9 @@ impl Trunk {
             self.send(id, true, Event::Rows(chunk));
         }
         for event in out {
+            if let Event::Rows(chunk) = &event {
+                shared.figures.rows(id, chunk.rows);
+            }
             self.send(id, false, event);
         }
         Ok(())
@@ -205,6 +214,7 @@ impl Trunk {
                 Stateful::Limit(left) => state.u64(*left),
                 _ => {}
             }
+            self.shared.figures.state(*id, state.0.len());
             out.bytes(&state.0);
         });
     }

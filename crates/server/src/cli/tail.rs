@@ -44,7 +44,7 @@ pub struct TailArgs {
     pub endpoint: EndpointArgs,
 }
 
-fn timestamp(text: &str) -> Result<f64, String> {
+pub fn timestamp(text: &str) -> Result<f64, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Ok(seconds);
     }

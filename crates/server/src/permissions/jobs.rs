@@ -9,6 +9,7 @@
 //! The rest of the data folder holds keys and other accounts' records: no role may name it.
 
 use super::{APPLICATIONS, Asked, Roles};
+use crate::scalar::function_arn;
 use millrace_base::{Arn, Scope};
 use millrace_process::graph::{ConnectorSpec, JobGraph, Operator};
 use std::path::{Component, Path, PathBuf};
@@ -46,7 +47,8 @@ impl Roles {
                 Operator::Source(table) => job.check_table(table, Use::Read)?,
                 Operator::Sink(table) => job.check_table(table, Use::Write)?,
                 Operator::ExternalCalls(calls) => {
-                    calls.iter().try_for_each(|call| job.check("lambda:InvokeFunction", &call.function.lambda))?;
+                    let mut arns = calls.iter().map(|call| function_arn(scope, &call.function.lambda));
+                    arns.try_for_each(|arn| job.check("lambda:InvokeFunction", &arn))?;
                 }
                 _ => {}
             }
@@ -156,7 +158,7 @@ fn plainly(path: &Path) -> PathBuf {
 }
 
 /// The ARN of the stream that a table stands for.
-fn stream(scope: &Scope, table: &ConnectorSpec) -> Option<String> {
+pub fn stream(scope: &Scope, table: &ConnectorSpec) -> Option<String> {
     let options = &table.options;
     let named = || {
         let region = options.get("aws.region").map_or(&*scope.region, String::as_str);

@@ -9,6 +9,7 @@ mod passing;
 mod subscribers;
 
 pub use facts::RoomFacts;
+pub use jobs::stream as stream_of;
 pub use passing::Passing;
 pub use subscribers::Subscribers;
 

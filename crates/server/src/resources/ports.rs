@@ -1,9 +1,9 @@
 //! What the adapters need of rooms that other parts of the server wire together.
 
 use async_trait::async_trait;
+pub use millrace_api::analytics::ApplicationDefinition;
 use millrace_base::Scope;
 use millrace_deliver::definition::DeliveryStreamDefinition;
-use serde::{Deserialize, Serialize};
 
 /// Why a room would not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,25 +56,6 @@ pub trait DomainPort: Send + Sync {
     fn exists(&self, scope: &Scope, name: &str) -> Result<bool, PortError>;
     /// Host and port where its API answers, without a scheme, as AWS gives it.
     fn endpoint(&self, scope: &Scope, name: &str) -> String;
-}
-
-/// A Flink SQL application as a template describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApplicationDefinition {
-    /// Its name.
-    pub name: String,
-    /// Flink SQL.
-    pub sql: String,
-    /// For people.
-    pub description: Option<String>,
-    /// For example `FLINK-2_2`: kept and shown; there is one engine.
-    pub runtime_environment: String,
-    /// Kept and shown; not enforced yet.
-    pub service_execution_role: String,
-    /// Subtasks; the SQL's own `SET 'parallelism.default'` goes first.
-    pub parallelism: Option<u32>,
-    /// Between checkpoints; the SQL's own `SET 'execution.checkpointing.interval'` goes first.
-    pub checkpoint_interval_ms: Option<u64>,
 }
 
 /// Flink SQL applications.

@@ -2,14 +2,25 @@
 //!
 //! A definition is a fact in the catalog; its statements are planned when it is created, so that a wrong one never gets
 //! there. Each `INSERT` or statement set is one job with its own checkpoints in `DATA/jobs/ACCOUNT/REGION/NAME/GENERATION/N`. A job that
-//! fails starts again from its last checkpoint after a pause, as on AWS.
+//! fails starts again from its last checkpoint after a pause, as on AWS. Snapshots lie in `…/NAME/snapshots/SNAPSHOT/N`.
+
+mod replay;
+mod room;
+mod shown;
+mod snapshots;
+
+#[cfg(test)]
+pub use replay::Reading;
+pub use replay::{PlannedShard, Readings, ReplayPlan, router};
 
 use crate::jobs::{Jobs, Permit, RunningJob};
 use crate::permissions::Roles;
 use crate::resources::{ApplicationDefinition, ApplicationPort, PortError};
 use async_trait::async_trait;
+use millrace_api::analytics::{ApplicationSnapshot, Restore};
 use millrace_base::{Clock, Millis, Scope};
 use millrace_catalog::{Catalog, CatalogError};
+use millrace_log::Log;
 use millrace_process::graph::JobGraph;
 use millrace_sql::{Outcome, Session, SessionOptions};
 use parking_lot::Mutex;
@@ -18,6 +29,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 const TABLE: &str = "application";
+/// Snapshots, under `account/region/application/snapshot`.
+const SNAPSHOTS: &str = "application-snapshot";
 
 /// An application as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +46,12 @@ pub struct Application {
     pub created: Millis,
     /// When it was last changed.
     pub updated: Millis,
+    /// True after it was stopped, or created by the API: its jobs do not run.
+    #[serde(default)]
+    pub stopped: bool,
+    /// What it was last started from.
+    #[serde(default)]
+    pub restored: Restore,
 }
 
 /// All applications of a server, running.
@@ -40,7 +59,10 @@ pub struct Applications {
     catalog: Catalog,
     clock: Arc<dyn Clock>,
     jobs: Arc<Jobs>,
+    log: Arc<dyn Log>,
     running: Mutex<HashMap<String, Vec<RunningJob>>>,
+    /// Held while an application changes.
+    changing: Mutex<()>,
     roles: Roles,
 }
 
@@ -50,13 +72,16 @@ fn key(scope: &Scope, name: &str) -> String {
 
 impl Applications {
     /// Over the catalog; nothing runs until [`Applications::resume`].
-    pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, jobs: Arc<Jobs>, roles: Roles) -> Self {
-        Self { catalog, clock, jobs, running: Mutex::default(), roles }
+    pub fn new(catalog: Catalog, clock: Arc<dyn Clock>, log: Arc<dyn Log>, jobs: Arc<Jobs>, roles: Roles) -> Self {
+        Self { catalog, clock, log, jobs, running: Mutex::default(), changing: Mutex::default(), roles }
     }
 
     /// Starts every application that the catalog holds, each from its last checkpoint.
     pub fn resume(&self) -> Result<(), PortError> {
         for (key, application) in self.catalog.list::<Application>(TABLE, "")? {
+            if application.stopped {
+                continue;
+            }
             let mut parts = key.splitn(3, '/');
             let scope = Scope::new(parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             match plan(&application.definition) {
@@ -98,6 +123,31 @@ impl Applications {
         self.running.lock().insert(key.to_owned(), jobs);
     }
 
+    fn add(&self, scope: &Scope, definition: ApplicationDefinition, runs: bool) -> Result<Application, PortError> {
+        let graphs = plan(&definition)?;
+        let (now, key) = (self.clock.now(), key(scope, &definition.name));
+        let application = Application {
+            definition,
+            version: 1,
+            generation: now,
+            created: now,
+            updated: now,
+            stopped: !runs,
+            restored: Restore::default(),
+        };
+        let _changing = self.changing.lock();
+        self.catalog.update(|transaction| {
+            if transaction.get::<Application>(TABLE, &key)?.is_some() {
+                return Err(PortError::Exists(format!("application {} already exists", application.definition.name)));
+            }
+            Ok(transaction.put(TABLE, &key, &application)?)
+        })?;
+        if runs {
+            self.start(scope, &key, (&application.definition, now), graphs);
+        }
+        Ok(application)
+    }
+
     fn forget(&self, id: &str) -> Result<(), PortError> {
         self.jobs.forget(id).map_err(|error| PortError::Failed(error.to_string()))
     }
@@ -125,41 +175,39 @@ impl ApplicationPort for Applications {
     }
 
     async fn create(&self, scope: &Scope, definition: ApplicationDefinition) -> Result<(), PortError> {
-        let graphs = plan(&definition)?;
-        let (now, key) = (self.clock.now(), key(scope, &definition.name));
-        let application = Application { definition, version: 1, generation: now, created: now, updated: now };
-        self.catalog.update(|transaction| {
-            if transaction.get::<Application>(TABLE, &key)?.is_some() {
-                return Err(PortError::Exists(format!("application {} already exists", application.definition.name)));
-            }
-            Ok(transaction.put(TABLE, &key, &application)?)
-        })?;
-        self.start(scope, &key, (&application.definition, now), graphs);
-        Ok(())
+        self.add(scope, definition, true).map(|_| ())
     }
 
     /// A job whose plan is the same goes on from its checkpoint; a changed one starts from where its sources say.
     async fn update(&self, scope: &Scope, definition: ApplicationDefinition) -> Result<(), PortError> {
         let graphs = plan(&definition)?;
         let key = key(scope, &definition.name);
+        let _changing = self.changing.lock();
         let old = self.get(scope, &definition.name)?.ok_or_else(|| absent(&definition.name))?;
         let now = self.clock.now();
         let goes_on = plan(&old.definition).is_ok_and(|before| before == graphs);
         let generation = if goes_on { old.generation } else { now.max(old.generation + 1) };
-        let new = Application { definition, version: old.version + 1, generation, updated: now, created: old.created };
+        let new = Application { definition, version: old.version + 1, generation, updated: now, ..old.clone() };
         self.stop(&key);
         self.catalog.put(TABLE, &key, &new)?;
         if !goes_on {
             self.forget(&format!("{key}/{}", old.generation))?;
         }
-        self.start(scope, &key, (&new.definition, generation), graphs);
+        if !new.stopped {
+            self.start(scope, &key, (&new.definition, generation), graphs);
+        }
         Ok(())
     }
 
     async fn delete(&self, scope: &Scope, name: &str) -> Result<(), PortError> {
         let key = key(scope, name);
+        let _changing = self.changing.lock();
         self.stop(&key);
-        self.catalog.delete(TABLE, &key)?;
+        let snapshots = self.catalog.list::<ApplicationSnapshot>(SNAPSHOTS, &format!("{key}/"))?;
+        self.catalog.update(|transaction| {
+            snapshots.iter().try_for_each(|(snapshot, _)| transaction.delete(SNAPSHOTS, snapshot).map(|_| ()))?;
+            transaction.delete(TABLE, &key).map(|_| ())
+        })?;
         self.forget(&key)
     }
 
