@@ -26,13 +26,18 @@ impl<T> Drop for Task<T> {
     }
 }
 
+/// The ARN of a function that SQL names by its name (with a version or alias, perhaps) or by the ARN itself.
+pub fn function_arn(scope: &Scope, lambda: &str) -> String {
+    match lambda.starts_with("arn:") {
+        true => lambda.to_owned(),
+        false => scope.arn("lambda", &format!("function:{lambda}")).to_string(),
+    }
+}
+
 #[async_trait]
 impl ScalarCalls for ExternalFunctions {
     async fn call(&self, scope: &Scope, lambda: &str, event: Bytes, timeout: Duration) -> Result<Bytes, CallFailure> {
-        let arn = match lambda.starts_with("arn:") {
-            true => lambda.to_owned(),
-            false => scope.arn("lambda", &format!("function:{lambda}")).to_string(),
-        };
+        let arn = function_arn(scope, lambda);
         let calling = self.calling.clone();
         let mut task = Task(self.runtime.spawn(async move { calling.call(&arn, event, timeout).await }));
         match (&mut task.0).await {

@@ -75,6 +75,8 @@ fn paths() -> Result<Vec<String>, String> {
     } else {
         walk("", &mut paths)?;
     }
+    // What a link leads to is looked at where it lies.
+    paths.retain(|path| !shell::root().join(path).is_symlink());
     paths.sort();
     paths.dedup();
     Ok(paths)

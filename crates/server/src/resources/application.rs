@@ -58,7 +58,13 @@ fn whole(ctx: &Context, text: &Value) -> Option<String> {
         whole.push_str(literal);
         match name.strip_prefix('!') {
             Some(kept) => whole.push_str(&format!("${{{kept}}}")),
-            None if name.ends_with(".Arn") => whole.push_str(&ctx.scope.arn("kinesis", "stream/pending").to_string()),
+            None if name.ends_with(".Arn") => {
+                // Tables name streams, `CREATE EXTERNAL FUNCTION … LAMBDA '…'` names functions.
+                let is_function = whole.trim_end_matches(['\'', ' ']).to_ascii_uppercase().ends_with("LAMBDA");
+                let (service, pending) =
+                    if is_function { ("lambda", "function:pending") } else { ("kinesis", "stream/pending") };
+                whole.push_str(&ctx.scope.arn(service, pending).to_string());
+            }
             None => whole.push_str("pending"),
         }
         rest = after;
@@ -163,6 +169,9 @@ mod tests {
         let text = json!({"Fn::Sub": "WITH ('stream.arn' = '${Flights.Arn}', 'stream' = '${Flights}', 'x' = '${!y}')"});
         let expected = "WITH ('stream.arn' = 'arn:aws:kinesis:us-east-1:000000000000:stream/pending', 'stream' = 'pending', \
                         'x' = '${y}')";
+        assert_eq!(whole(&ctx, &text).as_deref(), Some(expected));
+        let text = json!({"Fn::Sub": "CREATE EXTERNAL FUNCTION f () RETURNS INT LAMBDA '${F.Arn}';"});
+        let expected = "CREATE EXTERNAL FUNCTION f () RETURNS INT LAMBDA 'arn:aws:lambda:us-east-1:000000000000:function:pending';";
         assert_eq!(whole(&ctx, &text).as_deref(), Some(expected));
         assert_eq!(whole(&ctx, &json!({"Fn::Join": ["", []]})), None);
     }
