@@ -179,7 +179,14 @@ fn letter(message: Delivered) -> DeadLetter {
 }
 
 impl DeadLetters {
-    fn list(&self, scope: &Scope) -> Result<Vec<DeadLetterQueue>, String> {
+    /// The first messages of a queue, as many as asked for; none is received by that.
+    pub fn letters(&self, scope: &Scope, name: &str, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        let messages = self.queues.peek(&QueueKey::new(scope, name), None, max)?;
+        Ok(messages.into_iter().map(letter).collect())
+    }
+
+    /// Queues for what failed, by name.
+    pub fn list(&self, scope: &Scope) -> Result<Vec<DeadLetterQueue>, String> {
         let mut feeds: BTreeMap<QueueKey, Vec<Feed>> = BTreeMap::new();
         for info in self.queues.queues(scope) {
             if let Some(redrive) = &info.settings.redrive {

@@ -3,7 +3,7 @@
 //! Each rule looks at the server's [`Vitals`] and says what it sees in numbers, the likeliest cause, and what to do now.
 //! Nothing found is one line and exit code 0; anything found is exit code 1.
 
-mod rules;
+pub mod rules;
 
 use super::client::{CliError, Client, EndpointArgs};
 use crate::dlq::{DeadLetter, DeadLetterQueue};
@@ -17,7 +17,7 @@ use std::io::IsTerminal;
 pub use rules::Finding;
 
 /// Messages of a dead-letter queue that are read for their reasons.
-const LETTERS_MAX: usize = 50;
+pub const LETTERS_MAX: usize = 50;
 
 /// Actions of alarms are looked at so far back.
 const ACTIONS_MS: i64 = 900_000;

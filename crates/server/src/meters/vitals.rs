@@ -25,6 +25,9 @@ use std::sync::Arc;
 /// How far back counts go.
 pub const LATELY_MS: Millis = 300_000;
 
+/// So many keys of a shard are told.
+const HOT_KEYS: usize = 10;
+
 /// The rooms behind the route.
 #[derive(Clone)]
 pub struct Examination {
@@ -267,7 +270,8 @@ async fn vitals(State(examination): State<Examination>, headers: HeaderMap) -> R
 }
 
 impl Examination {
-    fn take(&self, scope: &Scope) -> Vitals {
+    /// The figures of an account and region.
+    pub fn take(&self, scope: &Scope) -> Vitals {
         let of_scope = |(stream, why): &(StreamKey, String)| {
             (stream.scope == *scope).then(|| (stream.name.to_string(), why.clone()))
         };
@@ -307,6 +311,21 @@ impl Examination {
             readers,
             mappings,
         }
+    }
+
+    /// The hottest keys of each open shard of a stream, with their shares of its bytes in the last one or two minutes.
+    pub fn hot_keys(&self, scope: &Scope, stream: &str) -> Result<Vec<(String, Vec<(String, f64)>)>, String> {
+        let uncounted = || "nothing is counted: the server runs with --telemetry off".to_owned();
+        let lookout = self.lookout.as_ref().ok_or_else(uncounted)?;
+        let key = StreamKey { scope: scope.clone(), name: stream.into() };
+        let info = lookout.rooms.log.stream(&key).map_err(|error| error.to_string())?;
+        let (sketches, now) = (lookout.meters.streams.hot_keys(), lookout.rooms.clock.now());
+        let open = info.shards.iter().filter(|shard| shard.closed.is_none());
+        let found = open.map(|shard| {
+            let keys = sketches.of(&key, shard.id, now).into_iter().map(|hot| (hot.key, hot.share));
+            (shard.id.to_string(), keys.take(HOT_KEYS).collect())
+        });
+        Ok(found.collect())
     }
 
     fn mappings(&self, scope: &Scope) -> Vec<MappingVitals> {
