@@ -1,6 +1,7 @@
 """Replay, both kinds, through the binary: an application goes back to a snapshot of its state, and a view is rebuilt beside the
 live one from the log or the lake, also when the server dies in the middle."""
 
+import gzip
 import json
 import signal
 import subprocess
@@ -11,10 +12,13 @@ import urllib.parse
 import urllib.request
 
 import botocore.exceptions
+import pyarrow.parquet
 import pytest
 
 from conftest import BINARY, put_all, read_all, wait_for
 from test_lambda import package
+from test_policies import allow, person, policy
+from test_signatures import root_key
 
 ROLE = "arn:aws:iam::000000000000:role/replay"
 HALVES = [0, 2**127]
@@ -263,7 +267,7 @@ def test_a_backfill_takes_over_from_a_live_writer(server, unique):
         DeliveryStreamName=delivery, DeliveryStreamType="KinesisStreamAsSource",
         KinesisStreamSourceConfiguration={"KinesisStreamARN": arn, "RoleARN": ROLE},
         AmazonopensearchserviceDestinationConfiguration={
-            "RoleARN": ROLE, "DomainARN": "arn:aws:es:us-east-1:000000000000:domain/d", "IndexName": view,
+            "RoleARN": ROLE, "DomainARN": "arn:aws:es:us-east-1:000000000000:domain/views", "IndexName": view,
             "IndexRotationPeriod": "NoRotation", "DocumentIdOptions": {"DefaultDocumentIdFormat": "FIREHOSE_DEFAULT"},
             "BufferingHints": {"IntervalInSeconds": 1, "SizeInMBs": 1}, "S3Configuration": s3})
     late, stop = [], threading.Event()
@@ -354,7 +358,7 @@ def test_a_backfill_from_the_lake(server, unique):
                 "RoleARN": ROLE, "BucketARN": f"arn:aws:s3:::{bucket}", "Prefix": f"{name}/dt=!{{timestamp:yyyy-MM-dd}}/",
                 "ErrorOutputPrefix": f"errors/{name}/!{{firehose:error-output-type}}/", **more})
     put_orders(server, stream, range(1500))
-    time.sleep(2.5)
+    wait_for(lambda: len(server.lake(bucket)) >= 2, what="the first objects")
     put_orders(server, stream, range(1500, 2000))
 
     def delivered(name):
@@ -363,8 +367,11 @@ def test_a_backfill_from_the_lake(server, unique):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    wait_for(lambda: len(server.lake(bucket)) >= 4, what="two objects of each")
-    time.sleep(2)
+    def rows():
+        tables = (pyarrow.parquet.read_table(path).num_rows for path in server.lake(bucket, ".parquet"))
+        return sum(tables), sum(gzip.decompress(path.read_bytes()).count(b'"id"') for path in server.lake(bucket, ".gz"))
+
+    wait_for(lambda: rows() == (2000, 2000), what="2000 records in both formats")
     for name in ("parquet", "json"):
         firehose.delete_delivery_stream(DeliveryStreamName=f"{name}-{stream}")
     kinesis.delete_stream(StreamName=stream)
@@ -400,3 +407,34 @@ def test_a_backfill_goes_on_when_its_command_is_stopped(server, unique):
     assert absent.returncode == 1 and "no backfill 0123456789" in absent.stderr
     none = server.millrace("backfill", "--stream", unique("none"), "--to-index", view)
     assert none.returncode == 1 and "does not exist" in none.stderr, none.stderr
+
+
+def test_a_backfill_may_do_what_its_caller_may(start_server):
+    server = start_server(arguments=("--auth", "on"))
+    root = root_key(server)
+    admin = lambda service: root.client(server, service)
+    admin("kinesis").create_stream(StreamName="orders", ShardCount=1)
+    admin("kinesis").get_waiter("stream_exists").wait(StreamName="orders", WaiterConfig={"Delay": 1})
+    put_all(admin("kinesis"), "orders", [(json.dumps(order(n)).encode(), str(n)) for n in range(50)])
+    index = "arn:aws:es:us-east-1:000000000000:domain/*"
+    route = allow(["millrace:PostBackfill", "millrace:GetBackfill"])
+    keys = {
+        "reader": person(admin, "reader", policy(route, allow("kinesis:GetRecords"))),
+        "writer": person(admin, "writer", policy(route, allow("es:ESHttp*", index))),
+        "both": person(admin, "both", policy(route, allow("kinesis:GetRecords"), allow(["es:ESHttpPut", "es:ESHttpPost"], index))),
+        "stranger": person(admin, "stranger", policy(allow(["kinesis:*", "es:*"]))),
+    }
+
+    def backfill(who, *more):
+        command = [BINARY, "backfill", "--stream", "orders", "--to-index", "view", "--id-field", "id", *more]
+        key = keys[who]
+        env = server.environment() | {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
+        return subprocess.run(command, env=env, text=True, capture_output=True, timeout=60)
+
+    for who, action in (("reader", "es:ESHttpPut"), ("writer", "kinesis:GetRecords"), ("stranger", "millrace:PostBackfill")):
+        denied = backfill(who)
+        assert denied.returncode == 1 and action in denied.stderr, (who, denied.stderr)
+    assert "es:ESHttpDelete" in backfill("both", "--drop-old").stderr
+    done = backfill("both")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "50 documents" in done.stdout, done.stdout
