@@ -5,7 +5,9 @@
 import { useEffect } from './html.js';
 
 const PAIR_MS = 1200;
-let first = { key: '', at: 0 };
+let last = { key: '', at: -PAIR_MS };
+/** The key that was pressed just before this one. */
+let before = '';
 
 const isField = (element) => element?.closest?.('input, textarea, select, [contenteditable]');
 
@@ -13,7 +15,6 @@ export function useKeys(bindings, deps = []) {
   useEffect(() => {
     const pressed = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target) || document.querySelector('dialog[open]')) return;
-      const before = event.timeStamp - first.at < PAIR_MS ? first.key : '';
       const action = bindings[`${before} ${event.key}`] ?? bindings[event.key];
       if (!action) return;
       event.preventDefault();
@@ -24,7 +25,9 @@ export function useKeys(bindings, deps = []) {
   }, deps);
 }
 
-// Remembers the first of two, after everybody has seen it.
-addEventListener('keydown', (event) => queueMicrotask(() => {
-  if (!isField(event.target)) first = { key: event.key, at: event.timeStamp };
-}));
+// Of all listeners it is the first, since modules load before components are there.
+addEventListener('keydown', (event) => {
+  if (isField(event.target)) return;
+  before = event.timeStamp - last.at < PAIR_MS ? last.key : '';
+  last = { key: event.key, at: event.timeStamp };
+});

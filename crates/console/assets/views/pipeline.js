@@ -117,7 +117,7 @@ function Node({ node, shown, alarms, start, end }) {
     <span class="stage-note clip">${shown.note}</span>`;
   return view
     ? html`<a class=${`stage ${node.kind} ${tone ?? ''}`} href=${target} aria-label=${words} title=${words}>${inside}</a>`
-    : html`<div class=${`stage ${node.kind} ${tone ?? ''}`} title=${words}>${inside}</div>`;
+    : html`<div class=${`stage ${node.kind} ${tone ?? ''}`} role="group" aria-label=${words} title=${words}>${inside}</div>`;
 }
 
 /** The worst of the readers that an edge stands for: how far behind they are. */
