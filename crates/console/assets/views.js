@@ -7,6 +7,7 @@ export const VIEWS = [
   { name: 'pipeline', title: 'Pipeline', key: 'p', load: () => import('./views/pipeline.js') },
   { name: 'streams', title: 'Streams', key: 's', load: () => import('./views/streams.js') },
   { name: 'jobs', title: 'Jobs', key: 'j', load: () => import('./views/jobs.js') },
+  { name: 'functions', title: 'Functions', key: 'f', load: () => import('./views/functions.js') },
   { name: 'delivery', title: 'Delivery', key: 'd', load: () => import('./views/delivery.js') },
   { name: 'dlq', title: 'Dead letters', key: 'x', load: () => import('./views/dead-letters.js') },
   { name: 'sql', title: 'SQL', key: 'q', load: () => import('./views/sql.js') },

@@ -48,6 +48,8 @@ const FILES: &[Source] = files! {
     "views/jobs.js"
     "views/sql.js"
     "views/alarms.js"
+    "views/functions.js"
+    "views/function-calls.js"
     "views/dead-letters.js"
     "views/delivery.js"
     "views/delivery-objects.js"
