@@ -10,6 +10,7 @@ export const VIEWS = [
   { name: 'functions', title: 'Functions', key: 'f', load: () => import('./views/functions.js') },
   { name: 'delivery', title: 'Delivery', key: 'd', load: () => import('./views/delivery.js') },
   { name: 'dlq', title: 'Dead letters', key: 'x', load: () => import('./views/dead-letters.js') },
+  { name: 'search', title: 'Search', key: 'i', load: () => import('./views/search.js') },
   { name: 'sql', title: 'SQL', key: 'q', load: () => import('./views/sql.js') },
   { name: 'alarms', title: 'Alarms', key: 'a', load: () => import('./views/alarms.js') },
 ];
