@@ -293,7 +293,6 @@ def function(monkeypatch):
     names = ("aws", "tables", "index", "outage", "enrich")
     for name in names:
         sys.modules.pop(name, None)
-    monkeypatch.setattr(importlib.import_module("index"), "prepare", lambda: None)
     yield importlib.import_module("enrich")
     for name in names:
         sys.modules.pop(name, None)
@@ -364,6 +363,13 @@ def test_a_busy_index_is_asked_again_until_the_time_is_up(function):
     index.search.call = call
     refused = index.bulk(["a\n", "b\n", "c\n"], time.monotonic() + 5)
     assert list(refused) == [2] and bodies == [b"a\nb\nc\n", b"a\nb\nc\n", b"b\n"]
+    asked = []
+    answers = [(503, b""), (201, b""), (409, b"")]
+    index.search.call = lambda method, path, *_: asked.append(path) or answers.pop(0)
+    index.prepare(time.monotonic() + 5)
+    index.prepare(time.monotonic() + 5)
+    template, policy = "/_index_template/authorizations", "/_plugins/_ism/policies/authorizations"
+    assert asked == [template, template, policy], "an index that is away is waited for, and told once"
     index.search.call = lambda *_: (503, b"away")
     with pytest.raises(RuntimeError, match="1 of 1 authorizations are not indexed: 503"):
         index.bulk(["a\n"], time.monotonic() + 0.1)

@@ -124,7 +124,6 @@ class Days:
 
 
 days = Days()
-index.prepare()
 
 
 def log(level, message, **more):
@@ -157,6 +156,7 @@ def handler(event, context):
             declines += 1
             of_issuer[1] += code == UNAVAILABLE
     watch.batch(counts, declines, len(actions))
+    index.prepare(deadline)
     for place, reason in index.bulk(actions, deadline).items():
         log("WARN", "not indexed", sequence=sequences[place], reason=reason)
         failed.append(sequences[place])

@@ -73,46 +73,80 @@ LIFECYCLE = {
 }
 
 
-def put(path, body, fine=()):
-    status, answer = search.call("PUT", path, json.dumps(body).encode(), {"content-type": "application/json"})
-    if status >= 300 and status not in fine:
-        raise RuntimeError(f"the index answers {status} to PUT {path}: {answer[:500]!r}")
+class Patience:
+    """Pauses between tries, twice as long each time, until a time (of `time.monotonic`) is up: then it raises."""
+
+    def __init__(self, deadline):
+        self.deadline, self.pause = deadline, 0.05
+
+    def wait(self, why):
+        if time.monotonic() + self.pause > self.deadline:
+            raise RuntimeError(why)
+        time.sleep(self.pause)
+        self.pause = min(2 * self.pause, LONGEST_PAUSE_SECONDS)
 
 
-def prepare():
-    """Tells the index what its daily indices are like. Telling it again changes nothing."""
-    put("/_index_template/authorizations", TEMPLATE)
-    # 409: the policy is there, another process was first.
-    put("/_plugins/_ism/policies/authorizations", LIFECYCLE, fine=(409,))
+def ask(method, path, body, kind):
+    """Status and answer; status 503 when nobody answers."""
+    try:
+        return search.call(method, path, body, {"content-type": kind})
+    except (OSError, http.client.HTTPException) as error:
+        return 503, repr(error).encode()
+
+
+def is_passing(status):
+    """Whether it will be otherwise in a while."""
+    return status == 429 or status >= 500
+
+
+def put(path, body, patience, fine=()):
+    while True:
+        status, answer = ask("PUT", path, json.dumps(body).encode(), "application/json")
+        if status < 300 or status in fine:
+            return
+        why = f"the index answers {status} to PUT {path}: {answer[:500]!r}"
+        if not is_passing(status):
+            raise RuntimeError(why)
+        patience.wait(why)
+
+
+is_prepared = False
+
+
+def prepare(deadline):
+    """Tells the index what its daily indices are like, once in a process. Telling it again changes nothing.
+
+    Not while the code is loaded: a process that starts while the index is away would fail, and its records with it.
+    """
+    global is_prepared
+    if not is_prepared:
+        patience = Patience(deadline)
+        put("/_index_template/authorizations", TEMPLATE, patience)
+        # 409: the policy is there, another process was first.
+        put("/_plugins/_ism/policies/authorizations", LIFECYCLE, patience, fine=(409,))
+        is_prepared = True
 
 
 def bulk(actions, deadline):
     """Indexes (action and document, two lines) pairs; gives the reasons of those that the index will never take, by place.
 
-    What it cannot take now, because it is busy or away, is tried again until `deadline` (of `time.monotonic`); then it raises.
+    What it cannot take now, because it is busy or away, is tried again until `deadline`; then it raises.
     """
     refused = {}
     places = list(range(len(actions)))
-    pause = 0.05
+    patience = Patience(deadline)
     while places:
         places, why = attempt(actions, places, refused)
-        if not places:
-            break
-        if time.monotonic() + pause > deadline:
-            raise RuntimeError(f"{len(places)} of {len(actions)} authorizations are not indexed: {why}")
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        if places:
+            patience.wait(f"{len(places)} of {len(actions)} authorizations are not indexed: {why}")
     return refused
 
 
 def attempt(actions, places, refused):
     """One request; the places that are to be tried again, and why."""
     body = "".join([actions[place] for place in places]).encode()
-    try:
-        status, answer = search.call("POST", "/_bulk", body, {"content-type": "application/x-ndjson"})
-    except (OSError, http.client.HTTPException) as error:
-        return places, repr(error)
-    if status == 429 or status >= 500:
+    status, answer = ask("POST", "/_bulk", body, "application/x-ndjson")
+    if is_passing(status):
         return places, f"{status} {answer[:200]!r}"
     if status != 200:
         raise RuntimeError(f"the index answers {status} to a bulk: {answer[:500]!r}")
@@ -122,7 +156,7 @@ def attempt(actions, places, refused):
     again, why = [], ""
     for place, item in zip(places, json.loads(answer)["items"]):
         result = item["index"]
-        if result["status"] == 429 or result["status"] >= 500:
+        if is_passing(result["status"]):
             again.append(place)
             why = str(result.get("error"))
         elif result["status"] >= 300:
