@@ -118,7 +118,7 @@ def test_what_is_not_there_says_so(search, flights):
             search.search(index=flights, body=body)
         assert error.value.status_code == 400 and word in error.value.info["error"]["reason"]
     with pytest.raises(RequestError) as error:
-        search.indices.put_alias(index=flights, name="x")
+        search.indices.put_template(name="x", body={"index_patterns": ["x"]})
     assert "no handler found" in error.value.info["error"]["reason"]
 
 
@@ -142,3 +142,48 @@ def test_a_gzip_body_that_is_none_is_refused(server):
     assert "not gzip" in json.loads(error.value.read())["error"]["reason"]
     request.data = gzip.compress(b'{"index":{"_index":"packed","_id":"1"}}\n{"a":1}\n')
     assert json.load(urllib.request.urlopen(request))["errors"] is False
+
+
+def test_a_template_makes_the_days_index_and_a_policy_watches_over_it(search, unique):
+    days = unique("days")
+    body = {
+        "index_patterns": [f"{days}-*"],
+        "template": {
+            "settings": {"number_of_replicas": 1},
+            "aliases": {days: {}},
+            "mappings": {"dynamic": False, "properties": {"issuer": {"type": "keyword"}}},
+        },
+    }
+    search.indices.put_index_template(name=days, body=body)
+    shown = search.indices.get_index_template(name=days)["index_templates"][0]
+    assert shown["name"] == days and shown["index_template"]["index_patterns"] == [f"{days}-*"]
+    assert search.indices.exists_index_template(name=days)
+    for day in (1, 2):
+        search.index(index=f"{days}-{day}", id="a", body={"issuer": "Alder Bank", "emv": "00"}, params={"refresh": "true"})
+    found = search.search(index=days, body={"query": {"term": {"issuer": "Alder Bank"}}})["hits"]["hits"]
+    assert sorted(hit["_index"] for hit in found) == [f"{days}-1", f"{days}-2"]
+    assert search.count(index=days, body={"query": {"match": {"emv": "00"}}})["count"] == 0, "it is kept, not indexed"
+    policy = {"policy": {
+        "description": "gone after two weeks", "default_state": "hot",
+        "states": [
+            {"name": "hot", "actions": [], "transitions": [{"state_name": "gone", "conditions": {"min_index_age": "14d"}}]},
+            {"name": "gone", "actions": [{"delete": {}}], "transitions": []},
+        ],
+        "ism_template": [{"index_patterns": [f"{days}-*"], "priority": 1}],
+    }}
+    path = f"/_plugins/_ism/policies/{days}"
+    made = search.transport.perform_request("PUT", path, body=policy)
+    assert made["_id"] == days and made["policy"]["policy"]["default_state"] == "hot"
+    with pytest.raises(ConflictError):
+        search.transport.perform_request("PUT", path, body=policy)
+    seen = {"if_seq_no": made["_seq_no"], "if_primary_term": made["_primary_term"]}
+    search.transport.perform_request("PUT", path, params=seen, body=policy)
+    explained = search.transport.perform_request("GET", f"/_plugins/_ism/explain/{days}-1")
+    assert explained[f"{days}-1"]["policy_id"] == days and explained[f"{days}-1"]["state"]["name"] == "hot"
+    policy["policy"]["states"][0]["actions"] = [{"rollover": {"min_size": "1gb"}}]
+    with pytest.raises(RequestError, match="rollover"):
+        search.transport.perform_request("PUT", f"{path}-other", body=policy)
+    search.transport.perform_request("DELETE", path)
+    search.indices.delete_index_template(name=days)
+    with pytest.raises(NotFoundError):
+        search.indices.get_index_template(name=days)
