@@ -12,5 +12,6 @@ export const VIEWS = [
   { name: 'dlq', title: 'Dead letters', key: 'x', load: () => import('./views/dead-letters.js') },
   { name: 'search', title: 'Search', key: 'i', load: () => import('./views/search.js') },
   { name: 'sql', title: 'SQL', key: 'q', load: () => import('./views/sql.js') },
+  { name: 'schemas', title: 'Schemas', key: 'c', load: () => import('./views/schemas.js') },
   { name: 'alarms', title: 'Alarms', key: 'a', load: () => import('./views/alarms.js') },
 ];
