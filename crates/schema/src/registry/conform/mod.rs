@@ -79,7 +79,8 @@ fn check_json(validator: &Validator, payload: &[u8]) -> Result<(), String> {
     let mut reason = String::new();
     let mut errors = validator.iter_errors(&value);
     for error in errors.by_ref().take(ERRORS_SHOWN) {
-        let text = error.to_string();
+        // A value may be a secret, and reasons stand in logs: they say where and what is wanted, not what came.
+        let text = error.masked().to_string();
         let short: String = text.chars().take(2 * EXCERPT_CHARS).collect();
         let more = if short.len() < text.len() { "…" } else { "" };
         let place = error.instance_path().to_string();
@@ -110,5 +111,6 @@ mod tests {
         assert!(reason("{}").contains("\"id\" is a required property"), "{}", reason("{}"));
         let wrong = reason(r#"{"id": "x", "tags": ["a", 7]}"#);
         assert!(wrong.contains("at /id: ") && wrong.contains("at /tags/1: "), "{wrong}");
+        assert!(!reason(r#"{"id": "4111111111111111"}"#).contains("4111"), "a value stands in the reason");
     }
 }
