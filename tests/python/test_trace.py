@@ -4,6 +4,8 @@ import http.server
 import io
 import json
 import threading
+import time
+import uuid
 import zipfile
 
 import pytest
@@ -47,16 +49,21 @@ def put_traced(kinesis, data):
     return put["SequenceNumber"], put["ResponseMetadata"]["RequestId"]
 
 
-def function(server):
+def function(server, name, code):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("app.py", CODE)
+        archive.writestr("app.py", code)
     aws = server.client("lambda")
     aws.create_function(
-        FunctionName="look", Runtime="python3.12", Handler="app.handler", Role=f"arn:aws:iam::{ACCOUNT}:role/look",
+        FunctionName=name, Runtime="python3.12", Handler="app.handler", Role=f"arn:aws:iam::{ACCOUNT}:role/look",
         Code={"ZipFile": out.getvalue()},
     )
-    aws.get_waiter("function_active_v2").wait(FunctionName="look")
+    aws.get_waiter("function_active_v2").wait(FunctionName=name)
+    return aws
+
+
+def mapped_function(server):
+    aws = function(server, "look", CODE)
     mapping = aws.create_event_source_mapping(
         FunctionName="look", EventSourceArn=f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders",
         StartingPosition="TRIM_HORIZON",
@@ -82,7 +89,7 @@ def test_a_records_journey(start_server, collector):
     )
     kinesis = server.client("kinesis")
     wait_for(lambda: stream_status(kinesis, "orders") == "ACTIVE", what="the stream")
-    function(server)
+    mapped_function(server)
     order = {
         "order_id": "o-traced-1", "customer": "c-1", "quantity": 2, "amount": 1.5, "ordered_at": "2026-01-01 00:00:00.000",
     }
@@ -145,3 +152,154 @@ def test_the_log_is_one_json_object_a_line(start_server):
 
     event = wait_for(events, what="the failed job's line")[0]
     assert event["level"] == "WARN" and "totals-per-minute" in event["fields"]["message"] and event["timestamp"]
+
+
+TRANSFORM = """
+import base64, json
+
+def handler(event, context):
+    out = []
+    for record in event["records"]:
+        order = json.loads(base64.b64decode(record["data"]))
+        data = base64.b64encode(json.dumps(order | {"seen": True}).encode() + b"\\n").decode()
+        kept = {"recordId": record["recordId"], "result": "Ok", "data": data,
+                "metadata": {"partitionKeys": {"kind": order["kind"]}}}
+        out.append({"recordId": record["recordId"], "result": "Dropped"} if order["kind"] == "test" else kept)
+    return {"records": out}
+"""
+
+
+def transforming(server, name, source=None):
+    """A delivery stream, of direct puts unless a stream is its source, whose function names each record's partition."""
+    function(server, f"{name}-function", TRANSFORM)
+    server.client("s3").create_bucket(Bucket=name)
+    processor = {"Type": "Lambda", "Parameters": [
+        {"ParameterName": "LambdaArn", "ParameterValue": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}-function"},
+        {"ParameterName": "BufferIntervalInSeconds", "ParameterValue": "0"},
+    ]}
+    of = {"DeliveryStreamType": "DirectPut"} if source is None else {
+        "DeliveryStreamType": "KinesisStreamAsSource",
+        "KinesisStreamSourceConfiguration": {
+            "KinesisStreamARN": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{source}",
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/any"},
+    }
+    server.client("firehose").create_delivery_stream(
+        DeliveryStreamName=name, **of,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/any", "BucketARN": f"arn:aws:s3:::{name}",
+            "Prefix": "!{partitionKeyFromLambda:kind}/", "ErrorOutputPrefix": "failed/",
+            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 0},
+            "DynamicPartitioningConfiguration": {"Enabled": True},
+            "ProcessingConfiguration": {"Enabled": True, "Processors": [processor]},
+        },
+    )
+
+
+def objects(journey):
+    """The objects that a journey's deliveries made."""
+    done = [step for step in (hop["event"].get("step", {}) for hop in journey["hops"]) if step.get("outcome") == "Done"]
+    made = [made for step in done for made in step.get("made", [])]
+    return [what.split(",")[0] for what in made if what.startswith("s3://")]
+
+
+def test_a_journey_through_a_transformation_ends_at_the_object(server, unique):
+    stream, name = server.create_stream(unique("orders")), unique("lake")
+    transforming(server, name, stream)
+    kinesis = server.client("kinesis")
+    kinds = ["a", "b", "test", "a"]
+    put = kinesis.put_records(StreamName=stream, Records=[
+        {"Data": json.dumps({"id": at, "kind": kind}).encode(), "PartitionKey": "k"} for at, kind in enumerate(kinds)])
+    numbers = [record["SequenceNumber"] for record in put["Records"]]
+    for at, kind in enumerate(kinds):
+        journey = wait_for(lambda: done(trace(server, numbers[at]), kind), what=f"the journey of {kind}")
+        made = objects(journey)
+        if kind == "test":
+            assert made == []
+            continue
+        # Followed record by record: to the object that holds it, to no other.
+        assert len(made) == 1 and made[0].startswith(f"s3://{name}/{kind}/"), made
+        key = made[0].removeprefix("s3://")
+        lines = [json.loads(line) for line in (server.data / "lake" / key).read_text().splitlines()]
+        assert {"id": at, "kind": kind, "seen": True} in lines
+    text = server.millrace("trace", numbers[0]).stdout
+    assert f"transformed by arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}-function, 3 of 4 kept" in text, text
+    assert f"what {name} delivers" in text
+
+
+def done(journey, kind):
+    """The journey, when all that its kind goes through is noted."""
+    transformed = any(key[0] == 0 for key in steps(journey))
+    return journey if transformed and (kind == "test" or objects(journey)) else None
+
+
+def test_direct_puts_have_a_journey(server, unique):
+    name = unique("direct")
+    transforming(server, name)
+    firehose = server.client("firehose")
+    traced, span = uuid.uuid4().hex, "00f067aa0ba902b7"
+    firehose.meta.events.register(
+        "before-sign.firehose.PutRecord",
+        lambda request, **_: request.headers.add_header("traceparent", f"00-{traced}-{span}-01"))
+    one = firehose.put_record(DeliveryStreamName=name, Record={"Data": json.dumps({"id": 1, "kind": "a"}).encode()})
+    batch = firehose.put_record_batch(DeliveryStreamName=name, Records=[
+        {"Data": json.dumps({"id": at, "kind": "b", "text": f"{name}-needle"}).encode()} for at in (2, 3)])
+    request = batch["ResponseMetadata"]["RequestId"]
+
+    for words, kind in [((traced,), "a"), ((one["RecordId"],), "a"), ((request,), "b"),
+                        ((batch["RequestResponses"][1]["RecordId"],), "b"), ((f"{name}-needle", "--stream", name), "b")]:
+        journey = wait_for(lambda: done(trace(server, *words), kind), what=f"the journey of {words}")
+        assert {made.rpartition("/")[0] for made in objects(journey)} == {f"s3://{name}/{kind}"}, words
+        assert journey["records"][0]["stream"] == name
+        put = next(hop["event"]["put"] for hop in journey["hops"] if "put" in hop["event"])
+        assert put["given"] == (kind == "a")
+    assert f"direct puts to {name}" in server.millrace("trace", one["RecordId"]).stdout
+
+
+def attributes(point):
+    """Attributes in OTLP's JSON as a dict; a map's are a dict, too."""
+    def value(of):
+        return attributes(of["kvlistValue"]["values"]) if "kvlistValue" in of else of["stringValue"]
+    return {pair["key"]: value(pair["value"]) for pair in point}
+
+
+def test_metrics_reach_a_collector(start_server, collector):
+    """Within about a minute: what is sent are whole minutes."""
+    server = start_server(arguments=("--otlp-endpoint", f"http://127.0.0.1:{collector.server_address[1]}/"))
+    server.create_stream("orders")
+    put = server.client("kinesis").put_record(StreamName="orders", Data=b"x" * 100, PartitionKey="key")
+    assert put["ShardId"]
+    # What users put goes, too, in their units.
+    server.client("cloudwatch").put_metric_data(Namespace="Shop", MetricData=[
+        {"MetricName": "Wait", "Unit": "Seconds", "Values": [1.5, 4.0], "Counts": [2, 1],
+         "Dimensions": [{"Name": "Till", "Value": "näh 1"}]}])
+
+    def found():
+        metrics = {}
+        for path, body in list(collector.received):
+            if path != "/v1/metrics":
+                continue
+            for resource in body["resourceMetrics"]:
+                of = attributes(resource["resource"]["attributes"])
+                assert of == {"service.name": "millrace", "cloud.provider": "aws",
+                              "cloud.account.id": ACCOUNT, "cloud.region": REGION}
+                for scope in resource["scopeMetrics"]:
+                    assert scope["scope"]["name"] == "millrace"
+                    for metric in scope["metrics"]:
+                        for point in metric["summary"]["dataPoints"]:
+                            key = metric["name"], tuple(sorted(attributes(point["attributes"])["Dimensions"].items()))
+                            metrics.setdefault(key, []).append((metric["unit"], point))
+        wanted = ("amazonaws.com/AWS/Kinesis/IncomingBytes", (("StreamName", "orders"),))
+        return metrics if wanted in metrics and ("amazonaws.com/Shop/Wait", (("Till", "näh 1"),)) in metrics else None
+
+    metrics = wait_for(found, seconds=90, what="metrics at the collector")
+    (unit, point), = metrics["amazonaws.com/AWS/Kinesis/IncomingBytes", (("StreamName", "orders"),)]
+    assert unit == "By" and (point["count"], point["sum"]) == ("1", 103)
+    of = attributes(point["attributes"])
+    assert (of["Namespace"], of["MetricName"]) == ("AWS/Kinesis", "IncomingBytes")
+    start, end = int(point["startTimeUnixNano"]), int(point["timeUnixNano"])
+    assert end - start == 60 * 10**9 and start % (60 * 10**9) == 0 and start <= time.time_ns() <= end + 60 * 10**9
+    (unit, point), = metrics["amazonaws.com/AWS/Kinesis/PutRecord.Latency", (("StreamName", "orders"),)]
+    assert unit == "ms" and 0 < point["sum"] < 60_000
+    (unit, point), = metrics["amazonaws.com/Shop/Wait", (("Till", "näh 1"),)]
+    assert unit == "s" and (point["count"], point["sum"]) == ("3", 7)
+    assert point["quantileValues"] == [{"quantile": 0, "value": 1.5}, {"quantile": 1, "value": 4}]

@@ -2,8 +2,8 @@
 //!
 //! - `functions`: the function of `examples/functions/rust`, built as its users build it and put through the same week of
 //!   flights, poison and kills as the Python and Node.js ones.
-//! - `registry`: the official Java serializers of Glue's schema registry, from Maven, against the server and against the Python
-//!   ones. Without a JDK and Maven it is skipped, and says so.
+//! - `registry`: the official Java serializers of Glue's schema registry, from Maven, against the server, against the Python
+//!   ones and against SQL tables. Without a JDK and Maven it is skipped, and says so.
 //!
 //! Without a word all of them run.
 
@@ -84,5 +84,7 @@ fn registry(tools: &Path, target: &Path) -> Result<(), String> {
     let jars = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let classpath = format!("{}:{}", folder.join("classes").display(), jars.trim());
     let mut pytest = pytest(tools, target, "test_schema_registry_java.py");
+    // The formats' other tests need no Java, and run with everything else.
+    pytest.arg("tests/python/test_formats.py").args(["-k", "java"]);
     shell::run(pytest.env("MILLRACE_REGISTRY_JAVA", classpath))
 }

@@ -8,7 +8,7 @@ use crate::{DeliverError, describe};
 use bytes::Bytes;
 use millrace_base::{Arn, Scope};
 use millrace_catalog::Catalog;
-use millrace_log::{LogError, NewRecord, ReaderKind, StreamKey, StreamMode, StreamReader, StreamSpec};
+use millrace_log::{LogError, NewRecord, Placed, ReaderKind, StreamKey, StreamMode, StreamReader, StreamSpec};
 use millrace_schema::tables::Tables;
 use serde_json::Value;
 use std::sync::Arc;
@@ -238,13 +238,13 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Puts records into a direct-put delivery stream; they are durable when this returns. The ids are in order.
+    /// Puts records into a direct-put delivery stream; they are durable when this returns. Placed in order.
     pub async fn put_record_batch(
         &self,
         scope: &Scope,
         name: &str,
         records: Vec<Bytes>,
-    ) -> Result<Vec<String>, DeliverError> {
+    ) -> Result<DirectPuts, DeliverError> {
         let stream = self.get(scope, name)?;
         if stream.definition.delivery_stream_type != DeliveryStreamType::DirectPut {
             return Err(DeliverError::InvalidArgument(
@@ -266,9 +266,9 @@ impl Deliveries {
         }
         let key = Bytes::from_static(b"0");
         let record = |data| NewRecord { partition_key: key.clone(), explicit_hash: None, data };
-        let source = source_key(scope, &stream.definition)?;
-        let placed = self.parts.log.append(&source, records.into_iter().map(record).collect(), None).await?;
-        Ok(placed.into_iter().map(|placed| placed.sequence.to_string()).collect())
+        let stream = source_key(scope, &stream.definition)?;
+        let placed = self.parts.log.append(&stream, records.into_iter().map(record).collect(), None).await?;
+        Ok(DirectPuts { stream, placed })
     }
 
     /// Every delivery stream that runs, with its counters.
@@ -279,6 +279,22 @@ impl Deliveries {
     /// The counters of a delivery stream that runs.
     pub fn stats(&self, scope: &Scope, name: &str) -> Option<StatsSnapshot> {
         self.workers.stats(scope, name)
+    }
+}
+
+/// Where direct puts were written.
+#[derive(Debug)]
+pub struct DirectPuts {
+    /// The delivery stream's own buffer.
+    pub stream: StreamKey,
+    /// In the order of the records.
+    pub placed: Vec<Placed>,
+}
+
+impl DirectPuts {
+    /// The records' ids, in order.
+    pub fn record_ids(&self) -> impl Iterator<Item = String> {
+        self.placed.iter().map(|placed| placed.sequence.to_string())
     }
 }
 
@@ -307,13 +323,18 @@ pub(crate) fn current(catalog: &Catalog, scope: &Scope, name: &str) -> Result<De
         .ok_or_else(|| DeliverError::NotFound(format!("Firehose {name} under account {} not found.", scope.account)))
 }
 
+/// The region, which no caller can name, where delivery streams keep direct puts until they are delivered.
+pub fn direct_puts_scope(scope: &Scope) -> Scope {
+    Scope::new(&scope.account, &format!("firehose.{}", scope.region))
+}
+
 /// The stream of the log that a delivery stream reads. Direct puts have one of their own, in a region that no caller can
 /// name, so that it is not listed among the account's streams.
 pub(crate) fn source_key(scope: &Scope, definition: &DeliveryStreamDefinition) -> Result<StreamKey, DeliverError> {
     match &definition.kinesis_stream_source_configuration {
         None => {
-            let inner = Scope::new(&scope.account, &format!("firehose.{}", scope.region));
-            Ok(StreamKey { scope: inner, name: definition.delivery_stream_name.as_str().into() })
+            let name = definition.delivery_stream_name.as_str().into();
+            Ok(StreamKey { scope: direct_puts_scope(scope), name })
         }
         Some(source) => {
             let arn: Arn = source

@@ -7,27 +7,48 @@ mod create_delivery_stream;
 mod delete_delivery_stream;
 mod describe_delivery_stream;
 mod list_delivery_streams;
+mod observer;
 mod put_record;
 mod put_record_batch;
 mod update_destination;
 
-use crate::http::{Call, Reply, Service};
+use crate::http::{Call, Reply, Service, Stopwatch};
 use crate::models::firehose::MODEL;
 use crate::wire::{Fault, Format, Model, Shape, kinds};
 use async_trait::async_trait;
-use millrace_deliver::{DeliverError, Deliveries};
+use bytes::Bytes;
+use millrace_deliver::{DeliverError, Deliveries, DirectPuts};
 use serde_json::Value;
+use std::sync::Arc;
+
+pub use observer::{DirectPut, FirehoseObserver, Unobserved};
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
 pub struct Firehose {
     deliveries: Deliveries,
+    observer: Arc<dyn FirehoseObserver>,
 }
 
 impl Firehose {
     /// The service over `deliveries`.
     pub fn new(deliveries: Deliveries) -> Self {
-        Self { deliveries }
+        Self { deliveries, observer: Arc::new(Unobserved) }
+    }
+
+    /// Tells `observer` what is put.
+    pub fn observed(self, observer: Arc<dyn FirehoseObserver>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Puts the records of a request.
+    async fn put(&self, call: &Call, name: &str, records: Vec<Bytes>, is_batch: bool) -> Result<DirectPuts, Fault> {
+        let (watch, scope) = (Stopwatch::start(), &call.caller.scope);
+        let bytes = records.iter().map(Bytes::len).sum();
+        let puts = self.deliveries.put_record_batch(scope, name, records).await?;
+        let (took_ms, correlation) = (watch.ms(), call.correlation);
+        self.observer.put(&DirectPut { scope, name, is_batch, bytes, puts: &puts, took_ms, correlation });
+        Ok(puts)
     }
 }
 

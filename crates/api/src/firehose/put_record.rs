@@ -7,8 +7,7 @@ use crate::wire::{Fault, kinds};
 
 pub async fn call(firehose: &Firehose, call: Call) -> Result<Reply, Fault> {
     let input: PutRecordInput = call.input()?;
-    let (scope, name) = (&call.caller.scope, &input.delivery_stream_name);
-    let ids = firehose.deliveries.put_record_batch(scope, name, vec![input.record.data]).await?;
-    let id = ids.into_iter().next().ok_or_else(|| kinds::SERVICE_UNAVAILABLE.because("The log placed no record."))?;
+    let puts = firehose.put(&call, &input.delivery_stream_name, vec![input.record.data], false).await?;
+    let id = puts.record_ids().next().ok_or_else(|| kinds::SERVICE_UNAVAILABLE.because("The log placed no record."))?;
     Ok(call.output(&PutRecordOutput { record_id: id.into(), encrypted: Some(false) }))
 }

@@ -19,6 +19,7 @@ mod port;
 mod route;
 mod serve;
 mod service;
+mod stopwatch;
 
 pub(crate) use audit::{Attempt, Recorded, SEARCH_SOURCE, event_source, failure, shown_json};
 pub use audit::{Recorder, Trail};
@@ -32,3 +33,4 @@ pub use port::{Peer, Tls, serve_port};
 pub(crate) use route::endpoint;
 pub use serve::{Doors, serve};
 pub use service::{Answer, Call, Protocol, Reply, Service, awaited, blocking};
+pub(crate) use stopwatch::Stopwatch;

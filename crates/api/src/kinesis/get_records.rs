@@ -1,10 +1,10 @@
 //! GetRecords: what is there now, and a fresh iterator behind it.
 
 use super::iterator::ShardIterator;
-use super::observer::{Got, Stopwatch};
+use super::observer::Got;
 use super::quota::rate_exceeded;
 use super::{Kinesis, allow, describe, faults};
-use crate::http::Caller;
+use crate::http::{Caller, Stopwatch};
 use crate::models::kinesis::{ChildShard, GetRecordsInput, GetRecordsOutput, Record};
 use crate::wire::{Fault, Text, Timestamp, kinds};
 use millrace_base::{Millis, ShardId};

@@ -3,7 +3,6 @@
 use crate::http::Correlation;
 use millrace_base::{Millis, ShardId};
 use millrace_log::{Placed, StreamKey};
-use std::time::Instant;
 
 /// Is told what went through the door. Called on the request's own thread: it must be quick and never wait.
 pub trait KinesisObserver: Send + Sync + 'static {
@@ -120,18 +119,4 @@ impl KinesisObserver for Unobserved {
     fn read_throttled(&self, _: &StreamKey, _: ShardId) {}
     fn subscribed(&self, _: &StreamKey, _: &str, _: Subscribed) {}
     fn pushed(&self, _: &Pushed<'_>) {}
-}
-
-/// How long a request takes.
-pub(super) struct Stopwatch(Instant);
-
-#[allow(clippy::disallowed_methods, reason = "measures the machine; nothing is decided by it")]
-impl Stopwatch {
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(super) fn ms(&self) -> f64 {
-        self.0.elapsed().as_secs_f64() * 1000.0
-    }
 }

@@ -1,9 +1,9 @@
 //! PutRecord: one record, acknowledged when it is on disk.
 
-use super::observer::{Put, Stopwatch};
+use super::observer::Put;
 use super::put_records::checked_record;
 use super::{Kinesis, faults};
-use crate::http::{Call, Reply};
+use crate::http::{Call, Reply, Stopwatch};
 use crate::models::kinesis::{PutRecordInput, PutRecordOutput};
 use crate::wire::{Fault, kinds};
 use millrace_base::{Millis, SequenceNumber};

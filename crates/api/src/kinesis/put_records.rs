@@ -3,10 +3,10 @@
 //! The whole way of a batch: its body is read once, texts are slices of it, blobs are slices of one decoded buffer, the log
 //! takes both as they are.
 
-use super::observer::{Put, Stopwatch};
+use super::observer::Put;
 use super::quota::Refusal;
 use super::{Kinesis, contract, faults};
-use crate::http::{Call, Reply};
+use crate::http::{Call, Reply, Stopwatch};
 use crate::models::kinesis::{PutRecordsInput, PutRecordsOutput, PutRecordsRequestEntry, PutRecordsResultEntry};
 use crate::wire::{Fault, Text, kinds};
 use bytes::Bytes;

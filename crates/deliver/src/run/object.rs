@@ -9,6 +9,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use millrace_base::{Millis, Scope};
+use millrace_log::StreamKey;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(crate) struct Put {
 /// The records that one or more objects are made of, in order, never empty.
 pub(crate) struct Source<'a> {
     pub(crate) scope: &'a Scope,
+    /// Where they were read.
+    pub(crate) stream: &'a StreamKey,
     pub(crate) shape: &'a Shape,
     pub(crate) lane: &'a Lane,
     pub(crate) records: &'a [Held],

@@ -11,7 +11,7 @@ use crate::DeliverError;
 use crate::definition::Destination;
 use crate::deliveries::{current, reader_of, source_key};
 use crate::index::BulkIndex;
-use crate::observer::{Delivered, DeliveryName, DeliveryObserver, DestinationKind, Ranges, Taken};
+use crate::observer::{Delivered, DeliveryName, DeliveryObserver, DestinationKind, Run, Taken};
 use crate::permits::{self, Permits};
 use crate::stage::{Failed, STAGING, StageProgress, Staged, create_staged_stream, staged_key};
 use crate::store::ObjectStore;
@@ -259,9 +259,8 @@ impl Runner {
             permits::may_read(&self.parts, (&self.scope, &definition.delivery_stream_name), source)?;
         }
         let (shape, progress, lanes, stats) = (&self.shape, &self.progress, &mut self.lanes, &self.stats);
-        let (mut ranges, mut count) = (Ranges::new(), (0, 0));
+        let mut count = (0, 0);
         let found = self.readers.read(|shard, record| {
-            widen(&mut ranges, shard, record.index);
             count = (count.0 + 1, count.1 + record.data.len() as u64);
             let (lane, held) = held(shape, progress.staged, shard, record);
             if !progress.staged {
@@ -273,13 +272,11 @@ impl Runner {
             }
         })?;
         // What was staged was taken by the first half.
-        if !ranges.is_empty() && !self.progress.staged {
-            let stream = self.source()?;
-            let (records, bytes) = count;
+        let (records, bytes) = count;
+        if records > 0 && !self.progress.staged {
             let definition = &self.progress.applied.stream.definition;
             let is_kinesis = definition.kinesis_stream_source_configuration.is_some();
-            let taken = Taken { stream: &stream, is_kinesis, ranges, records, bytes, is_transformed: false };
-            self.parts.observer.taken(&self.delivery_name(), &taken);
+            self.parts.observer.taken(&self.delivery_name(), &Taken { is_kinesis, records, bytes });
         }
         Ok(found.any())
     }
@@ -317,6 +314,7 @@ impl Runner {
 
     /// Does the next task of the cut; after the last one moves the positions.
     async fn carry_out(&mut self, now: Millis) -> Result<(), DeliverError> {
+        let stream = self.source()?;
         let (Some(work), Some(cut)) = (&mut self.work, &self.progress.cut) else { return Ok(()) };
         if work.lane.is_none() {
             let Some(lane) = work.lanes.pop_front() else { return self.complete() };
@@ -324,7 +322,7 @@ impl Runner {
             work.lane = Some((lane, records));
         }
         let Some((lane, records)) = &work.lane else { return Ok(()) };
-        let source = Source { scope: &self.scope, shape: &self.shape, lane, records, at: cut.at };
+        let source = Source { scope: &self.scope, stream: &stream, shape: &self.shape, lane, records, at: cut.at };
         if work.tasks.is_none() {
             work.tasks = Some(plan(&source, &self.readers.births)?);
         }
@@ -481,17 +479,9 @@ fn held(shape: &Shape, staged: bool, shard: u32, record: Record) -> (Lane, Held)
     }
 }
 
-/// Adds an index to the range of its shard.
-fn widen(ranges: &mut Ranges, shard: u32, index: u64) {
-    let range = ranges.entry(shard).or_insert((index, index));
-    *range = (range.0.min(index), range.1.max(index + 1));
-}
-
 impl Source<'_> {
-    fn ranges(&self) -> Ranges {
-        let mut ranges = Ranges::new();
-        self.records.iter().for_each(|held| widen(&mut ranges, held.shard, held.index));
-        ranges
+    fn runs(&self) -> Vec<Run> {
+        Run::of(self.records.iter().map(|held| (held.shard, held.index)))
     }
 
     fn name(&self) -> DeliveryName<'_> {
@@ -514,8 +504,8 @@ async fn put_object(
     let delivered = Delivered {
         kind: if is_backup { DestinationKind::Backup } else { DestinationKind::S3 },
         target: (&put.bucket, &put.key),
-        ranges: source.ranges(),
-        is_transformed: source.shape.staged,
+        stream: source.stream,
+        runs: source.runs(),
         records: if ok { put.records } else { 0 },
         bytes: if ok { put.content.len() } else { 0 },
         rejected: 0,
@@ -552,8 +542,8 @@ async fn bulk_documents(
     let delivered = Delivered {
         kind: DestinationKind::Search,
         target: (&documents.domain_arn, &bulk.index),
-        ranges: source.ranges(),
-        is_transformed: source.shape.staged,
+        stream: source.stream,
+        runs: source.runs(),
         records: indexed,
         bytes,
         rejected: bulk.rejected,

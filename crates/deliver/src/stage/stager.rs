@@ -7,12 +7,12 @@ use super::waiting::Waiting;
 use crate::DeliverError;
 use crate::definition::{DeliveryStreamDefinition, LambdaProcessor};
 use crate::deliveries::{current, reader_of, source_key};
-use crate::observer::{DeliveryName, Processed, Ranges, Taken as TakenRecords};
+use crate::observer::{DeliveryName, Processed, Run, Taken as TakenRecords, Transformed};
 use crate::permits;
 use crate::run::{Parts, Positions, Progress, Readers, Stats, Step, catalog_key, uuid};
 use bytes::Bytes;
 use millrace_base::{Millis, Scope, ShardId};
-use millrace_log::{LogError, NewRecord, Producer, StreamKey};
+use millrace_log::{LogError, NewRecord, Placed, Producer, StreamKey};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -53,7 +53,24 @@ struct Asked {
     /// How often the function was asked.
     tries: u32,
     /// What is to be staged, once the answer is there.
-    answer: Option<Vec<NewRecord>>,
+    answer: Option<Answered>,
+}
+
+/// What is to be staged of a batch.
+#[derive(Clone)]
+struct Answered {
+    records: Vec<NewRecord>,
+    /// How many of them stem from each record of the batch.
+    counts: Vec<u8>,
+    call: Asking,
+}
+
+/// A call of the function.
+#[derive(Clone)]
+struct Asking {
+    function: String,
+    began: Millis,
+    failure: Option<String>,
 }
 
 fn worked() -> Step {
@@ -202,12 +219,10 @@ impl Stager {
         let source = source.kinesis_stream_source_configuration.as_ref();
         permits::may_read(&self.parts, (&self.scope, &self.name), source)?;
         let (waiting, stats, births) = (&mut self.waiting, &self.stats, self.readers.births.clone());
-        let (mut ranges, mut count) = (Ranges::new(), (0, 0));
+        let mut count = (0, 0);
         let found = self.readers.read(|shard, record| {
             Stats::add(&stats.records_in, 1);
             Stats::add(&stats.bytes_in, record.data.len());
-            let range = ranges.entry(shard).or_insert((record.index, record.index));
-            *range = (range.0.min(record.index), range.1.max(record.index + 1));
             count = (count.0 + 1, count.1 + record.data.len() as u64);
             let sequence = births.get(&shard).map(|shard| shard.number(record.index, record.arrival));
             let taken = Taken {
@@ -220,10 +235,9 @@ impl Stager {
             };
             waiting.push(taken, now);
         })?;
-        if let (Some((stream, is_kinesis)), false) = (&self.source, ranges.is_empty()) {
-            let (records, bytes) = count;
-            let is_kinesis = *is_kinesis;
-            let taken = TakenRecords { stream, is_kinesis, ranges, records, bytes, is_transformed: true };
+        let (records, bytes) = count;
+        if let (Some((_, is_kinesis)), true) = (&self.source, records > 0) {
+            let taken = TakenRecords { is_kinesis: *is_kinesis, records, bytes };
             self.parts.observer.taken(&DeliveryName { scope: &self.scope, name: &self.name }, &taken);
         }
         Ok(found.any())
@@ -255,10 +269,10 @@ impl Stager {
             let lambda = now.unwrap_or_else(|| progress.lambda.clone());
             let envelope = envelope(&self.scope, &self.name, progress, &definition);
             batch.tries += 1;
+            let began = self.parts.clock.now();
             let outcomes = if batch.records.is_empty() {
                 Ok(Vec::new())
             } else {
-                let asked = self.parts.clock.now();
                 let who = (&self.scope, self.name.as_str());
                 let answer = match permits::may_call(&self.parts, who, definition.lambda_role()?, &lambda.lambda_arn) {
                     Ok(()) => {
@@ -271,20 +285,26 @@ impl Stager {
                 let processed = Processed {
                     records: batch.records.len(),
                     bytes: batch.records.iter().map(|taken| taken.data.len()).sum(),
-                    took_ms: (self.parts.clock.now() - asked).max(0),
+                    took_ms: (self.parts.clock.now() - began).max(0),
                     ok: answer.is_ok(),
                 };
                 let name = DeliveryName { scope: &self.scope, name: &self.name };
                 self.parts.observer.processed(&name, &processed);
                 answer
             };
+            let failure = outcomes.as_ref().err().map(|refusal| refusal.message.clone());
+            let call = Asking { function: lambda.lambda_arn.clone(), began, failure };
             let trial = Trial { lambda: &lambda, tries: batch.tries, at: self.parts.clock.now() };
             match outcomes {
                 Err(refusal) if batch.tries <= lambda.retries => {
                     let reason = format!("{} ({}, try {})", refusal.message, lambda.lambda_arn, batch.tries);
+                    self.tell(&call, &[], &[]);
                     return Ok(self.again(reason));
                 }
-                outcomes => batch.answer = Some(trial.staged(&batch.records, outcomes, definition.keeps_sources())),
+                outcomes => {
+                    let (records, counts) = trial.staged(&batch.records, outcomes, definition.keeps_sources());
+                    batch.answer = Some(Answered { records, counts, call });
+                }
             }
         }
         self.stage().await?;
@@ -292,12 +312,17 @@ impl Stager {
     }
 
     async fn stage(&mut self) -> Result<(), DeliverError> {
-        let (Some(progress), Some(batch)) = (&mut self.progress, &self.batch) else { return Ok(()) };
-        let records = batch.answer.clone().unwrap_or_default();
-        if !records.is_empty() {
-            let producer = Producer { id: PRODUCER.into(), epoch: progress.epoch };
-            self.parts.log.append(&staged_key(&self.scope, &self.name), records, Some(producer)).await?;
+        let (Some(progress), Some(batch)) = (&self.progress, &self.batch) else { return Ok(()) };
+        if let Some(Answered { records, counts, call }) = batch.answer.clone() {
+            let mut placed = Vec::new();
+            if !records.is_empty() {
+                let producer = Producer { id: PRODUCER.into(), epoch: progress.epoch };
+                let appended = self.parts.log.append(&staged_key(&self.scope, &self.name), records, Some(producer));
+                placed = appended.await?;
+            }
+            self.tell(&call, &placed, &counts);
         }
+        let (Some(progress), Some(batch)) = (&mut self.progress, &self.batch) else { return Ok(()) };
         let mut next = StageProgress { batch: None, ..progress.clone() };
         next.base.extend(&batch.to);
         let source = current(&self.parts.catalog, &self.scope, &self.name)?;
@@ -308,6 +333,22 @@ impl Stager {
         next.save(&self.parts.catalog, &self.key)?;
         (*progress, self.batch) = (next, None);
         Ok(())
+    }
+
+    /// Tells whoever follows records what came of a call about the batch.
+    fn tell(&self, call: &Asking, placed: &[Placed], counts: &[u8]) {
+        let (Some(batch), Some((stream, _))) = (&self.batch, &self.source) else { return };
+        let transformed = Transformed {
+            stream,
+            runs: Run::of(batch.records.iter().map(|taken| (taken.shard, taken.index))),
+            function: &call.function,
+            staged: &staged_key(&self.scope, &self.name),
+            placed,
+            counts,
+            began: call.began,
+            failure: call.failure.as_deref(),
+        };
+        self.parts.observer.transformed(&DeliveryName { scope: &self.scope, name: &self.name }, &transformed);
     }
 }
 
@@ -347,23 +388,29 @@ impl Trial<'_> {
         })
     }
 
-    /// What is to be staged.
-    fn staged(&self, records: &[Taken], outcomes: Result<Vec<Outcome>, Refusal>, with_sources: bool) -> Vec<NewRecord> {
+    /// What is to be staged, and how much of it stems from each record.
+    fn staged(
+        &self,
+        records: &[Taken],
+        outcomes: Result<Vec<Outcome>, Refusal>,
+        with_sources: bool,
+    ) -> (Vec<NewRecord>, Vec<u8>) {
         let outcomes: Vec<(Option<What>, Option<Bytes>)> = match outcomes {
             Ok(outcomes) => outcomes.into_iter().map(|outcome| self.one(outcome)).collect(),
             Err(refusal) => records.iter().map(|_| (Some(self.failed(refusal.code, &refusal.message)), None)).collect(),
         };
-        let mut staged = Vec::new();
+        let (mut staged, mut counts) = (Vec::new(), Vec::with_capacity(records.len()));
         for (taken, (what, data)) in records.iter().zip(outcomes) {
             let source = with_sources.then_some((What::Source, taken.data.clone()));
             let outcome = what.map(|what| (what, data.unwrap_or_else(|| taken.data.clone())));
+            counts.push(u8::from(source.is_some()) + u8::from(outcome.is_some()));
             staged.extend(source.into_iter().chain(outcome).map(|(what, data)| NewRecord {
                 partition_key: Bytes::from_static(b"0"),
                 explicit_hash: None,
                 data: Staged { arrival: taken.arrival, what, data }.encode(),
             }));
         }
-        staged
+        (staged, counts)
     }
 
     fn one(&self, outcome: Outcome) -> (Option<What>, Option<Bytes>) {

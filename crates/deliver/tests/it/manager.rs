@@ -111,8 +111,8 @@ async fn direct_puts_arrive_and_a_deleted_stream_is_gone() {
         "BufferingHints": { "SizeInMBs": 1, "IntervalInSeconds": 0 } } });
     deliveries.create(&scope, body).unwrap();
     let records = vec![Bytes::from_static(b"one\n"), Bytes::from_static(b"two\n")];
-    let ids = deliveries.put_record_batch(&scope, "direct", records).await.unwrap();
-    assert_eq!(ids.len(), 2);
+    let puts = deliveries.put_record_batch(&scope, "direct", records).await.unwrap();
+    assert_eq!(puts.record_ids().count(), 2);
     let mut found = Vec::new();
     for _ in 0..500 {
         found = lake.list("lake", "p/").await.unwrap();

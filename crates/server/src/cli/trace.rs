@@ -146,9 +146,16 @@ fn after(millis: Millis) -> String {
     if millis < 10_000 { format!("+{millis} ms") } else { format!("+{}.{} s", millis / 1000, millis % 1000 / 100) }
 }
 
-/// `orders shard 2 17..42`, at most three of them.
+/// `orders shard 2 17..42`, at most three of them. What a delivery stream keeps of its own is called what it is.
 fn ranges(ranges: &[Range]) -> String {
-    let one = |range: &Range| format!("{} shard {} {}..{}", range.stream, range.shard.0, range.first, range.next);
+    let one = |range: &Range| {
+        let Range { scope, stream, shard, first, next } = range;
+        match scope.region.split_once('.') {
+            Some(("firehose", _)) => format!("direct puts to {stream} {first}..{next}"),
+            Some(("firehose-staged", _)) => format!("what {stream} delivers {first}..{next}"),
+            _ => format!("{stream} shard {} {first}..{next}", shard.0),
+        }
+    };
     let shown: Vec<String> = ranges.iter().take(3).map(one).collect();
     let more = ranges.len().saturating_sub(3);
     format!("{}{}", shown.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
@@ -179,6 +186,7 @@ mod tests {
             read,
             made: vec!["s3://lake/a".to_owned()],
             led_to: Vec::new(),
+            each: Vec::new(),
         };
         let lines = hop_lines(&Hop { depth: 0, event: HopEvent::Step(step), repeats: 0 }, 61_000);
         assert_eq!(lines[0], "00:01:01.500    +500 ms  delivery  lake over orders shard 2 1..9, 20 ms");

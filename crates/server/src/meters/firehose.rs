@@ -2,10 +2,11 @@
 
 use super::sheet::{Sheet, Shelf, measures};
 use crate::trace::notes::Notes;
+use millrace_api::firehose::{DirectPut, FirehoseObserver};
 use millrace_base::{Millis, Scope};
 use millrace_deliver::definition::Destination;
 use millrace_deliver::{
-    Converted, Delivered, Deliveries, DeliveryName, DeliveryObserver, DestinationKind, Processed, Taken,
+    Converted, Delivered, Deliveries, DeliveryName, DeliveryObserver, DestinationKind, Processed, Taken, Transformed,
 };
 use millrace_watch::Metrics;
 use parking_lot::Mutex;
@@ -43,6 +44,13 @@ measures! {
         UnconvertedRecords "FailedConversion.Records" COUNT,
         UnconvertedBytes "FailedConversion.Bytes" BYTES,
         PartitionCount "PartitionCount" COUNT,
+        PutRecordBytes "PutRecord.Bytes" BYTES,
+        PutRecordLatency "PutRecord.Latency" MILLISECONDS,
+        PutRecordRequests "PutRecord.Requests" COUNT,
+        PutRecordBatchBytes "PutRecordBatch.Bytes" BYTES,
+        PutRecordBatchLatency "PutRecordBatch.Latency" MILLISECONDS,
+        PutRecordBatchRecords "PutRecordBatch.Records" COUNT,
+        PutRecordBatchRequests "PutRecordBatch.Requests" COUNT,
     }
 }
 
@@ -104,9 +112,26 @@ impl DeliveryMeter {
     }
 }
 
+impl FirehoseObserver for DeliveryMeter {
+    fn put(&self, put: &DirectPut<'_>) {
+        self.notes.put(&put.puts.stream, &put.puts.placed, put.correlation, put.took_ms);
+        use DeliveryMeasure as M;
+        let sheet = self.sheet(put.scope, put.name);
+        if put.is_batch {
+            sheet.count(M::PutRecordBatchBytes, put.bytes as f64);
+            sheet.count(M::PutRecordBatchLatency, put.took_ms);
+            sheet.count(M::PutRecordBatchRecords, put.puts.placed.len() as f64);
+            sheet.count(M::PutRecordBatchRequests, 1.0);
+        } else {
+            sheet.count(M::PutRecordBytes, put.bytes as f64);
+            sheet.count(M::PutRecordLatency, put.took_ms);
+            sheet.count(M::PutRecordRequests, 1.0);
+        }
+    }
+}
+
 impl DeliveryObserver for DeliveryMeter {
-    fn taken(&self, delivery: &DeliveryName<'_>, taken: &Taken<'_>) {
-        self.notes.taken(delivery, taken);
+    fn taken(&self, delivery: &DeliveryName<'_>, taken: &Taken) {
         use DeliveryMeasure as M;
         let sheet = self.sheet(delivery.scope, delivery.name);
         sheet.count(M::IncomingBytes, taken.bytes as f64);
@@ -154,6 +179,10 @@ impl DeliveryObserver for DeliveryMeter {
             sheet.count(M::ProcessingRecords, processed.records as f64);
             sheet.count(M::ProcessingBytes, processed.bytes as f64);
         }
+    }
+
+    fn transformed(&self, delivery: &DeliveryName<'_>, transformed: &Transformed<'_>) {
+        self.notes.transformed(delivery, transformed);
     }
 
     fn converted(&self, delivery: &DeliveryName<'_>, converted: &Converted) {

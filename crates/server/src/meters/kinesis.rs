@@ -209,7 +209,7 @@ pub fn is_internal(scope: &Scope) -> bool {
 impl KinesisObserver for Streams {
     fn put(&self, put: &Put<'_>) {
         use StreamMeasure as M;
-        self.inner.notes.put(put);
+        self.inner.notes.put(put.stream, put.placed, put.correlation, put.took_ms);
         let sheet = self.stream(put.stream);
         let ok = put.failed == 0;
         sheet.count(M::WriteThrottled, put.throttled as f64);

@@ -6,6 +6,8 @@
 
 mod ages;
 pub mod analytics;
+#[cfg(test)]
+mod documented;
 mod firehose;
 mod hot_keys;
 pub mod kinesis;

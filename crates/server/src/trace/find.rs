@@ -3,6 +3,7 @@
 use super::{TracedRecord, Tracing};
 use memchr::memmem;
 use millrace_base::{Millis, Scope, SequenceNumber, ShardId, did_you_mean};
+use millrace_deliver::direct_puts_scope;
 use millrace_log::{Bounds, Log, LogError, Record, Shard, StreamInfo, StreamKey};
 use millrace_watch::journey::{Range, TraceId};
 
@@ -67,18 +68,18 @@ fn request_id(trace: TraceId) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
+/// The streams, and what delivery streams keep of direct puts under their names.
 fn streams(log: &dyn Log, scope: &Scope, named: Option<&str>) -> Result<Vec<StreamKey>, String> {
-    let names = log.streams(scope);
-    let Some(named) = named else {
-        return Ok(names.into_iter().map(|name| StreamKey { scope: scope.clone(), name }).collect());
-    };
-    match names.iter().find(|name| &***name == named) {
-        Some(name) => Ok(vec![StreamKey { scope: scope.clone(), name: name.clone() }]),
-        None => {
-            let hint = did_you_mean(named, names.iter().map(|name| &**name));
-            Err(format!("there is no stream {named}{}", hint.map(|hint| format!("; {hint}")).unwrap_or_default()))
-        }
+    let of = |scope: Scope| log.streams(&scope).into_iter().map(move |name| StreamKey { scope: scope.clone(), name });
+    let mut streams: Vec<StreamKey> = of(scope.clone()).chain(of(direct_puts_scope(scope))).collect();
+    let Some(named) = named else { return Ok(streams) };
+    let hint = did_you_mean(named, streams.iter().map(|key| &*key.name));
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    streams.retain(|key| &*key.name == named);
+    if streams.is_empty() {
+        return Err(format!("there is no stream {named}, nor a delivery stream with direct puts{hint}"));
     }
+    Ok(streams)
 }
 
 fn owns(key: &StreamKey, range: &Range) -> bool {

@@ -18,11 +18,13 @@ pub fn hops(journeys: &Journeys, ranges: &[Range]) -> io::Result<Vec<Hop>> {
             break;
         }
         let (puts, steps) = journeys.touching(&here)?;
-        seen.append(&mut here);
+        let read = std::mem::take(&mut here);
+        seen.extend_from_slice(&read);
         let events = puts.into_iter().map(HopEvent::Put).chain(steps.into_iter().map(HopEvent::Step));
         for event in events {
             if let HopEvent::Step(step) = &event {
-                let new = step.led_to.iter().filter(|range| !seen.contains(range)).cloned();
+                let led_to = step.led_to_of(&read);
+                let new = led_to.into_iter().filter(|range| !seen.contains(range));
                 here.extend(new.take(RANGES_MAX.saturating_sub(here.len())));
             }
             match hops.iter_mut().find(|hop| is_again(&hop.event, &event)) {

@@ -1,8 +1,8 @@
 //! What stages say of records, noted as steps of their journeys.
 
-use millrace_api::kinesis::Put as PutSeen;
-use millrace_base::{Clock, Millis, Scope, ShardId};
-use millrace_deliver::{Delivered, DeliveryName, Ranges, Taken};
+use millrace_api::http::Correlation;
+use millrace_base::{Clock, Millis, ShardId};
+use millrace_deliver::{Delivered, DeliveryName, DestinationKind, Run, Transformed};
 use millrace_functions::{BatchEvent, BatchOutcome};
 use millrace_log::{Placed, Producer, ReaderKind, Readership, StreamKey};
 use millrace_watch::journey::{Journeys, Note, Outcome, Put, Range, Step};
@@ -19,28 +19,45 @@ pub struct Notes(Option<Arc<Book>>);
 struct Book {
     journeys: Journeys,
     clock: Arc<dyn Clock>,
-    /// The stream that a delivery takes its records from.
-    sources: Mutex<HashMap<(Scope, String), StreamKey>>,
-    /// Where a job's reader stood when it was last noted, at the last look and at the job's last write.
+    /// Where jobs' readers stood.
     stood: Mutex<HashMap<Place, Stood>>,
+    /// What sinks' last rows were linked to.
+    linked: Mutex<HashMap<Arc<str>, Vec<Range>>>,
     readership: Mutex<Option<Readership>>,
 }
 
 /// A job's reader of a shard.
 type Place = (Arc<str>, StreamKey, ShardId);
 
+/// Where a reader stood.
 #[derive(Clone, Copy)]
-struct Stood {
-    looked: u64,
-    wrote: u64,
+struct Mark {
+    next: u64,
     at: Millis,
 }
+
+/// Where a job's reader stood when it was first seen, at the last look, and when each sink of the job last wrote.
+struct Stood {
+    first: Mark,
+    looked: Mark,
+    wrote: HashMap<Arc<str>, Mark>,
+}
+
+impl Stood {
+    fn wrote(&mut self, sink: &Arc<str>) -> &mut Mark {
+        self.wrote.entry(sink.clone()).or_insert(self.first)
+    }
+}
+
+/// What a job's rows are linked to is not what they were computed from: said wherever the link is shown.
+const LINK: &str =
+    "linked by time: written after these records were read; rows of a window or a group may stem from earlier ones";
 
 impl Notes {
     /// Notes into `journeys`.
     pub fn new(journeys: Journeys, clock: Arc<dyn Clock>) -> Self {
-        let (sources, stood, readership) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self(Some(Arc::new(Book { journeys, clock, sources, stood, readership })))
+        let (stood, linked, readership) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Some(Arc::new(Book { journeys, clock, stood, linked, readership })))
     }
 
     /// Tells where the jobs' readers are found.
@@ -51,50 +68,53 @@ impl Notes {
     }
 
     /// Records came through the door.
-    pub fn put(&self, put: &PutSeen<'_>) {
-        let Some(book) = self.0.as_ref().filter(|_| !put.placed.is_empty()) else { return };
+    pub fn put(&self, stream: &StreamKey, placed: &[Placed], correlation: Correlation, took_ms: f64) {
+        let Some(book) = self.0.as_ref().filter(|_| !placed.is_empty()) else { return };
         let ended = book.clock.now();
-        let correlation = put.correlation;
         book.journeys.note(Note::Put(Put {
             trace: correlation.trace,
             parent: correlation.parent,
             given: correlation.given,
-            began: ended - put.took_ms as Millis,
+            began: ended - took_ms as Millis,
             ended,
-            placed: runs(put.stream, put.placed),
+            placed: runs(stream, placed),
         }));
     }
 
-    /// A delivery took records. Those that a function is to transform are not followed any further.
-    pub fn taken(&self, delivery: &DeliveryName<'_>, taken: &Taken<'_>) {
+    /// A delivery's function was asked to transform records: they are followed on in what is staged of them.
+    pub fn transformed(&self, delivery: &DeliveryName<'_>, transformed: &Transformed<'_>) {
         let Some(book) = &self.0 else { return };
-        let name = (delivery.scope.clone(), delivery.name.to_owned());
-        book.sources.lock().entry(name).or_insert_with(|| taken.stream.clone());
-        if taken.is_transformed {
-            let read = ranges(taken.stream, &taken.ranges);
-            book.step(
-                "delivery",
-                delivery.name,
-                book.clock.now(),
-                read,
-                Outcome::Done,
-                vec!["handed to the function that transforms it; not followed any further".to_owned()],
-            );
-        }
+        let of = transformed.counts.iter().filter(|count| **count > 0).count();
+        let (staged, function) = (transformed.placed, transformed.function);
+        let (outcome, made) = match transformed.failure.map(str::to_owned) {
+            None => (Outcome::Done, format!("transformed by {function}, {of} of {} kept", transformed.counts.len())),
+            Some(reason) if staged.is_empty() => (Outcome::Failed(reason), format!("asked {function}")),
+            Some(reason) => (Outcome::GivenUp(reason), format!("asked {function}")),
+        };
+        book.journeys.note(Note::Step(Step {
+            stage: "delivery".into(),
+            name: delivery.name.into(),
+            began: transformed.began,
+            ended: book.clock.now(),
+            outcome,
+            read: ranges(transformed.stream, &transformed.runs),
+            made: vec![made],
+            led_to: runs(transformed.staged, staged),
+            each: each(transformed.counts),
+        }));
     }
 
     /// A delivery delivered, or failed to.
     pub fn delivered(&self, delivery: &DeliveryName<'_>, delivered: &Delivered<'_>) {
-        let Some(book) = self.0.as_ref().filter(|_| !delivered.is_transformed) else { return };
-        let name = (delivery.scope.clone(), delivery.name.to_owned());
-        let Some(stream) = book.sources.lock().get(&name).cloned() else { return };
+        let Some(book) = &self.0 else { return };
         let (place, what) = delivered.target;
         let made = match delivered.kind {
-            millrace_deliver::DestinationKind::Search => format!("index {what}, {} documents", delivered.records),
+            DestinationKind::Search => format!("index {what}, {} documents", delivered.records),
             _ => format!("s3://{place}/{what}, {} records", delivered.records),
         };
         let outcome = delivered.failure.map_or(Outcome::Done, |reason| Outcome::Failed(reason.to_owned()));
-        book.step("delivery", delivery.name, delivered.began, ranges(&stream, &delivered.ranges), outcome, vec![made]);
+        let read = ranges(delivered.stream, &delivered.runs);
+        book.step("delivery", delivery.name, delivered.began, read, outcome, vec![made]);
     }
 
     /// A mapping's function was called, or its batch was given up.
@@ -121,12 +141,18 @@ impl Notes {
         book.step("function", &batch.function.name, began, vec![range], outcome, made);
     }
 
-    /// A job wrote rows to a stream: they stem from what it read since it wrote the last time, or earlier.
+    /// A sink of a job wrote rows to a stream: they stem from what the job read since that sink wrote the last time, or from
+    /// earlier records, of which windows and groups keep no more than what they compute. Nothing was read since when a
+    /// checkpoint's rows are written in parts: then they are linked as the part before.
     pub fn written(&self, producer: &Producer, stream: &StreamKey, placed: &[Placed]) {
         let Some(book) = &self.0 else { return };
         let Some((job, _)) = producer.id.rsplit_once('/') else { return };
         let Some((_, name)) = application_of(job) else { return };
-        let (read, began) = book.read_since(job, |stood| &mut stood.wrote);
+        let (mut read, began) = book.read_since(job, |stood| stood.wrote(&producer.id));
+        match read.is_empty() {
+            true => read = book.linked.lock().get(&producer.id).cloned().unwrap_or_default(),
+            false => drop(book.linked.lock().insert(producer.id.clone(), read.clone())),
+        }
         if !read.is_empty() {
             let ended = book.clock.now();
             let step = Step {
@@ -136,8 +162,9 @@ impl Notes {
                 ended,
                 outcome: Outcome::Done,
                 read,
-                made: Vec::new(),
+                made: vec![LINK.to_owned()],
                 led_to: runs(stream, placed),
+                each: Vec::new(),
             };
             book.journeys.note(Note::Step(step));
         }
@@ -165,12 +192,12 @@ impl Notes {
 
 impl Book {
     fn step(&self, stage: &str, name: &str, began: Millis, read: Vec<Range>, outcome: Outcome, made: Vec<String>) {
-        let (stage, name, ended, led_to) = (stage.into(), name.into(), self.clock.now(), Vec::new());
-        self.journeys.note(Note::Step(Step { stage, name, began, ended, outcome, read, made, led_to }));
+        let (stage, name, ended, led_to, each) = (stage.into(), name.into(), self.clock.now(), Vec::new(), Vec::new());
+        self.journeys.note(Note::Step(Step { stage, name, began, ended, outcome, read, made, led_to, each }));
     }
 
     /// What a job's readers passed since one of their marks, which is moved on, and since when.
-    fn read_since(&self, job: &str, mark: impl Fn(&mut Stood) -> &mut u64) -> (Vec<Range>, Millis) {
+    fn read_since(&self, job: &str, mark: impl Fn(&mut Stood) -> &mut Mark) -> (Vec<Range>, Millis) {
         let now = self.clock.now();
         let Some(readership) = self.readership.lock().clone() else { return (Vec::new(), now) };
         let mut stood = self.stood.lock();
@@ -179,17 +206,16 @@ impl Book {
             if reading.reader.kind != ReaderKind::Application || *reading.reader.name != *job {
                 continue;
             }
-            let next = reading.next;
+            let here = Mark { next: reading.next, at: now };
             let place = (reading.reader.name, reading.stream, reading.shard);
-            let first = || Stood { looked: next, wrote: next, at: now };
-            let known = stood.entry(place.clone()).or_insert_with(first);
-            let from = std::mem::replace(mark(known), next);
-            if from < next {
+            let known = stood.entry(place.clone());
+            let known = known.or_insert_with(|| Stood { first: here, looked: here, wrote: HashMap::new() });
+            let before = std::mem::replace(mark(known), here);
+            if before.next < here.next {
                 let StreamKey { scope, name } = place.1;
-                read.push(Range { scope, stream: name, shard: place.2, first: from, next });
-                began = began.min(known.at);
+                read.push(Range { scope, stream: name, shard: place.2, first: before.next, next: here.next });
+                began = began.min(before.at);
             }
-            known.at = now;
         }
         (read, began)
     }
@@ -213,13 +239,19 @@ fn runs(stream: &StreamKey, placed: &[Placed]) -> Vec<Range> {
     runs
 }
 
-fn ranges(stream: &StreamKey, ranges: &Ranges) -> Vec<Range> {
-    let range = |(shard, (first, next)): (&u32, &(u64, u64))| Range {
+fn ranges(stream: &StreamKey, runs: &[Run]) -> Vec<Range> {
+    let range = |run: &Run| Range {
         scope: stream.scope.clone(),
         stream: stream.name.clone(),
-        shard: ShardId(*shard),
-        first: *first,
-        next: *next,
+        shard: ShardId(run.shard),
+        first: run.first,
+        next: run.next,
     };
-    ranges.iter().map(range).collect()
+    runs.iter().map(range).collect()
+}
+
+/// Equal neighbours together, with how many they are.
+fn each(counts: &[u8]) -> Vec<(u64, u64)> {
+    let run = |run: &[u8]| (run.len() as u64, run.first().map_or(0, |count| u64::from(*count)));
+    counts.chunk_by(|one, next| one == next).map(run).collect()
 }

@@ -91,21 +91,20 @@ impl Spans {
 
     fn step(&mut self, step: &Step, spans: &mut Vec<Value>) {
         let touched = |traced: &&Traced| step.read.iter().any(|range| range.touches(&traced.range));
-        let mut parents: Vec<(TraceId, u64)> = Vec::new();
+        let mut parents: Vec<(TraceId, u64, Vec<Range>)> = Vec::new();
         for traced in self.traced.iter().rev().filter(touched) {
-            if parents.len() == SPANS_OF_STEP_MAX {
-                break;
-            }
-            if !parents.contains(&(traced.trace, traced.span)) {
-                parents.push((traced.trace, traced.span));
+            match parents.iter().position(|parent| (parent.0, parent.1) == (traced.trace, traced.span)) {
+                Some(at) => parents[at].2.push(traced.range.clone()),
+                None if parents.len() == SPANS_OF_STEP_MAX => break,
+                None => parents.push((traced.trace, traced.span, vec![traced.range.clone()])),
             }
         }
         // A last try and its giving up may end in one millisecond.
         let given_up = Millis::from(matches!(step.outcome, Outcome::GivenUp(_)));
-        for (trace, parent) in parents {
+        for (trace, parent, traced) in parents {
             let id = span_id(trace, &step.stage, &step.name, step.read.first(), step.ended * 2 + given_up);
             spans.push(span_of(step, trace, id, parent).write());
-            self.follow(&step.led_to, trace, id);
+            self.follow(&step.led_to_of(&traced), trace, id);
         }
     }
 
@@ -206,6 +205,7 @@ mod tests {
             read,
             made: Vec::new(),
             led_to,
+            each: Vec::new(),
         })
     }
 

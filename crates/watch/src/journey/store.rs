@@ -230,6 +230,7 @@ mod tests {
             read: vec![read],
             made,
             led_to,
+            each: Vec::new(),
         })
     }
 
