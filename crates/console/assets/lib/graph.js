@@ -6,12 +6,13 @@
 
 import { html } from './html.js';
 
-const GAP = { x: 92, y: 18 };
+const GAP = { x: 92, y: 14 };
 
-/** Each node's layer: one behind the farthest of those before it. Cycles end where they would begin again. */
+/** Each node's layer: one behind the farthest of those before it. Edges that lead `back` do not count; other cycles end where they
+ * would begin again. */
 function layers(nodes, edges) {
   const before = new Map(nodes.map(({ id }) => [id, []]));
-  edges.forEach(({ from, to }) => before.get(to)?.push(from));
+  edges.filter((edge) => !edge.back).forEach(({ from, to }) => before.get(to)?.push(from));
   const found = new Map();
   const visit = (id, path) => {
     if (found.has(id)) return found.get(id);
@@ -62,19 +63,21 @@ export function layout(nodes, edges, { width, height, gap = GAP.x }) {
 function Edge({ edge, places, size }) {
   const [from, to] = [places.get(edge.from), places.get(edge.to)];
   if (!from || !to) return null;
-  const [x1, y1] = [from.x + size.width, from.y + size.height / 2];
-  const [x2, y2] = [to.x, to.y + size.height / 2];
-  const bend = Math.max(30, (x2 - x1) / 2);
+  // What leads back leaves on the left and comes in on the right, below the others.
+  const [x1, y1] = edge.back ? [from.x, from.y + size.height * 0.8] : [from.x + size.width, from.y + size.height / 2];
+  const [x2, y2] = edge.back ? [to.x + size.width, to.y + size.height * 0.8] : [to.x, to.y + size.height / 2];
+  const way = edge.back ? -1 : 1;
+  const bend = way * Math.max(30, Math.abs(x2 - x1) / 2);
   const classes = `edge ${edge.tone ?? ''} ${edge.moving ? 'moving' : ''}`;
   return html`<g class=${classes}>
-    <path d=${`M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 5} ${y2}`} marker-end="url(#arrow)" />
+    <path d=${`M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - way * 5} ${y2}`} marker-end="url(#arrow)" />
     ${edge.title && html`<title>${edge.title}</title>`}
   </g>`;
 }
 
 function Label({ edge, places, size }) {
   const [from, to] = [places.get(edge.from), places.get(edge.to)];
-  if (!from || !to || !edge.label) return null;
+  if (!from || !to || !edge.label || edge.back) return null;
   const x = (from.x + size.width + to.x) / 2;
   const y = (from.y + to.y + size.height) / 2;
   return html`<div class=${`edge-label ${edge.tone ?? ''}`} style=${{ left: `${x}px`, top: `${y}px` }} title=${edge.title ?? ''}>${edge.label}</div>`;

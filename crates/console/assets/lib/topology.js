@@ -84,7 +84,7 @@ function documentsOf(name, documents) {
 const isLike = (pattern, name) =>
   new RegExp(`^${pattern.split('*').map((part) => part.replace(/[.?+^$(){}|[\]\\]/g, '\\$&')).join('.*')}$`).test(name);
 
-/** Rows a second of an application's sinks since the last look, by job and place in the plan. */
+/** Rows a second of an application's operators since the last look, by job and place in the plan. */
 function rates(known, { name, jobs }) {
   known.rows ??= new Map();
   const now = Date.now();
@@ -139,6 +139,9 @@ class Found {
     // A stage's own source is no target of it, even if its role may write there.
     const reads = new Set([...this.edges.values()].filter((edge) => edge.kind === 'reads').map((edge) => `${edge.to}>${edge.from}`));
     const edges = [...this.edges.values()].filter((edge) => edge.kind !== 'may' || !reads.has(`${edge.from}>${edge.to}`));
+    // An application may read what it writes: that way leads back, and pushes nothing to the right.
+    const writes = new Set(edges.filter((edge) => edge.kind === 'writes').map((edge) => `${edge.to}>${edge.from}`));
+    edges.forEach((edge) => { edge.back = edge.kind === 'reads' && writes.has(`${edge.from}>${edge.to}`); });
     return { nodes: [...this.nodes.values()], edges };
   }
 }
@@ -169,7 +172,7 @@ function addApplication(found, { name, status, jobs }, rows) {
       if (node.kind !== 'Source' && node.kind !== 'Sink') continue;
       const target = ofTable(found, node);
       if (!target) continue;
-      if (node.kind === 'Source') found.edge(target, id, 'reads');
+      if (node.kind === 'Source') found.edge(target, id, 'reads', { rate: rows.get(`${nth}/${place}`) });
       else found.edge(id, target, 'writes', { rate: rows.get(`${nth}/${place}`) });
     }
   }

@@ -55,8 +55,9 @@ function List() {
   </${Page}>`;
 }
 
+/** The least watermark that is known; sinks without event time have none, and say nothing of the others. */
 const lowest = (jobs) => {
-  const known = jobs.map((job) => job.watermark).filter((watermark) => watermark !== null);
+  const known = jobs.flatMap((job) => job.plan.map((node) => node.watermark)).filter((watermark) => watermark !== null);
   return known.length ? Math.min(...known) : null;
 };
 

@@ -13,10 +13,12 @@ import { PLACES, topology } from '../lib/topology.js';
 import { VIEWS } from '../views.js';
 import { Card, Empty, Page, Stat, State, Stats } from '../lib/ui.js';
 
-const SIZE = { width: 208, height: 88 };
+const SIZE = { width: 208, height: 82 };
 /** A delay that people should see, and one that they should do something about. */
 const LATE_MS = 5_000;
 const VERY_LATE_MS = 60_000;
+/** Deliveries write what they gathered: their rates are means of a minute. */
+const BURSTS = 60;
 /** A node's line has a point for so many seconds. */
 const STEP = 4;
 const WORDS = {
@@ -90,7 +92,7 @@ function figures(node, of, end, behind) {
       const fresh = behind.freshness;
       return {
         main: rate(flow), note: behind.error ?? (errors > 0 ? `${rate(errors)} not converted` : fresh === undefined ? 'in' : `oldest waits ${duration(fresh)}`),
-        line: of('flow')?.times.length ? of('flow') : of('direct'), tone: behind.error || errors > 0 ? 'bad' : '',
+        line: of('flow')?.times.length ? of('flow') : of('direct'), tone: behind.error ? 'bad' : errors > 0 ? 'warn' : '',
       };
     }
     case 'queue': {
@@ -108,11 +110,11 @@ function Node({ node, shown, alarms, start, end }) {
   const ringing = alarms.filter((alarm) => alarm.StateValue === 'ALARM');
   const view = VIEWS.some((each) => each.name === place);
   const tone = ringing.length || /FAILED/.test(node.state ?? '') ? 'bad' : shown.tone;
-  const target = node.kind === 'index' ? href(place, { index: node.name }) : href(place ?? 'pipeline', node.name);
+  const target = node.kind === 'index' ? href(place, { index: node.name === '*' ? undefined : node.name }) : href(place ?? 'pipeline', node.name);
   const words = `${WORDS[node.kind]} ${node.name}: ${shown.main}, ${shown.note}${ringing.length ? `, in alarm: ${ringing.map((alarm) => alarm.AlarmName).join(', ')}` : ''}`;
   const inside = html`
     <span class="stage-kind">${WORDS[node.kind]}${ringing.length > 0 && html`<span class="stage-alarm" title=${ringing.map((alarm) => alarm.AlarmName).join(', ')}>in alarm</span>`}</span>
-    <span class="stage-name clip">${node.name}</span>
+    <span class="stage-name clip">${node.kind === 'index' && node.name === '*' ? 'any index' : node.name}</span>
     <span class="stage-figures"><span class="stage-main">${shown.main}</span>${shown.line && html`<${Spark} series=${shown.still ? shown.line : calm(shown.line, STEP)} start=${start} end=${Math.floor(end / STEP - 1) * STEP} period=${shown.still ? 1 : STEP} width=${72} height=${20} />`}</span>
     <span class="stage-note clip">${shown.note}</span>`;
   return view
@@ -146,7 +148,7 @@ function flowOf(edge, nodes) {
 function drawEdge(edge, nodes, of, readers, end) {
   const behind = behindOf(edge, nodes, readers);
   const from = flowOf(edge, nodes);
-  const flow = edge.rate ?? (from && perSecond(of(...from), { end, over: edge.kind === 'writes' ? 10 : 5 }));
+  const flow = edge.rate ?? (from && perSecond(of(...from), { end, over: edge.kind === 'writes' ? BURSTS : 5 }));
   const parts = [];
   if (edge.kind === 'may') return { ...edge, tone: 'may', title: 'Its role may write there' };
   if (flow > 0) parts.push(rate(flow));
@@ -204,7 +206,7 @@ function Picture({ found, vitals, alarms, findings }) {
   const behind = (node) => {
     if (node.kind === 'bucket') {
       const writers = found.edges.filter((edge) => edge.to === node.id).map((edge) => nodes.get(edge.from)).filter((each) => each.kind === 'delivery');
-      const rates = writers.map((writer) => perSecond(of(writer, 'stored'), { end, over: 60 }) ?? 0);
+      const rates = writers.map((writer) => perSecond(of(writer, 'stored'), { end, over: BURSTS }) ?? 0);
       return { stored: writers.length ? rates.reduce((a, b) => a + b, 0) : undefined };
     }
     const told = node.kind === 'delivery' && deliveries.get(node.name);
@@ -213,6 +215,7 @@ function Picture({ found, vitals, alarms, findings }) {
   const sources = found.nodes.filter((node) => node.kind === 'stream' && !found.edges.some((edge) => edge.to === node.id && edge.kind !== 'may'));
   const sum = (list, name, by) => list.map((node) => by(of(node, name)) ?? 0).reduce((a, b) => a + b, 0);
   const per = (one) => perSecond(one, { end });
+  const burst = (one) => perSecond(one, { end, over: BURSTS });
   const oldest = readers.length ? Math.max(...readers.map((reader) => reader.age_ms)) : undefined;
   const failed = sum(found.nodes.filter((node) => node.kind === 'function'), 'errors', total)
     + sum(found.nodes.filter((node) => node.kind === 'delivery'), 'errors', total);
@@ -223,7 +226,7 @@ function Picture({ found, vitals, alarms, findings }) {
     <${Stats}>
       <${Stat} label="Coming in" value=${rate(sum(sources, 'flow', per))} note="records" />
       <${Stat} label="Called" value=${rate(sum(found.nodes.filter((node) => node.kind === 'function'), 'calls', per))} note="functions" />
-      <${Stat} label="Delivered" value=${rate(sum(found.nodes.filter((node) => node.kind === 'delivery'), 'objects', per) + sum(found.nodes.filter((node) => node.kind === 'delivery'), 'documents', per))} note="records" />
+      <${Stat} label="Delivered" value=${rate(sum(found.nodes.filter((node) => node.kind === 'delivery'), 'objects', burst) + sum(found.nodes.filter((node) => node.kind === 'delivery'), 'documents', burst))} note="records, last minute" />
       <${Stat} label="Farthest behind" value=${duration(oldest)} tone=${oldest > VERY_LATE_MS ? 'bad' : oldest > LATE_MS ? 'warn' : ''} note="oldest record not done" />
       <${Stat} label="Failed" value=${count(failed)} tone=${failed > 0 ? 'bad' : ''} note="last 3 minutes" />
       <${Stat} label="Dead letters" value=${count(held)} tone=${held > 0 ? 'warn' : ''} note="wait" />
