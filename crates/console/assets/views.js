@@ -13,5 +13,6 @@ export const VIEWS = [
   { name: 'search', title: 'Search', key: 'i', load: () => import('./views/search.js') },
   { name: 'sql', title: 'SQL', key: 'q', load: () => import('./views/sql.js') },
   { name: 'schemas', title: 'Schemas', key: 'c', load: () => import('./views/schemas.js') },
+  { name: 'dashboards', title: 'Dashboards', key: 'b', load: () => import('./views/dashboards.js') },
   { name: 'alarms', title: 'Alarms', key: 'a', load: () => import('./views/alarms.js') },
 ];

@@ -36,7 +36,7 @@ export function queryOf({ text, span, from, to, time, filters = [] }) {
   const all = [];
   if (text?.trim()) all.push({ query_string: { query: text, default_operator: 'AND' } });
   const seconds = SPANS.find(([id]) => id === span)?.[2];
-  if (time && from && to) all.push({ range: { [time]: { gte: Number(from), lt: Number(to), format: 'epoch_millis' } } });
+  if (time && from && to) all.push({ range: { [time]: { gte: Math.floor(from), lt: Math.floor(to), format: 'epoch_millis' } } });
   else if (time && seconds) all.push({ range: { [time]: { gte: `now-${seconds}s` } } });
   const must = filters.filter((each) => !each.not).map(({ field, value }) => ({ term: { [field]: value } }));
   const not = filters.filter((each) => each.not).map(({ field, value }) => ({ term: { [field]: value } }));
