@@ -211,7 +211,7 @@ def test_a_queue_has_a_key_of_its_own(start_server):
     assert refused.value.response["Error"]["Code"] == "KMS.NotFoundException"
     dead = sqs.create_queue(QueueName="dead", Attributes={"KmsMasterKeyId": keys["dead"]})["QueueUrl"]
     dead_arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1}, separators=(",", ":"))
     attributes = {"KmsMasterKeyId": "alias/q", "KmsDataKeyReusePeriodSeconds": "60", "RedrivePolicy": policy, "VisibilityTimeout": "0"}
     url = sqs.create_queue(QueueName="q", Attributes=attributes)["QueueUrl"]
     shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

@@ -146,7 +146,7 @@ impl Topics {
         let is_there = || self.shared.queues.queue(&subscription.outbox()).is_ok();
         if has_outbox(subscription) && !is_there() {
             let mut attributes = BTreeMap::from([("MessageRetentionPeriod".to_owned(), RETENTION_SECS.to_string())]);
-            attributes.extend(topic.kms_key().map(|key| (KMS_KEY.to_owned(), key.to_owned())));
+            attributes.extend(topic.kms_key_arn().map(|key| (KMS_KEY.to_owned(), key)));
             self.shared.queues.create(&subscription.outbox(), &attributes, &BTreeMap::new())?;
         }
         Ok(())
@@ -155,8 +155,9 @@ impl Topics {
     /// What waits for the subscriber from now on is sealed as the topic says.
     pub(super) fn key_outbox(&self, subscription: &Subscription, topic: &Topic) -> Result<(), TopicError> {
         let Ok(outbox) = self.shared.queues.queue(&subscription.outbox()) else { return Ok(()) };
-        if outbox.settings.kms_key.as_deref() != topic.kms_key() {
-            let key = topic.kms_key().unwrap_or_default().to_owned();
+        let key = topic.kms_key_arn();
+        if outbox.settings.kms_key != key {
+            let key = key.unwrap_or_default();
             self.shared.queues.set_attributes(&outbox.key, &BTreeMap::from([(KMS_KEY.to_owned(), key)]))?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::filter::{Filter, FilterPolicyScope};
 use super::retry::{EffectivePolicy, SubscriptionDeliveryPolicy};
 use super::topic::{Topic, TopicKey};
 use super::{TopicError, topic};
-use crate::sqs::QueueKey;
+use crate::sqs::{OUTBOX_ACCOUNT, QueueKey};
 use millrace_base::{Arn, Millis, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,8 +13,6 @@ use std::fmt;
 
 /// How long an endpoint may take to confirm (SNS developer guide, "Confirm the subscription").
 pub const TOKEN_VALID_MS: Millis = 3 * 24 * 3600 * 1000;
-/// Whose the queues are that keep messages on their way to endpoints: no caller's scope, so that nobody sees them.
-const OUTBOX_ACCOUNT: &str = "sns";
 
 /// What kind of endpoint it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -151,9 +151,19 @@ impl Topic {
         if fits { Ok(()) } else { Err(TopicError::invalid(rule)) }
     }
 
-    /// The key that seals what waits for its subscribers.
+    /// The key that seals what waits for its subscribers, as its owner named it.
     pub(super) fn kms_key(&self) -> Option<&str> {
         self.attributes.get(KMS_KEY).map(String::as_str)
+    }
+
+    /// The same as an ARN.
+    pub(super) fn kms_key_arn(&self) -> Option<String> {
+        let arn = |resource: &str| self.key.scope.arn("kms", resource).to_string();
+        self.kms_key().map(|name| match name {
+            _ if name.starts_with("arn:") => name.to_owned(),
+            _ if name.starts_with("alias/") => arn(name),
+            _ => arn(&format!("key/{name}")),
+        })
     }
 
     /// Whether its messages are told apart by their content.

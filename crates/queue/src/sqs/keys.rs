@@ -11,10 +11,14 @@
 use super::format::StoredMessage;
 use super::{Env, QueueError, QueueInfo, Settings};
 use bytes::Bytes;
-use millrace_base::Scope;
+use millrace_base::{Arn, Scope};
 
 /// AWS's default of `KmsDataKeyReusePeriodSeconds`, for SSE-SQS too.
 pub const KMS_REUSE_SECS_DEFAULT: u32 = 300;
+
+/// The account, which nobody has, of the queues in which topics keep what waits. Such a queue names its topic's key by the
+/// ARN, for the key is the topic's owner's.
+pub(crate) const OUTBOX_ACCOUNT: &str = "sns";
 
 /// Which key a queue's messages are sealed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,7 @@ impl Env {
     /// An error when the key of a queue may not be used now.
     pub(crate) fn check_key(&self, scope: &Scope, settings: &Settings) -> Result<(), QueueError> {
         match settings.message_key(self.options.is_sealed) {
-            Some(key) => Ok(self.keys.check(scope, key)?),
+            Some(key) => Ok(self.keys.check(&owner_of(key, scope), key)?),
             None => Ok(()),
         }
     }
@@ -99,7 +103,8 @@ impl Env {
         let Some(key) = info.settings.message_key(self.options.is_sealed) else { return Ok(message) };
         let reuse_secs = info.settings.kms_reuse_secs.unwrap_or(KMS_REUSE_SECS_DEFAULT);
         let (place, content) = (place_of(&message), message.content());
-        let sealed = self.keys.seal(&info.key.scope, key, reuse_secs, &place, &content)?;
+        let owner = owner_of(key, &info.key.scope);
+        let sealed = self.keys.seal(&owner, key, reuse_secs, &place, &content)?;
         Ok(message.with_sealed(sealed.into()))
     }
 
@@ -112,6 +117,15 @@ impl Env {
         let damaged = || KeyRefusal::Failed("what was sealed of the message is no message's".to_owned());
         Ok(message.with_content(Bytes::from(content)).ok_or_else(damaged)?)
     }
+}
+
+/// Whose key it is that a queue of `scope` names.
+fn owner_of(key: MessageKey<'_>, scope: &Scope) -> Scope {
+    let arn = match key {
+        MessageKey::Named(name) if &*scope.account == OUTBOX_ACCOUNT => name.parse::<Arn>().ok(),
+        _ => None,
+    };
+    arn.map_or_else(|| scope.clone(), |arn| arn.scope)
 }
 
 /// What a sealed message is bound to: its queue's incarnation and its id.

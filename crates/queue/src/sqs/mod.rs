@@ -34,6 +34,7 @@ pub use counts::{Counters, Counts, Depth};
 pub(crate) use env::Env;
 pub use env::{Commit, QueueOptions, QueueParts};
 pub use error::QueueError;
+pub(crate) use keys::OUTBOX_ACCOUNT;
 pub use keys::{KMS_REUSE_SECS_DEFAULT, KeyRefusal, MessageKey, MessageKeys, NoKeys};
 pub use message::{
     AttributeValue, Delivered, MESSAGE_BYTES_MAX, MessageAttribute, NewMessage, ReceiveOptions, Sent, SystemAttributes,

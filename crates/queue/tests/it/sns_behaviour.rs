@@ -1,10 +1,10 @@
 //! What topics do, case by case.
 
 use crate::sns_kit::{FUNCTION, Outside, URL, message, open, subscribe, text_of, topic, with_number};
-use crate::sqs_kit::{World, body, create, key, map, receive};
+use crate::sqs_kit::{World, body, create, key, lies_plain, map, receive};
 use futures::executor::block_on;
-use millrace_queue::Queues;
 use millrace_queue::sns::{NewNotification, SubscriberPermits, TopicError, TopicKey, Topics};
+use millrace_queue::{KeyRefusal, Queues};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -338,4 +338,26 @@ fn lists_have_pages() {
     let first = stage.topics.list(&scope, None);
     let second = stage.topics.list(&scope, first.next_token.as_deref());
     assert_eq!((first.items.len(), second.items.len(), second.next_token), (100, 51, None));
+}
+
+#[test]
+fn what_waits_for_functions_is_sealed_by_the_topic_s_key() {
+    let stage = Stage::new();
+    let before = stage.subscribe("lambda", FUNCTION, &[]);
+    stage.topics.set_attribute(&topic("t"), "KmsMasterKeyId", "a").unwrap();
+    let after = stage.subscribe("lambda", &format!("{FUNCTION}2"), &[]);
+    stage.publish(message("xyzzy-4711"));
+    assert!(!lies_plain(&stage.world, "xyzzy-4711"));
+    assert_eq!((stage.deliver(&before), stage.deliver(&after)), (1, 1));
+    assert!(stage.outside.functions.bodies().iter().all(|body| text_of(body) == "xyzzy-4711"));
+
+    let disabled = KeyRefusal::Disabled("a is disabled.".to_owned());
+    stage.world.keys.refuse("a", Some(disabled.clone()));
+    let refused = block_on(stage.topics.publish(&topic("t"), message("no")));
+    assert!(matches!(refused, Err(TopicError::Key(why)) if why == disabled));
+    let created = stage.topics.create(&topic("u"), &map(&[("KmsMasterKeyId", "a")]), BTreeMap::new());
+    assert!(matches!(created, Err(TopicError::Key(_))));
+    stage.topics.set_attribute(&topic("t"), "KmsMasterKeyId", "").unwrap();
+    stage.publish(message("plain-4711"));
+    assert!(lies_plain(&stage.world, "plain-4711"));
 }

@@ -71,7 +71,7 @@ pub fn open(world: &World, outside: &Outside, life: u64) -> Result<(Queues, Topi
         disk: Arc::new(world.disk.clone()),
         catalog: catalog.clone(),
         dir: "/data/queue".into(),
-        keys: Arc::new(crate::sqs_kit::TurnedKeys::default()),
+        keys: Arc::new(world.keys.clone()),
     };
     let options = QueueOptions { segment_bytes: 64 << 10, ..world.options.clone() };
     let queues = Queues::open(parts, options).map_err(|e| text(&e))?;

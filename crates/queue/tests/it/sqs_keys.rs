@@ -1,10 +1,10 @@
 //! Queues with keys of their own: what lies on disk, what a key that may not be used stops, and what moves from key to key.
 
-use crate::sqs_kit::{TurnedKeys, World, bodies, create, depth, key, map, receive, redrive, send, try_receive};
+use crate::sqs_kit::{
+    TurnedKeys, World, bodies, create, depth, key, lies_plain, map, receive, redrive, send, try_receive,
+};
 use futures::executor::block_on;
-use millrace_base::Disk;
 use millrace_queue::{AttributeValue, KeyRefusal, MessageAttribute, NewMessage, QueueError, Queues, TaskStatus};
-use std::path::Path;
 
 const SECRET: &str = "xyzzy-4711";
 
@@ -12,17 +12,6 @@ fn world() -> (World, Queues) {
     let mut world = World::new(1);
     let queues = world.open().unwrap();
     (world, queues)
-}
-
-/// Whether a text stands anywhere in the journal.
-fn lies_plain(world: &World, text: &str) -> bool {
-    let dir = Path::new(crate::sqs_kit::DIR);
-    let files = world.disk.list(dir).unwrap();
-    let holds = |name: &String| {
-        let content = world.disk.read(&dir.join(name)).unwrap();
-        content.windows(text.len()).any(|window| window == text.as_bytes())
-    };
-    files.iter().any(holds)
 }
 
 fn disable(keys: &TurnedKeys, key: &str) {

@@ -1,7 +1,7 @@
 //! A world for queues: a simulated disk, clock and dice, and short words for what tests do often.
 
 use futures::executor::block_on;
-use millrace_base::{Clock, Scope};
+use millrace_base::{Clock, Disk, Scope};
 use millrace_catalog::Catalog;
 use millrace_queue::{
     Commit, Delivered, KeyRefusal, MessageKey, MessageKeys, NewMessage, QueueError, QueueKey, QueueOptions, QueueParts,
@@ -32,7 +32,17 @@ impl TurnedKeys {
     }
 
     fn usable(&self, key: &str) -> Result<(), KeyRefusal> {
-        self.refused.lock().unwrap().get(key).map_or(Ok(()), |why| Err(why.clone()))
+        // An ARN's last word is the key's id.
+        let id = key.rsplit('/').next().unwrap_or(key);
+        self.refused.lock().unwrap().get(id).map_or(Ok(()), |why| Err(why.clone()))
+    }
+
+    /// Keys are in the default scope only.
+    fn found(&self, scope: &Scope, key: &str) -> Result<(), KeyRefusal> {
+        if *scope != Scope::default() {
+            return Err(KeyRefusal::NotFound(format!("{scope} has no key {key}")));
+        }
+        self.usable(key)
     }
 }
 
@@ -44,12 +54,19 @@ fn key_name(key: MessageKey<'_>) -> &str {
 }
 
 impl MessageKeys for TurnedKeys {
-    fn check(&self, _: &Scope, key: MessageKey<'_>) -> Result<(), KeyRefusal> {
-        self.usable(key_name(key))
+    fn check(&self, scope: &Scope, key: MessageKey<'_>) -> Result<(), KeyRefusal> {
+        self.found(scope, key_name(key))
     }
 
-    fn seal(&self, _: &Scope, key: MessageKey<'_>, _: u32, place: &[u8], text: &[u8]) -> Result<Vec<u8>, KeyRefusal> {
-        self.usable(key_name(key))?;
+    fn seal(
+        &self,
+        scope: &Scope,
+        key: MessageKey<'_>,
+        _: u32,
+        place: &[u8],
+        text: &[u8],
+    ) -> Result<Vec<u8>, KeyRefusal> {
+        self.found(scope, key_name(key))?;
         let name = key_name(key).as_bytes();
         let turned = text.iter().map(|byte| byte ^ 0xff);
         Ok([name.len() as u8]
@@ -116,6 +133,17 @@ impl World {
     pub fn pass_secs(&self, secs: i64) {
         self.clock.advance(secs * 1000);
     }
+}
+
+/// Whether a text stands anywhere in the journal.
+pub fn lies_plain(world: &World, text: &str) -> bool {
+    let dir = Path::new(DIR);
+    let files = world.disk.list(dir).unwrap();
+    let holds = |name: &String| {
+        let content = world.disk.read(&dir.join(name)).unwrap();
+        content.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    files.iter().any(holds)
 }
 
 pub fn key(name: &str) -> QueueKey {
