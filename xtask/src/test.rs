@@ -11,8 +11,13 @@ use std::process::Command;
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let filter = arguments.first().map(String::as_str);
     if filter == Some("payments") {
-        shell::run(shell::cargo().args(["build", "--package", "millrace"]))?;
-        return payments::small(&shell::target_dir()?.join("debug/millrace"));
+        return payments::small(&match std::env::var_os("MILLRACE_BIN") {
+            Some(binary) => binary.into(),
+            None => {
+                shell::run(shell::cargo().args(["build", "--package", "millrace"]))?;
+                shell::target_dir()?.join("debug/millrace")
+            }
+        });
     }
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     if !shell::exists(&compiler) {

@@ -33,6 +33,8 @@ const RATE_STEP: f64 = 2_000.0;
 const BEHIND_SECS_MAX: f64 = 5.0;
 /// One in so many requests to the lake's store fails.
 const STORE_FAILS_ONE_IN: u64 = 10;
+/// The bucket of the template's lake.
+const BUCKET: &str = "payments-lake-000000000000-us-east-1";
 const KILL_EVERY: Duration = Duration::from_secs(60);
 
 /// A minute of payments with an incident, an alarm, a SIGKILL and the audit; `binary` may be a debug build.
@@ -209,7 +211,7 @@ fn gave_way(report: &Report, rate: f64) -> Option<String> {
 /// SIGKILL every minute, the index away for a third of the time, the lake's store failing one request in ten.
 fn kills(setup: &Setup, options: &Options) -> Result<Vec<Row>, String> {
     let (rate, minutes) = (options.rate.unwrap_or(2_000.0), options.minutes.unwrap_or(15.0));
-    let store = FaultyStore::start(&setup.millrace, &folder(setup, "store"), STORE_FAILS_ONE_IN)?;
+    let store = FaultyStore::start(&setup.millrace, &folder(setup, "store"), STORE_FAILS_ONE_IN, BUCKET)?;
     let mut server = Doomed::start(&setup.millrace, &folder(setup, "kills"), Some(&store.url))?;
     let mut driver = Driver::new(&setup.millrace, &server, rate, minutes);
     driver.arguments(&["--incident", "index-away", "--lake-endpoint", &store.true_url]);

@@ -29,10 +29,11 @@ struct Counts {
 }
 
 impl FaultyStore {
-    /// Starts it on an empty folder.
-    pub fn start(binary: &Path, data: &Path, one_in: u64) -> Result<Self, String> {
+    /// Starts it on an empty folder, with a bucket: a template's buckets are not made in a store that is set from outside.
+    pub fn start(binary: &Path, data: &Path, one_in: u64, bucket: &str) -> Result<Self, String> {
         empty(data)?;
         let server = Server::start(binary, &["up", "--data", &data.to_string_lossy(), "--search-port", "0"])?;
+        make_bucket(server.port, bucket).map_err(|error| format!("the store takes no bucket {bucket}: {error}"))?;
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
         let counts = Arc::new(Counts::default());
@@ -51,6 +52,16 @@ impl FaultyStore {
     /// Requests, and how many of them failed.
     pub fn counts(&self) -> (u64, u64) {
         (self.counts.asked.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
+    }
+}
+
+fn make_bucket(port: u16, bucket: &str) -> std::io::Result<()> {
+    let mut store = TcpStream::connect(("127.0.0.1", port))?;
+    write!(store, "PUT /{bucket} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")?;
+    let answer = message(&mut BufReader::new(store), false)?.unwrap_or_default();
+    match answer.starts_with(b"HTTP/1.1 200") {
+        true => Ok(()),
+        false => Err(std::io::Error::other(String::from_utf8_lossy(&answer).into_owned())),
     }
 }
 

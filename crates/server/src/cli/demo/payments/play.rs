@@ -184,7 +184,9 @@ async fn settle(pipeline: &Pipeline, ledger: &Ledger, earlier: u64) -> Result<In
         }
         let all_indexed = indexed.is_some_and(|indexed| indexed >= earlier + counts.events - counts.special);
         let quiet = if all_indexed { Duration::from_secs(2 * LAKE_BUFFER_SECS + 2) } else { QUIET };
-        if objects.is_some() && changed.elapsed() > quiet {
+        let is_known = indexed.is_some() && objects.is_some();
+        // What cannot be looked at for so long is for the audit to say.
+        if changed.elapsed() > if is_known { quiet } else { QUIET } {
             return Ok(changed);
         }
         tokio::time::sleep(LOOK_EVERY).await;
