@@ -1,13 +1,28 @@
-"""The console at /_console: its shell, and the views of the pipeline, streams, jobs, SQL and alarms, in a real browser."""
+"""The console at /_console: its shell and its views, in a real browser."""
 
 import gzip
+import io
+import json
 import re
 import urllib.error
 import urllib.request
+import zipfile
 
 import pytest
 from conftest import wait_for
 from console_page import FED_STREAM, browser, locked, locked_client, new_page, root_key, signed_in  # noqa: F401
+
+
+VIEWS = ("pipeline", "streams", "jobs", "functions", "delivery", "dlq", "search", "sql", "schemas", "dashboards", "alarms")
+BREAKS = """
+import os
+
+def handler(event, context):
+    print("handling", event["order"])
+    if os.environ.get("BROKEN"):
+        raise ValueError("broken on purpose")
+    return {"fine": event["order"]}
+"""
 
 
 def get(url, **headers):
@@ -178,7 +193,7 @@ def test_a_phone_shows_it_too(new_page, locked):
     phone.page.get_by_role("button", name="Views").click()
     phone.page.get_by_role("link", name="Alarms").click()
     phone.page.get_by_role("heading", name="Alarms", exact=True).wait_for()
-    for view in ("pipeline", "streams", f"streams/{FED_STREAM}", "jobs", "sql", "alarms"):
+    for view in (*VIEWS, f"streams/{FED_STREAM}", "delivery/console-orders-to-lake"):
         phone.open(view)
         wide = phone.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{view} is {wide} pixels too wide"
@@ -202,3 +217,153 @@ def test_who_may_not_see_is_told_so(new_page, locked, eventually):
     # Refused requests are in the browser's log; nothing else may be.
     assert all("status of 40" in problem for problem in page.problems), page.problems
     page.problems.clear()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_draws_itself(signed_in, view):
+    page = signed_in.open(view)
+    page.locator("main .spinner").first.wait_for(state="detached")
+    assert page.locator("main .state.failed").count() == 0, page.locator("main").inner_text()
+    assert page.locator("nav [aria-current=page]").count() == 1
+
+
+@pytest.fixture(scope="module")
+def broken(locked):
+    """A function that fails for as long as its variable says so, and the queue that takes its events then."""
+    iam, sqs, functions = (locked_client(locked, service) for service in ("iam", "sqs", "lambda"))
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="console-breaks", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    may = {"Effect": "Allow", "Action": ["sqs:SendMessage", "logs:*"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    iam.put_role_policy(RoleName="console-breaks", PolicyName="may", PolicyDocument=policy)
+    url = sqs.create_queue(QueueName="console-broken")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", BREAKS)
+    functions.create_function(
+        FunctionName="console-breaks", Runtime="python3.12", Handler="app.handler", Role=role["Role"]["Arn"],
+        Code={"ZipFile": package.getvalue()}, Environment={"Variables": {"BROKEN": "yes"}},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="console-breaks", WaiterConfig={"Delay": 1})
+    functions.put_function_event_invoke_config(
+        FunctionName="console-breaks", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn}}
+    )
+    for order in (41, 42):
+        functions.invoke(FunctionName="console-breaks", InvocationType="Event", Payload=json.dumps({"order": order}))
+    return functions
+
+
+def test_a_function_shows_its_log_and_is_called_by_hand(signed_in, broken, eventually):
+    page = signed_in.open("functions/console-breaks?tab=logs")
+    eventually(lambda: "handling 42" in page.get_by_label("Log", exact=True).inner_text(), 30, "the function's lines")
+    page.get_by_role("tab", name="Invoke").click()
+    page.get_by_label("Event", exact=True).fill('{"order": 7}')
+    page.get_by_role("button", name="Invoke").click()
+    page.locator(".json", has_text="broken on purpose").wait_for()
+
+
+def test_dead_letters_are_looked_at_redriven_and_dropped(signed_in, broken, eventually):
+    page = signed_in.open("dlq")
+    page.get_by_role("link", name="console-broken").click()
+    rows = table(page, "Dead letters").locator("tbody tr")
+    eventually(lambda: rows.count() == 2, 30, "two events to be given up")
+    rows.first.locator("td").nth(3).click()
+    page.locator("dialog .json", has_text="broken on purpose").wait_for()
+    page.keyboard.press("Escape")
+    rows.first.get_by_role("button", name="Redrive").click()
+    page.get_by_role("status").get_by_text("0 of 1 brought back, 1 failed again").wait_for()
+    assert rows.count() == 2
+
+    broken.update_function_configuration(FunctionName="console-breaks", Environment={"Variables": {"NOW": "mended"}})
+    broken.get_waiter("function_updated_v2").wait(FunctionName="console-breaks", WaiterConfig={"Delay": 1})
+    page.get_by_placeholder("Text of the message").fill('"order":41')
+    eventually(lambda: rows.count() == 1, what="the filter")
+    page.get_by_role("button", name="Redrive these").click()
+    page.locator("dialog").get_by_role("button", name="Redrive it").click()
+    page.get_by_role("status").get_by_text("1 of 1 brought back, 0 failed again").wait_for()
+    page.get_by_placeholder("Text of the message").fill("")
+    eventually(lambda: rows.count() == 1, what="the message to be gone")
+    page.get_by_role("button", name="Drop all").click()
+    page.locator("dialog").get_by_role("button", name="Drop").click()
+    page.get_by_text("Nothing has failed").wait_for()
+
+
+def test_a_delivery_shows_its_objects(signed_in, eventually):
+    page = signed_in.open("delivery")
+    page.get_by_role("link", name="console-orders-to-lake").click()
+    objects = table(page, "Objects").locator("tbody tr")
+    for _ in range(4):
+        objects.first.wait_for()
+        objects.first.get_by_role("button").click()
+        # A folder for each part of the hour, which the prefix ends with.
+        page.wait_for_timeout(300)
+    objects.first.get_by_role("button").click()
+    page.locator("dialog .code", has_text="order_id").wait_for()
+
+
+def test_a_search_finds_a_document(signed_in, eventually):
+    page = signed_in.open("pipeline")
+    put = """([id, body]) => import('/_console/lib/search.js').then(({ search }) =>
+        search('PUT', `/console-docs/_doc/${id}`, { query: { refresh: 'true' }, body }))"""
+    for place in range(30):
+        document = {"colour": ("red", "blue", "green")[place % 3], "place": place, "at": f"2026-11-21T10:{place:02}:00Z"}
+        page.evaluate(put, [place, document])
+    page = signed_in.open("search?index=console-docs")
+    page.get_by_role("heading", name="30 documents").wait_for()
+    page.get_by_label("Query").fill("colour:blue AND place:[3 TO 10]")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="3 documents").wait_for()
+    documents = table(page, "Documents").locator("tbody tr")
+    assert documents.count() == 3
+    documents.first.click()
+    page.locator(".document", has_text="2026-11-21T10:10:00Z").wait_for()
+    page.get_by_role("button", name="colour", exact=True).first.click()
+    page.get_by_role("button", name="Without blue").click()
+    page.get_by_text("Nothing was found").wait_for()
+    # The address holds the search.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_text("Nothing was found").wait_for()
+    page.get_by_role("button", name="Remove the filter").click()
+    page.get_by_role("heading", name="3 documents").wait_for()
+
+
+def test_schemas_versions_are_compared_and_a_draft_is_checked(signed_in, locked, eventually):
+    glue = locked_client(locked, "glue")
+    glue.create_registry(RegistryName="console")
+    schema = {"RegistryName": "console", "SchemaName": "order"}
+    avro = {"type": "record", "name": "order", "fields": [{"name": "id", "type": "long"}]}
+    glue.create_schema(
+        RegistryId={"RegistryName": "console"}, SchemaName="order", DataFormat="AVRO", Compatibility="BACKWARD",
+        SchemaDefinition=json.dumps(avro),
+    )
+    avro["fields"].append({"name": "note", "type": "string", "default": ""})
+    glue.register_schema_version(SchemaId=schema, SchemaDefinition=json.dumps(avro))
+    page = signed_in.open("schemas/console/order?tab=changes")
+    page.locator(".diff-new", has_text='"name": "note"').wait_for()
+    page.get_by_role("tab", name="Check a draft").click()
+    page.get_by_label("Definition").fill('{"type": "record"}')
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_text("It is no definition").wait_for()
+
+
+def test_a_dashboard_is_made_filled_and_kept(signed_in, locked, eventually):
+    page = signed_in.open("dashboards")
+    page.get_by_role("button", name="New dashboard").click()
+    page.locator("dialog").get_by_label("Name").fill("console-test")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Add a panel").click()
+    dialog = page.locator("dialog")
+    dialog.get_by_label("Namespace").select_option("AWS/Kinesis")
+    dialog.get_by_label("Filter").fill(f"IncomingRecords StreamName={FED_STREAM}")
+    dialog.get_by_role("button", name="Add").first.click()
+    dialog.get_by_role("button", name="Save").click()
+    page.locator(".dashboard canvas").wait_for()
+    kept = locked_client(locked, "cloudwatch").get_dashboard(DashboardName="console-test")["DashboardBody"]
+    [widget] = json.loads(kept)["widgets"]
+    assert widget["properties"]["metrics"][0][:4] == ["AWS/Kinesis", "IncomingRecords", "StreamName", FED_STREAM]
+    page.get_by_role("button", name="Remove Metrics").click()
+    page.locator("dialog").get_by_role("button", name="Remove").click()
+    page.get_by_text("No panels yet").wait_for()
