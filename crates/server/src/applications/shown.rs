@@ -167,8 +167,15 @@ mod tests {
                    CREATE TABLE o (k STRING, n BIGINT) WITH ('connector' = 'blackhole'); \
                    INSERT INTO o SELECT k, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) \
                    GROUP BY k, window_start, window_end;";
-        let definition =
-            ApplicationDefinition { name: "a".into(), sql: sql.into(), ..ApplicationDefinition::default() };
+        let definition = ApplicationDefinition {
+            name: "a".into(),
+            sql: sql.into(),
+            description: None,
+            runtime_environment: String::new(),
+            service_execution_role: String::new(),
+            parallelism: None,
+            checkpoint_interval_ms: None,
+        };
         let graphs = plan(&definition).unwrap();
         let shown = job(&graphs[0], None);
         let kinds: Vec<&str> = shown.plan.iter().map(|node| node.kind).collect();
