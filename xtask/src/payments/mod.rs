@@ -122,6 +122,11 @@ pub fn day(arguments: &[String]) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
+/// A day that lost something, or has something twice, has no figures.
+fn whole(report: Report) -> Result<Report, String> {
+    if report.is_whole { Ok(report) } else { Err(report.audit) }
+}
+
 fn row(bench: &'static str, unit: &'static str, millrace: f64, higher_is_better: bool, notes: String) -> Row {
     Row { bench, unit, millrace, peer: None, higher_is_better, notes }
 }
@@ -134,7 +139,7 @@ fn folder(setup: &Setup, phase: &str) -> std::path::PathBuf {
 fn steady(setup: &Setup, options: &Options) -> Result<Vec<Row>, String> {
     let (rate, minutes) = (options.rate.unwrap_or(6_000.0), options.minutes.unwrap_or(30.0));
     let server = Doomed::start(&setup.millrace, &folder(setup, "steady"), None)?;
-    let report = Driver::new(&setup.millrace, &server, rate, minutes).run(&mut |_, _| Ok(()))?;
+    let report = whole(Driver::new(&setup.millrace, &server, rate, minutes).run(&mut |_, _| Ok(()))?)?;
     let memory = server.peak_mb();
     let audit = format!("{} events; {}; {rate} events/s for {minutes} minutes", report.events, report.audit);
     Ok(vec![
@@ -165,7 +170,7 @@ fn outage(setup: &Setup, options: &Options) -> Result<Vec<Row>, String> {
     let server = Doomed::start(&setup.millrace, &folder(setup, "outage"), None)?;
     let mut driver = Driver::new(&setup.millrace, &server, rate, minutes);
     driver.arguments(&["--incident", "issuer-outage"]);
-    let report = driver.run(&mut |_, _| Ok(()))?;
+    let report = whole(driver.run(&mut |_, _| Ok(()))?)?;
     let (name, after) = report.first_alarm().ok_or("no alarm came to the webhook")?;
     let notes = format!("{name}; at most {ALARM_SECS_MAX} s asked for; {rate} events/s; {}", report.audit);
     Ok(vec![row("day: issuer outage → alarm at a webhook", "s", after, false, notes)])
@@ -227,6 +232,7 @@ fn kills(setup: &Setup, options: &Options) -> Result<Vec<Row>, String> {
         }
         Ok(())
     })?;
+    let report = whole(report)?;
     let (asked, failed) = store.counts();
     let notes = format!(
         "{count} times SIGKILL in {minutes} minutes (back within {} ms), index away for a third of them, {failed} of {asked} \
