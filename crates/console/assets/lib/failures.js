@@ -5,6 +5,7 @@
 //     await redrive(queue, letter, failure, 'other-fn')   → what was done; the message is gone only after that
 
 import { aws } from './aws.js';
+import { nameOf } from './format.js';
 import { own } from './millrace.js';
 
 /** Records of one call, below Lambda's 6 MB of payload, with what the event adds to each. */
@@ -92,11 +93,11 @@ function parts(records) {
 async function call(FunctionName, event) {
   const { FunctionError, Payload } = await aws('lambda', 'Invoke', { FunctionName, Payload: JSON.stringify(event) });
   const answer = parsed(Payload);
-  if (FunctionError) throw new Error(`${FunctionName} failed (${FunctionError}): ${answer?.errorMessage ?? 'it said nothing more'}`);
+  if (FunctionError) throw new Error(`${nameOf(FunctionName)} failed (${FunctionError}): ${answer?.errorMessage ?? 'it said nothing more'}`);
   const failed = answer?.batchItemFailures?.length ?? 0;
   if (failed) {
     const first = answer.batchItemFailures[0].itemIdentifier || 'without a number';
-    throw new Error(`${FunctionName} names ${failed} as failed, the first is ${first}`);
+    throw new Error(`${nameOf(FunctionName)} names ${failed} as failed, the first is ${first}`);
   }
 }
 
@@ -107,7 +108,7 @@ async function again(batch, to) {
   }
   const { Role } = await aws('lambda', 'GetFunctionConfiguration', { FunctionName: to });
   for (const part of parts(records)) await call(to, eventOf(batch, part, Role));
-  return `${records.length} ${records.length === 1 ? 'record' : 'records'} given to ${to}`;
+  return `${records.length} ${records.length === 1 ? 'record' : 'records'} given to ${nameOf(to)}`;
 }
 
 /** Takes messages out of a queue for good. */
@@ -123,7 +124,7 @@ export async function redrive(queue, letter, failure, to) {
   if (failure.kind === 'batch') done = await again(failure, target);
   else if (failure.kind === 'event') {
     await call(target, failure.payload);
-    done = `event given to ${target}`;
+    done = `event given to ${nameOf(target)}`;
   } else throw new Error('the message does not say what failed, so there is nothing to repeat');
   await discard(queue, [letter]);
   return done;
