@@ -3,8 +3,8 @@
 use super::audit::{Quarantine, View};
 use super::incident::Happened;
 use super::ledger::Counts;
-use super::screen::grouped;
 use super::webhook::Delivered;
+use crate::cli::pace::thousands;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -118,12 +118,12 @@ impl Report {
         println!("\n   Audit, by the id of every acknowledged event");
         println!(
             "   {} events ({} records, {} of them put again by their producer) in {:.0} s, {}/s; {} refused and put again",
-            grouped(self.put.events),
-            grouped(self.put.acknowledged),
+            thousands(self.put.events),
+            thousands(self.put.acknowledged),
             self.put.repeated,
             self.seconds,
-            grouped(self.acknowledged_per_sec as u64),
-            grouped(self.put.refused),
+            thousands(self.acknowledged_per_sec as u64),
+            thousands(self.put.refused),
         );
         for (name, view) in [("index", &self.index), ("lake", &self.lake)] {
             show_view(name, view);
@@ -185,7 +185,7 @@ fn show_view(name: &str, view: &View) {
     };
     println!(
         "   {name:<6} {} found: {verdict}; {} put again by their producer, {} damaged or changed, {} of others",
-        grouped(view.found),
+        thousands(view.found),
         view.repeated_by_producer,
         view.special,
         view.foreign

@@ -36,26 +36,3 @@ impl Screen {
 pub fn now_ms() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
-
-/// A number with its thousands apart: `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_are_apart() {
-        assert_eq!([7, 1_234, 51_000_123].map(grouped), ["7", "1,234", "51,000,123"]);
-    }
-}

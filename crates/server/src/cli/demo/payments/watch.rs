@@ -2,7 +2,8 @@
 
 use super::load::Line;
 use super::pipeline::Pipeline;
-use super::screen::{Screen, grouped, now_ms};
+use super::screen::{Screen, now_ms};
+use crate::cli::pace::thousands;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,15 +34,15 @@ pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: 
             let mut highest = seen.age_max_ms.lock();
             *highest = highest.max(age);
         }
-        let figure = |number: Option<u64>| number.map_or("?".to_owned(), grouped);
+        let figure = |number: Option<u64>| number.map_or("?".to_owned(), thousands);
         let indexed = figure(pipeline.indexed().await.ok());
         let lake = figure(pipeline.delivered(started, now_ms() + 1_000).await.ok());
         let alarms = pipeline.ringing().await.unwrap_or_default();
         let alarms = if alarms.is_empty() { "none".to_owned() } else { alarms.join(", ") };
         screen.say(&format!(
             "put {} · {}/s · age {} · index {indexed} · lake {lake} · alarms {alarms}",
-            grouped(counts.acknowledged),
-            grouped(rate),
+            thousands(counts.acknowledged),
+            thousands(rate),
             age.map_or("?".to_owned(), |age| format!("{age:.0} ms")),
         ));
     }
