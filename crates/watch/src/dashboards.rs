@@ -270,9 +270,11 @@ fn check_metric_widget(findings: &mut Vec<Finding>, path: &str, properties: &Val
         let rest = &row[names..];
         let draws = rest.len() == 1 && rest[0].is_object();
         let is_expression = names == 0 && draws && rest[0]["expression"].is_string();
+        // "..." stands for as many names of the row before as there are.
+        let repeats = row.iter().any(|part| part == "...");
         if !(rest.is_empty() || draws) {
             error(findings, &format!("{path}/{names}"), "Should be string, or an object at the end");
-        } else if !is_expression && (names < 2 || names % 2 == 1) {
+        } else if !is_expression && !repeats && (names < 2 || names % 2 == 1) {
             let why = "Should have a namespace, a metric name, and names and values of dimensions";
             error(findings, &path, why);
         }
@@ -321,6 +323,12 @@ mod tests {
                 "",
             ),
             (widget(r#""type": "metric", "properties": {"metrics": [[{"expression": "m1*2"}]], "region": "r"}"#), ""),
+            (
+                widget(
+                    r#""type": "metric", "properties": {"metrics": [["A", "B"], ["...", {"stat": "p99"}]], "region": "r"}"#,
+                ),
+                "",
+            ),
             (
                 widget(r#""type": "metric", "properties": {"metrics": [["A"]], "region": "r"}"#),
                 "/widgets/0/properties/metrics/0",
