@@ -29,7 +29,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     shell::run(shell::cargo().args(["build", "--workspace"]))?;
     let binary = shell::target_dir()?.join("debug/millrace");
 
-    let crates = shell::run(shell::cargo().args(["test", "--workspace"]).args(filter));
+    let crates = shell::run(shell::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(filter));
     let day = if filter.is_none() { payments::small(&binary) } else { Ok(()) };
     let mut pytest = Command::new(tools.join("python"));
     pytest
