@@ -91,8 +91,8 @@ impl Console {
     fn hot_keys(&self, scope: &Scope, stream: &str) -> Result<Value, Refusal> {
         let unknown = |why| (StatusCode::NOT_FOUND, "ResourceNotFoundException", why);
         let shards = self.examination.hot_keys(scope, stream).map_err(unknown)?.into_iter().map(|(shard, keys)| {
-            let keys: Vec<Value> = keys.into_iter().map(|(key, share)| json!({ "key": key, "share": share })).collect();
-            json!({ "shard": shard, "keys": keys })
+            let keys: Vec<Value> = keys.into_iter().map(|hot| json!({ "key": hot.key, "share": hot.share })).collect();
+            json!({ "shard": shard.to_string(), "keys": keys })
         });
         Ok(json!({ "shards": shards.collect::<Vec<_>>() }))
     }

@@ -6,6 +6,7 @@
 
 use super::ages::Behind;
 use super::analytics::application_of;
+use super::hot_keys::HotKey;
 use super::{Lookout, Space, space};
 use crate::door::scope_of;
 use axum::Router;
@@ -13,7 +14,7 @@ use axum::extract::{Json, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use millrace_base::{Millis, Scope};
+use millrace_base::{Millis, Scope, ShardId};
 use millrace_functions::{Functions, Mappings};
 use millrace_log::{ReaderKind, StreamKey};
 use millrace_watch::{MetricKey, Metrics, Stat, Summary};
@@ -314,7 +315,7 @@ impl Examination {
     }
 
     /// The hottest keys of each open shard of a stream, with their shares of its bytes in the last one or two minutes.
-    pub fn hot_keys(&self, scope: &Scope, stream: &str) -> Result<Vec<(String, Vec<(String, f64)>)>, String> {
+    pub fn hot_keys(&self, scope: &Scope, stream: &str) -> Result<Vec<(ShardId, Vec<HotKey>)>, String> {
         let uncounted = || "nothing is counted: the server runs with --telemetry off".to_owned();
         let lookout = self.lookout.as_ref().ok_or_else(uncounted)?;
         let key = StreamKey { scope: scope.clone(), name: stream.into() };
@@ -322,8 +323,8 @@ impl Examination {
         let (sketches, now) = (lookout.meters.streams.hot_keys(), lookout.rooms.clock.now());
         let open = info.shards.iter().filter(|shard| shard.closed.is_none());
         let found = open.map(|shard| {
-            let keys = sketches.of(&key, shard.id, now).into_iter().map(|hot| (hot.key, hot.share));
-            (shard.id.to_string(), keys.take(HOT_KEYS).collect())
+            let keys = sketches.of(&key, shard.id, now).into_iter();
+            (shard.id, keys.take(HOT_KEYS).collect())
         });
         Ok(found.collect())
     }

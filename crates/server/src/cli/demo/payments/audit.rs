@@ -157,7 +157,7 @@ pub async fn lake(pipeline: &Pipeline, ledger: &Ledger) -> Result<View, CliError
 pub async fn objects(pipeline: &Pipeline) -> Result<Vec<String>, CliError> {
     let (mut keys, mut after) = (Vec::new(), String::new());
     loop {
-        let fields = [("list-type", "2"), ("prefix", &*pipeline.prefix), ("start-after", &*after)];
+        let fields = [("list-type", "2"), ("prefix", pipeline.prefix), ("start-after", &*after)];
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let page = pipeline.lake.download("s3", &format!("/{}?{query}", pipeline.bucket)).await?;
         let page = String::from_utf8_lossy(&page);

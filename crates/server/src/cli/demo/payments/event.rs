@@ -198,7 +198,7 @@ fn fraud<'a>(world: &'a World, random: &mut Random) -> Payment<'a> {
 fn response(world: &World, random: &mut Random, (bin, card): (&Bin, u64), merchant: &Merchant) -> &'static str {
     let mark = card_mark(bin, card);
     // One card in sixty has no money left.
-    if mark % 60 == 0 && random.is(0.7) {
+    if mark.is_multiple_of(60) && random.is(0.7) {
         return "51";
     }
     if mark % 997 == 1 {

@@ -122,7 +122,8 @@ async fn day(
     screen.say("all is put; waiting until all has arrived");
     let last = Instant::now();
     let settled_secs = settle(pipeline, &ledger, before).await?.saturating_duration_since(last).as_secs_f64();
-    (looking.abort(), searching.abort());
+    looking.abort();
+    searching.abort();
     screen.say("auditing");
     let counts = ledger.counts();
     let is_over_midnight = began_at / DAY_MS != now_ms() / DAY_MS;
