@@ -99,12 +99,7 @@ fn describe(f: &mut impl fmt::Write, operator: &Operator, names: &[&str], output
     }
 }
 
-fn describe_external(
-    f: &mut impl fmt::Write,
-    calls: &[ExternalCall],
-    names: &[&str],
-    output: &[Field],
-) -> fmt::Result {
+fn describe_external(f: &mut impl fmt::Write, calls: &[ExternalCall], names: &[&str], output: &[Field]) -> fmt::Result {
     let results = &output[output.len() - calls.len()..];
     let shown = calls.iter().zip(results).map(|(call, result)| {
         let ExternalFunction { name, lambda, batch_rows, in_flight, .. } = &call.function;

@@ -34,4 +34,6 @@ pub use checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
 pub use codec::CodecError;
 pub use eval::{Column, EvalContext, EvalError, Program};
 pub use external::{CallFailure, ScalarCalls};
-pub use job::{Counters, Figures, Job, JobError, NodeFigures, Parts, Progress, RunOptions, SavedPosition, Stop, run_job};
+pub use job::{
+    Counters, Figures, Job, JobError, NodeFigures, Parts, Progress, RunOptions, SavedPosition, Stop, run_job,
+};

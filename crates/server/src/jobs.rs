@@ -5,7 +5,9 @@ use millrace_base::{Clock, Dice, Disk, Millis, Scope, SystemClock, SystemDice, S
 use millrace_log::Log;
 use millrace_process::connect::{Collect, Collected, Connectors, Environment};
 use millrace_process::graph::JobGraph;
-use millrace_process::{CheckpointStore, Counters, Figures, Job, JobError, NodeFigures, Parts, RunOptions, Stop, run_job};
+use millrace_process::{
+    CheckpointStore, Counters, Figures, Job, JobError, NodeFigures, Parts, RunOptions, Stop, run_job,
+};
 use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;

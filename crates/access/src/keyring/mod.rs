@@ -8,8 +8,8 @@
 //! A rotation adds a version to a key: what is encrypted from then on uses it, what was encrypted before names its own
 //! version and can be read for as long as the key exists. So nothing is written again, and nobody waits.
 //!
-//! [`crypto`] is the one use of AES-GCM, [`store`] the file, [`envelope`] what a key does with bytes, [`manage`] and
-//! [`aliases`] what owners do with keys.
+//! `crypto` is the one use of AES-GCM, `store` the file, `envelope` what a key does with bytes, `manage` and
+//! `aliases` what owners do with keys.
 
 mod aliases;
 pub(crate) mod crypto;

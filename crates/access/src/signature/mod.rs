@@ -12,7 +12,7 @@
 //! # Limits
 //! - The clock of a client may be wrong by [`SKEW`] at most.
 //! - A presigned URL holds for seven days at most.
-//! - `x-amz-*` headers must be signed, except those that change nothing ([`canonical::is_free`]).
+//! - `x-amz-*` headers must be signed, except those that change nothing (`canonical::is_free`).
 //! - `UNSIGNED-PAYLOAD` and `STREAMING-UNSIGNED-PAYLOAD-TRAILER` are S3's alone, as on AWS.
 //! - SigV4A (asymmetric keys) and signed event streams in requests are refused: no operation here takes one.
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The server's own certificate is made anew at every start, signed by the authority, and never touches the disk; it holds
-//! for [`authority::SERVER_DAYS`] and is renewed long before. With files of one's own (`--tls-cert`, `--tls-key`) there is no
+//! for `authority::SERVER_DAYS` and is renewed long before. With files of one's own (`--tls-cert`, `--tls-key`) there is no
 //! authority; they are read again when they change. Connections that are open keep the certificate that they began with.
 
 mod authority;

@@ -34,5 +34,5 @@ pub use rest::{Parameters, RestReader, RestResponse, RestWriter};
 pub use rule::{Checks, Rule};
 pub use shape::{DEPTH_MAX, Kind, Malformed, Reader, Shape, Unsupported, Writer};
 pub(crate) use structure::structures;
-pub(crate) use values::{http_date, iso};
 pub use values::{Text, Timestamp};
+pub(crate) use values::{http_date, iso};
