@@ -1,6 +1,6 @@
 //! Avro's binary encoding: records into columns and back, by the writer's schema for the reader's columns.
 //!
-//! What is read is resolved once for each pair of writer's schema and reader's columns ([`Plan`]); a record then goes straight
+//! What is read is resolved once for each pair of writer's schema and reader's columns (`Plan`); a record then goes straight
 //! into the columns, and fields that nobody asked for are skipped unread.
 //!
 //! The type mapping is Flink's: `TINYINT`, `SMALLINT` and `INT` are `int`, `BIGINT` is `long`, texts are `string`, `BYTES` is `bytes`,
