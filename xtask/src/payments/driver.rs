@@ -15,6 +15,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The driver shows a line every few seconds, and audits in silence.
 const SILENT_MAX: Duration = Duration::from_secs(1_800);
 
+/// Sees a line of the driver's and how long the day has been going on; its error ends the run.
+pub type Look<'a> = dyn FnMut(&str, Option<Duration>) -> Result<(), String> + 'a;
+
 /// A run of the demo.
 pub struct Driver {
     command: Command,
@@ -72,7 +75,7 @@ impl Driver {
 
     /// Runs it to its end. Between its lines, and every now and then (with an empty line), `look` is told how long the day
     /// has been going on. A day whose audit found something has a report, too.
-    pub fn run(mut self, look: &mut dyn FnMut(&str, Option<Duration>) -> Result<(), String>) -> Result<Report, String> {
+    pub fn run(mut self, look: &mut Look<'_>) -> Result<Report, String> {
         // What an earlier run left must not be taken for this one's.
         let _absent_at_first = std::fs::remove_file(&self.report);
         let mut child = self
