@@ -368,9 +368,11 @@ def test_metrics_and_dashboards_survive_a_kill(start_server, tmp_path, eventuall
     def journal():
         return sum(path.stat().st_size for path in (server.data / "metrics").glob("journal-*"))
 
-    # What is in the journal survives; it is written every few seconds. One write may have been on its way before the put.
-    for _ in range(2):
+    # What is in the journal survives; it is written every few seconds. The first write may have been on its way before the put,
+    # so another one is waited for, for which there is something to write.
+    for name in ("one", "two"):
         before = journal()
+        cloudwatch.put_metric_data(Namespace="Kept", MetricData=[{"MetricName": name, "Timestamp": at, "Value": 1}])
         eventually(lambda: journal() > before, seconds=15, what="the journal to have it")
     server.kill9()
     template.write_text(TEMPLATE % ("pipeline", "second"))
