@@ -35,5 +35,6 @@ pub use codec::CodecError;
 pub use eval::{Column, EvalContext, EvalError, Program};
 pub use external::{CallFailure, ScalarCalls};
 pub use job::{
-    Counters, Figures, Job, JobError, NodeFigures, Parts, Progress, RunOptions, SavedPosition, Stop, run_job,
+    Counters, DEFAULT_INTERVAL_MS, Figures, Job, JobError, NodeFigures, Parts, Progress, RunOptions, SavedPosition,
+    Stop, ThreadFigures, run_job,
 };

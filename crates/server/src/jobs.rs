@@ -1,5 +1,6 @@
 //! Jobs of this process: opened from graphs, run on threads, stopped in order, started again when they fail.
 
+use crate::checkpoints::{History, ToldCheckpoint};
 use crate::meters::ApplicationMeter;
 use millrace_base::{Clock, Dice, Disk, Millis, Scope, SystemClock, SystemDice, SystemDisk};
 use millrace_log::Log;
@@ -51,6 +52,7 @@ struct State {
     counters: Counters,
     /// None before it runs.
     figures: Option<Arc<Figures>>,
+    history: History,
     failure: Option<String>,
 }
 
@@ -135,6 +137,10 @@ impl Jobs {
                     return;
                 };
                 watch.failed(&error);
+                if error.is_checkpoint() {
+                    let state = &mut *state.lock();
+                    state.history.failed(&state.counters, watch.clock.now(), &error.to_string());
+                }
                 // Progress since the last failure means that it is another one.
                 let went_on = std::mem::take(&mut state.lock().counters.checkpoints) > 0;
                 pause = if went_on { PAUSE } else { (pause * 2).min(pause_max) };
@@ -216,10 +222,18 @@ type Watched<'a> = (&'a Watch, &'a dyn Fn() -> Result<(), String>);
 
 fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watched: Option<Watched<'_>>) -> Result<(), JobError> {
     let mut asked = watched.map_or(0, |(watch, _)| watch.clock.now());
+    {
+        let state = &mut *state.lock();
+        state.figures = Some(job.figures());
+        if watched.is_some() {
+            state.history.opened(&job.counters(), asked);
+        }
+    }
     let mut report = |counters: &Counters| {
         if let Some((watch, permit)) = watched {
             watch.report(counters);
             let now = watch.clock.now();
+            state.lock().history.looked(counters, now);
             if now - asked >= ASK_EVERY_MS {
                 asked = now;
                 let _ = permit().map_err(|reason| stop.deny(reason));
@@ -229,7 +243,6 @@ fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watched: Option<Watched<'_
         state.counters = *counters;
         state.failure = None;
     };
-    state.lock().figures = Some(job.figures());
     let counters = run_job(job, RunOptions { stop: stop.clone(), report: &mut report })?;
     state.lock().counters = counters;
     Ok(())
@@ -271,6 +284,11 @@ impl RunningJob {
     pub fn figures(&self) -> (Counters, Vec<NodeFigures>) {
         let state = self.state.lock();
         (state.counters, state.figures.as_ref().map(|figures| figures.nodes()).unwrap_or_default())
+    }
+
+    /// Its last checkpoints, the newest first.
+    pub fn checkpoints(&self) -> Vec<ToldCheckpoint> {
+        self.state.lock().history.told()
     }
 
     /// Why it does not run, if so.

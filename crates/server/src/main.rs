@@ -7,6 +7,7 @@ mod alarms;
 mod applications;
 mod backfill;
 mod calling;
+mod checkpoints;
 mod cli;
 mod console;
 mod credentials;

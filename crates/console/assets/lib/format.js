@@ -14,6 +14,9 @@ export function count(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
+/** "1 row", "12.3 k rows". */
+export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
+
 /** A figure in full: "1,234,567". */
 export const whole = (value) => (known(value) ? Math.round(value).toLocaleString('en-US') : UNKNOWN);
 
@@ -30,6 +33,9 @@ export function bytes(value) {
   return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** Two units, of which the smaller is left out when there is none of it. */
+const parts = (great, unit, small, lesser) => (small ? `${great} ${unit} ${small} ${lesser}` : `${great} ${unit}`);
+
 /** How long something takes: 0.4 → "0.4 ms", 90000 → "1 m 30 s". */
 export function duration(ms) {
   if (!known(ms)) return UNKNOWN;
@@ -37,9 +43,9 @@ export function duration(ms) {
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`;
   if (ms < 1000) return `${ms.toFixed(0)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} m ${Math.floor(ms / 1000) % 60} s`;
-  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.floor(ms / 60_000) % 60} m`;
-  return `${Math.floor(ms / 86_400_000)} d ${Math.floor(ms / 3_600_000) % 24} h`;
+  if (ms < 3_600_000) return parts(Math.floor(ms / 60_000), 'm', Math.floor(ms / 1000) % 60, 's');
+  if (ms < 86_400_000) return parts(Math.floor(ms / 3_600_000), 'h', Math.floor(ms / 60_000) % 60, 'm');
+  return parts(Math.floor(ms / 86_400_000), 'd', Math.floor(ms / 3_600_000) % 24, 'h');
 }
 
 const moment = (value) => (typeof value === 'number' && value < 1e11 ? new Date(value * 1000) : new Date(value));

@@ -7,6 +7,9 @@
 import { html } from './html.js';
 
 const GAP = { x: 92, y: 14 };
+/** Columns are centred in so much height, so that what a tall one makes of the graph does not push the others out of sight; a phone
+ * shows them from the top. */
+const SIGHT = () => (innerWidth > 760 ? 520 : 0);
 
 /** Each node's layer: one behind the farthest of those before it. Edges that lead `back` do not count; other cycles end where they
  * would begin again. */
@@ -53,10 +56,11 @@ export function layout(nodes, edges, { width, height, gap = GAP.x }) {
   const tallest = Math.max(1, ...filled.map((column) => column.length));
   const whole = { width: filled.length * (width + gap) - gap, height: tallest * (height + GAP.y) - GAP.y };
   const places = new Map();
-  filled.forEach((column, layer) => column.forEach((node) => places.set(node.id, {
-    x: layer * (width + gap),
-    y: whole.height / 2 + rows.get(node.id) * (height + GAP.y) - height / 2,
-  })));
+  filled.forEach((column, layer) => {
+    const own = column.length * (height + GAP.y) - GAP.y;
+    const middle = Math.min(whole.height, Math.max(own, SIGHT())) / 2;
+    column.forEach((node) => places.set(node.id, { x: layer * (width + gap), y: middle + rows.get(node.id) * (height + GAP.y) - height / 2 }));
+  });
   return { places, ...whole };
 }
 

@@ -1,6 +1,7 @@
 // Objects in the lake, and those among them that hold what could not be delivered.
 
-import { ago, bytes, dateTime, fromBase64, whole } from '../lib/format.js';
+import { saveAs } from '../lib/file.js';
+import { ago, bytes, dateTime, fromBase64, plural, whole } from '../lib/format.js';
 import { html, useMemo, useState } from '../lib/html.js';
 import { useLive } from '../lib/live.js';
 import { getObject, getText, listObjects } from '../lib/s3.js';
@@ -15,10 +16,7 @@ const LINES_SHOWN = 100;
 /** Hands an object to the browser as a file. */
 async function download(bucket, key) {
   const response = await getObject(bucket, key);
-  const address = URL.createObjectURL(await response.blob());
-  const link = Object.assign(document.createElement('a'), { href: address, download: key.split('/').pop() });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  saveAs(await response.blob(), key.split('/').pop());
 }
 
 /** One level of a bucket's keys; folders lead down. */
@@ -46,7 +44,7 @@ export function Objects({ bucket, root }) {
       const size = objects.reduce((sum, object) => sum + object.size, 0);
       return html`<${Table} label="Objects" columns=${columns} rows=${rows} rowKey=${(row) => row.key} onRow=${open}
           empty=${html`<${Empty} title=${wanted ? 'Nothing here is called like that' : 'Nothing lies here yet'}>${!wanted && 'An object is written when the buffer is full or its interval is over.'}</${Empty}>`} />
-        <p class="hint pad">${whole(folders.length)} folders, ${whole(objects.length)} objects, ${bytes(size)}${more ? '; there is more, which is not shown' : ''}</p>`;
+        <p class="hint pad">${plural(folders.length, 'folder')}, ${plural(objects.length, 'object')}, ${bytes(size)}${more ? '; there is more, which is not shown' : ''}</p>`;
     }}</${State}>
     ${shown && html`<${Opened} bucket=${bucket} object=${shown} onClose=${() => setShown(null)} />`}
   </${Card}>`;

@@ -2,17 +2,17 @@
 
 import { aws } from '../lib/aws.js';
 import { Chart } from '../lib/chart.js';
-import { ago, bytes, count, dateTime, duration, nameOf, percent, rate } from '../lib/format.js';
-import { Graph } from '../lib/graph.js';
-import { html, useMemo, useRef } from '../lib/html.js';
+import { ago, bytes, count, dateTime, duration, percent, rate } from '../lib/format.js';
+import { html, useMemo } from '../lib/html.js';
 import { useLive } from '../lib/live.js';
 import { latest, metric, perSecond, useMetrics } from '../lib/metrics.js';
 import { own } from '../lib/millrace.js';
 import { go, href } from '../lib/route.js';
 import { serverNow } from '../lib/session.js';
 import { Button, Card, Code, confirm, Copy, Empty, Grid, LinkButton, Page, Stat, State, Stats, Status, Table, Tabs, toast } from '../lib/ui.js';
+import { Checkpoints } from './job-checkpoints.js';
+import { Plan } from './job-plan.js';
 
-const SIZE = { width: 184, height: 82, gap: 76 };
 const of = (name, what, stat = 'Sum') => metric('AWS/KinesisAnalytics', what, { Application: name }, stat);
 
 const useJobs = (every) => useLive(async (signal) => (await own('/_millrace/jobs', { signal })).applications, { every });
@@ -94,12 +94,13 @@ function Shown({ application, refresh }) {
     ? html`<${Button} tone="primary" onClick=${start}>Start</${Button}>`
     : html`<${Button} onClick=${stop}>Stop</${Button}>`;
   const failures = jobs.filter((job) => job.failure);
-  const tabs = [{ id: 'plan', title: 'Plan' }, { id: 'figures', title: 'Figures' }, { id: 'snapshots', title: 'Snapshots' }, { id: 'sql', title: 'SQL' }];
+  const tabs = [{ id: 'plan', title: 'Plan' }, { id: 'checkpoints', title: 'Checkpoints' }, { id: 'figures', title: 'Figures' }, { id: 'snapshots', title: 'Snapshots' }, { id: 'sql', title: 'SQL' }];
   return html`<${Page} title=${name} crumbs=${[['Jobs', href('jobs')]]} actions=${actions} note=${html`<${JobStatus} status=${status} />`}>
     ${failures.map((job) => html`<div class="card failed-note" role="alert"><strong class="bad">It fails and begins again.</strong> ${job.failure}</div>`)}
     <${Totals} name=${name} jobs=${jobs} />
     <${Tabs} tabs=${tabs}>${(tab) => html`
       ${tab === 'plan' && jobs.map((job, nth) => html`<${Plan} key=${nth} job=${job} nth=${nth} many=${jobs.length > 1} />`)}
+      ${tab === 'checkpoints' && jobs.map((job, nth) => html`<${Checkpoints} key=${nth} job=${job} nth=${nth} many=${jobs.length > 1} />`)}
       ${tab === 'figures' && html`<${Charts} name=${name} />`}
       ${tab === 'snapshots' && html`<${Snapshots} name=${name} running=${status !== 'READY'} />`}
       ${tab === 'sql' && html`<${Card} title="SQL" note=${`version ${version}, changed ${dateTime(updated)}`} actions=${html`<${Copy} text=${sql} />`}><${Code}>${sql}</${Code}</${Card}>`}`}
@@ -127,59 +128,6 @@ function Totals({ name, jobs }) {
     <${Stat} label="Held back" value=${percent(pressed / 1000, 0)} tone=${pressed > 500 ? 'warn' : ''} />
     <${Stat} label="State" value=${bytes(sum('checkpoint_bytes'))} note=${`${count(sum('checkpoints'))} checkpoints, last in ${duration(Math.max(0, ...jobs.map((job) => job.checkpoint_ms)))}`} />
   </${Stats}>`;
-}
-
-/** The rates of counters, from one look to the next. */
-function useRates(plan) {
-  const before = useRef({ at: 0, rows: [], rates: [] });
-  const now = Date.now();
-  const rows = plan.map((node) => node.rows_out);
-  const { at, rows: old } = before.current;
-  if (now - at > 900 && rows.join() !== '') {
-    const seconds = (now - at) / 1000;
-    const rates = rows.map((value, index) => (at && old[index] !== undefined ? Math.max(0, value - old[index]) / seconds : undefined));
-    before.current = { at: now, rows, rates };
-  }
-  return before.current.rates;
-}
-
-const TITLES = { AsyncCalc: 'Function', WindowAggregate: 'Window', WindowAssign: 'Windows', GroupAggregate: 'Group', Calc: 'Filter, project' };
-
-function Plan({ job, nth, many }) {
-  const rates = useRates(job.plan);
-  const nodes = job.plan.map((node, id) => ({ ...node, id: String(id), rate: rates[id] }));
-  const edges = job.plan.flatMap((node, to) => node.inputs.map((from) => ({
-    from: String(from), to: String(to), moving: rates[from] > 0, label: rates[from] > 0 ? rate(rates[from]) : null,
-  })));
-  const note = `parallelism ${job.parallelism}, ${count(job.checkpoints)} checkpoints since it was opened`;
-  return html`<${Card} flush title=${many ? `Job ${nth + 1}` : 'Plan'} note=${note}>
-    <${Graph} nodes=${nodes} edges=${edges} size=${SIZE} label="The job's operators">${(node) => html`<${Operator} node=${node} />`}</${Graph}>
-    <details class="explain"><summary>As EXPLAIN tells it</summary>
-      <${Table} label="Operators" rows=${nodes} columns=${[
-        { key: 'kind', title: 'Operator' },
-        { key: 'text', title: 'Plan', grow: true, cell: (row) => html`<code>${row.text}</code>` },
-        { key: 'rows_out', title: 'Rows', num: true, cell: (row) => count(row.rows_out) },
-        { key: 'watermark', title: 'Watermark', num: true, cell: (row) => dateTime(row.watermark) },
-        { key: 'state_bytes', title: 'State', num: true, cell: (row) => bytes(row.state_bytes) },
-      ]} />
-    </details>
-  </${Card}>`;
-}
-
-function Operator({ node }) {
-  const table = node.table ?? /(?:window=\[|where=\[|groupBy=\[|calls=\[|rowtime=\[)([^\]]*)/.exec(node.text)?.[1] ?? '';
-  const watermark = node.watermark ? `watermark ${ago(node.watermark, serverNow()).replace(' ago', ' behind')}` : '';
-  const holds = /Aggregate/.test(node.kind) ? bytes(node.state_bytes) : '';
-  const link = node.connector === 'kinesis' && node.target ? href('streams', nameOf(node.target)) : null;
-  const inside = html`
-    <span class="stage-kind">${TITLES[node.kind] ?? node.kind}${node.connector && html`<span>${node.connector}</span>`}</span>
-    <span class="stage-name clip">${table || node.kind}</span>
-    <span class="stage-note clip">${count(node.rows_out)} rows${holds && ` · holds ${holds}`}</span>
-    <span class="stage-note clip">${watermark}</span>`;
-  const kind = node.kind === 'Source' ? 'stream' : node.kind === 'Sink' ? 'delivery' : /Aggregate|Window/.test(node.kind) ? 'application' : '';
-  return link
-    ? html`<a class=${`stage ${kind}`} href=${link} title=${node.text}>${inside}</a>`
-    : html`<div class=${`stage ${kind}`} title=${node.text}>${inside}</div>`;
 }
 
 function Charts({ name }) {

@@ -11,14 +11,10 @@ import { own } from '../lib/millrace.js';
 import { href } from '../lib/route.js';
 import { PLACES, topology } from '../lib/topology.js';
 import { VIEWS } from '../views.js';
+import { BURSTS, drawEdge, HELD_MUCH_MS, LATE_MS, VERY_LATE_MS } from './pipeline-edges.js';
 import { Card, Empty, Page, Stat, State, Stats } from '../lib/ui.js';
 
 const SIZE = { width: 208, height: 82 };
-/** A delay that people should see, and one that they should do something about. */
-const LATE_MS = 5_000;
-const VERY_LATE_MS = 60_000;
-/** Deliveries write what they gathered: their rates are means of a minute. */
-const BURSTS = 60;
 /** A node's line has a point for so many seconds. */
 const STEP = 4;
 const WORDS = {
@@ -35,6 +31,7 @@ function measuresOf({ kind, name }, domain) {
     case 'function': return {
       calls: metric('AWS/Lambda', 'Invocations', { FunctionName: name }),
       errors: metric('AWS/Lambda', 'Errors', { FunctionName: name }),
+      throttles: metric('AWS/Lambda', 'Throttles', { FunctionName: name }),
       took: metric('AWS/Lambda', 'Duration', { FunctionName: name }, 'p50'),
       age: metric('AWS/Lambda', 'IteratorAge', { FunctionName: name }, 'Maximum'),
     };
@@ -84,8 +81,8 @@ function figures(node, of, end, behind) {
     }
     case 'application': {
       const [pressed, busy] = [lately('pressed') ?? 0, lately('busy')];
-      const note = pressed > 500 ? `held back ${Math.round(pressed / 10)} %` : busy === undefined ? `${rate(per('out') ?? 0)} out` : `${rate(per('out') ?? 0)} out · busy ${Math.round(busy / 10)} %`;
-      return { main: rate(per('flow') ?? 0), note, line: of('flow'), tone: pressed > 500 ? 'warn' : '' };
+      const note = pressed > HELD_MUCH_MS ? `held back ${Math.round(pressed / 10)} %` : busy === undefined ? `${rate(per('out') ?? 0)} out` : `${rate(per('out') ?? 0)} out · busy ${Math.round(busy / 10)} %`;
+      return { main: rate(per('flow') ?? 0), note, line: of('flow'), tone: pressed > HELD_MUCH_MS ? 'warn' : '' };
     }
     case 'delivery': {
       const [flow, errors] = [per('flow') ?? per('direct') ?? 0, per('errors') ?? 0];
@@ -120,45 +117,6 @@ function Node({ node, shown, alarms, start, end }) {
   return view
     ? html`<a class=${`stage ${node.kind} ${tone ?? ''}`} href=${target} aria-label=${words} title=${words}>${inside}</a>`
     : html`<div class=${`stage ${node.kind} ${tone ?? ''}`} role="group" aria-label=${words} title=${words}>${inside}</div>`;
-}
-
-/** The worst of the readers that an edge stands for: how far behind they are. */
-function behindOf(edge, nodes, readers) {
-  const [from, to] = [nodes.get(edge.from), nodes.get(edge.to)];
-  if (edge.kind !== 'reads' || from?.kind !== 'stream') return null;
-  const mine = readers.filter((reader) => reader.stream === from.name && reader.kind === to?.kind && reader.name === to?.name);
-  if (!mine.length) return null;
-  return {
-    age: Math.max(...mine.map((reader) => reader.age_ms)),
-    records: mine.reduce((sum, reader) => sum + reader.records, 0),
-    damage: mine.find((reader) => reader.damage)?.damage,
-  };
-}
-
-/** Which figure of which node tells an edge's flow. */
-function flowOf(edge, nodes) {
-  const [from, to] = [nodes.get(edge.from), nodes.get(edge.to)];
-  if (edge.kind === 'reads' && to.kind !== 'function') return [to, 'flow'];
-  if (edge.kind === 'reads') return [from, 'flow'];
-  if (edge.kind === 'fails') return [to, 'flow'];
-  if (from.kind === 'delivery') return [from, to.kind === 'index' ? 'documents' : 'objects'];
-  return null;
-}
-
-function drawEdge(edge, nodes, of, readers, end) {
-  const behind = behindOf(edge, nodes, readers);
-  const from = flowOf(edge, nodes);
-  const flow = edge.rate ?? (from && perSecond(of(...from), { end, over: edge.kind === 'writes' ? BURSTS : 5 }));
-  const parts = [];
-  if (edge.kind === 'may') return { ...edge, tone: 'may', title: 'Its role may write there' };
-  if (flow > 0) parts.push(rate(flow));
-  if (behind?.age >= 1000) parts.push(`${duration(behind.age)} behind`);
-  const failing = edge.kind === 'fails' && flow > 0;
-  const tone = behind?.damage || behind?.age > VERY_LATE_MS || failing ? 'bad' : behind?.age > LATE_MS ? 'warn' : edge.kind === 'fails' ? 'fails' : '';
-  const title = behind
-    ? `${behind.damage ?? `${count(behind.records)} records are not done, the oldest for ${duration(behind.age)}`}`
-    : edge.kind === 'fails' ? 'Where goes what it gives up' : '';
-  return { ...edge, tone, moving: flow > 0, label: parts.length ? parts.map((part) => html`<div>${part}</div>`) : null, title };
 }
 
 /** Alarms by the stage that their metrics are of. */
@@ -199,7 +157,7 @@ function Picture({ found, vitals, alarms, findings }) {
   const nodes = new Map(found.nodes.map((node) => [node.id, node]));
   const of = (node, name) => series[`${name}_${places.get(node.id)}`];
   const readers = vitals?.readers ?? [];
-  const edges = found.edges.map((edge) => drawEdge(edge, nodes, of, readers, end));
+  const edges = found.edges.map((edge) => drawEdge(edge, nodes, of, vitals, end));
   const stages = byStage(alarms);
   const deliveries = new Map((vitals?.deliveries ?? []).map((each) => [each.name, each]));
   /** What a node's own metrics do not tell. */

@@ -1,10 +1,11 @@
 // Schemas: registries, their schemas, versions and how they may change; what changed between two, and whether a draft may be next.
 
 import { all, aws } from '../lib/aws.js';
-import { ago, dateTime, pretty, whole } from '../lib/format.js';
+import { ago, dateTime, plural, pretty, whole } from '../lib/format.js';
 import { html, useMemo, useState } from '../lib/html.js';
 import { difference } from '../lib/lines.js';
 import { useLive } from '../lib/live.js';
+import { steps } from '../lib/patch.js';
 import { go, href, setQuery } from '../lib/route.js';
 import { serverNow } from '../lib/session.js';
 import { Badge, Button, Card, confirm, Copy, DefinitionList, Empty, Field, Form, Input, Json, Code, Page, Select, State, Status, Table, Tabs, TextArea, toast } from '../lib/ui.js';
@@ -89,7 +90,7 @@ function One({ registry, name, query }) {
       ]} /></${Card}>
       <${Tabs} tabs=${tabs}>${(tab) => html`
         ${tab === 'versions' && html`<${Versions} versions=${versions} query=${query} />`}
-        ${tab === 'changes' && html`<${Changes} versions=${versions} query=${query} />`}
+        ${tab === 'changes' && html`<${Changes} id=${id} versions=${versions} query=${query} />`}
         ${tab === 'draft' && html`<${Draft} key=${versions.length} id=${id} schema=${schema} versions=${versions} onRegistered=${live.refresh} />`}`}
       </${Tabs}>`}
     </${State}>
@@ -112,21 +113,70 @@ function Versions({ versions, query }) {
   </div>`;
 }
 
+/** So many lines stand around each change; longer stretches without one are told by their length. */
+const CONTEXT = 4;
+
+function folded(lines) {
+  const near = (at) => lines.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).some((line) => line.kind !== 'same');
+  const shown = [];
+  lines.forEach((line, at) => {
+    if (near(at)) shown.push(line);
+    else if (shown.at(-1)?.kind === 'fold') shown.at(-1).count += 1;
+    else shown.push({ kind: 'fold', count: 1 });
+  });
+  return shown.map((line) => (line.kind === 'fold' ? { ...line, text: `⋯ ${plural(line.count, 'line')} the same` } : line));
+}
+
 function Lines({ before, after }) {
-  const lines = useMemo(() => difference(before, after), [before, after]);
-  if (lines.every((line) => line.kind === 'same')) return html`<${Empty} title="They are the same" />`;
-  const mark = { same: ' ', gone: '−', new: '+' };
+  const lines = useMemo(() => folded(difference(before, after)), [before, after]);
+  if (lines.every((line) => line.kind === 'fold')) return html`<${Empty} title="They are the same" />`;
+  const mark = { same: ' ', gone: '−', new: '+', fold: ' ' };
   return html`<pre class="code diff" tabindex="0" aria-label="Differences">${lines.map((line, index) => html`<span key=${index} class=${`diff-${line.kind}`}>${`${mark[line.kind]} ${line.text}\n`}</span>`)}</pre>`;
 }
 
-function Changes({ versions, query }) {
+/** From one version to another as the registry tells it, step by step. */
+async function whatChanged(SchemaId, [from, to], before, signal) {
+  if (from === to) return [];
+  const version = (number) => ({ VersionNumber: Number(number) });
+  const input = { SchemaId, FirstSchemaVersionNumber: version(from), SecondSchemaVersionNumber: version(to), SchemaDiffType: 'SYNTAX_DIFF' };
+  const { Diff } = await aws('glue', 'GetSchemaVersionsDiff', input, { signal });
+  return steps(documentOf(before), JSON.parse(Diff));
+}
+
+/** What the registry compares: JSON as it is, Protobuf as its lines. */
+function documentOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.split('\n').map((line) => line.trimEnd());
+  }
+}
+
+const OPERATIONS = { add: ['new', 'good'], remove: ['gone', 'bad'], replace: ['changed', 'warn'] };
+
+function Steps({ rows }) {
+  const shown = (value) => (value === undefined ? html`<span class="faint">–</span>` : html`<code class="value">${typeof value === 'string' ? value : JSON.stringify(value)}</code>`);
+  const columns = [
+    { key: 'op', title: 'What', cell: (row) => html`<${Badge} tone=${OPERATIONS[row.op]?.[1]}>${OPERATIONS[row.op]?.[0] ?? row.op}</${Badge}>` },
+    { key: 'place', title: 'Where', cell: (row) => html`<span class="mono">${row.place || 'everything'}</span>` },
+    { key: 'before', title: 'Before', cell: (row) => shown(row.before) },
+    { key: 'after', title: 'After', grow: true, cell: (row) => shown(row.after) },
+  ];
+  return html`<${Table} label="What changed" columns=${columns} rows=${rows.map((row, at) => ({ ...row, at }))} rowKey=${(row) => row.at} empty=${html`<${Empty} title="They say the same" />`} />`;
+}
+
+function Changes({ id, versions, query }) {
   const numbers = versions.map((each) => String(each.VersionNumber));
   const to = numbers.includes(query.to) ? query.to : numbers[0];
   const from = numbers.includes(query.from) ? query.from : numbers[1] ?? numbers[0];
   const text = (number) => versions.find((each) => String(each.VersionNumber) === number)?.text ?? '';
+  const live = useLive((signal) => whatChanged(id, [from, to], text(from), signal), { every: 0, deps: [from, to] });
   if (numbers.length < 2) return html`<${Card}><${Empty} title="There is one version">What changes with the next will stand here.</${Empty}></${Card}>`;
   const choose = (name, value) => html`<${Select} aria-label=${name === 'from' ? 'From version' : 'To version'} value=${value} onValue=${(number) => setQuery({ [name]: number })} options=${numbers.map((number) => [number, `Version ${number}`])} />`;
-  return html`<${Card} title="Changes" actions=${html`${choose('from', from)}<span class="faint">→</span>${choose('to', to)}`}><${Lines} before=${text(from)} after=${text(to)} /></${Card}>`;
+  return html`
+    <${Card} flush title="Changes" actions=${html`${choose('from', from)}<span class="faint">→</span>${choose('to', to)}`}>
+      <${State} live=${live} what="The versions could not be compared">${(rows) => html`<${Steps} rows=${rows} />`}</${State}></${Card}>
+    <${Card} title="Line by line"><${Lines} before=${text(from)} after=${text(to)} /></${Card}>`;
 }
 
 /** Whether a definition is one, what it would change, and the registry's word on it. */

@@ -1,13 +1,15 @@
 // Search: documents of the index by query and time, their fields, and how they are spread.
 
-import { bytes, clock, count, dateTime, duration, percent, whole } from '../lib/format.js';
+import { bytes, count, dateTime, duration, percent, whole } from '../lib/format.js';
 import { fieldsOf, histogram, queryOf, SPANS, timeOf, topValues, valueAt } from '../lib/documents.js';
-import { html, useEffect, useMemo, useState } from '../lib/html.js';
+import { csv, saveAs } from '../lib/file.js';
+import { html, useMemo, useState } from '../lib/html.js';
 import { useLive } from '../lib/live.js';
 import { setQuery } from '../lib/route.js';
 import { indices, search } from '../lib/search.js';
 import { serverNow } from '../lib/session.js';
 import { Bar, Button, Card, Copy, DefinitionList, Dialog, Empty, Failed, Field, Form, IconButton, Input, Json, Loading, Page, Select, State, toast } from '../lib/ui.js';
+import { QueryBar } from './search-bar.js';
 
 const ROWS = 100;
 const ROWS_MAX = 2000;
@@ -86,6 +88,7 @@ function Explorer({ index, names, all, query }) {
   const actions = html`
     <${Saved} onChosen=${(each) => { location.hash = each.hash; }} />
     <${Button} onClick=${() => setSaving(true)}>Save</${Button}>
+    <${Button} disabled=${!live.data?.hits.length} title="The documents that are listed, with their columns" onClick=${() => download(index, time, columnsOf(query, known, live.data.hits), live.data.hits)}>CSV</${Button}>
     <${Button} onClick=${async () => { await navigator.clipboard.writeText(location.href); toast('The address is copied: it leads to this search'); }}>Share</${Button}>`;
   return html`<${Page} title="Search" note=${about ? html`${name} ${whole(Number(about['docs.count']))} documents, ${bytes(Number(about['store.size']) || undefined)}` : name} actions=${actions}>
     <${QueryBar} index=${index} names=${names} query=${query} time=${time} fields=${known} span=${span} onChange=${change} />
@@ -107,6 +110,13 @@ function Explorer({ index, names, all, query }) {
   </${Page}>`;
 }
 
+/** The documents that are listed as a file; without columns each is there whole. */
+function download(index, time, columns, hits) {
+  const names = [...(time ? [time] : []), ...columns.filter((name) => name !== time)];
+  const rows = hits.map(({ _id: id, _source: source }) => [id, ...(columns.length ? names.map((name) => valueAt(source, name)) : [source])]);
+  saveAs(csv([['_id', ...(columns.length ? names : ['document'])], ...rows]), `${index.replaceAll('*', '')}.csv`);
+}
+
 /** The columns: those chosen, else the first fields that documents have. */
 function columnsOf(query, fields, hits = []) {
   if (query.columns !== undefined) return query.columns.split(',').filter(Boolean);
@@ -114,27 +124,6 @@ function columnsOf(query, fields, hits = []) {
   const isShort = (value) => value !== undefined && value !== null && String(value).length < 28;
   const short = fields.filter((field) => field.name !== time && hits.slice(0, 5).some((hit) => isShort(valueAt(hit._source, field.name))));
   return short.slice(0, COLUMNS).map((field) => field.name);
-}
-
-function QueryBar({ index, names, query, time, fields, span, onChange }) {
-  const [text, setText] = useState(query.q ?? '');
-  useEffect(() => setText(query.q ?? ''), [query.q]);
-  const dates = fields.filter((field) => field.type === 'date').map((field) => field.name);
-  const options = names.includes(index) ? names : [index, ...names];
-  const chosen = query.from && query.to;
-  const spans = [...(chosen ? [['chosen', `${dateTime(Number(query.from))} – ${clock(Number(query.to))}`]] : []), ...SPANS.map(([id, title]) => [id, title])];
-  const run = (event) => {
-    event.preventDefault();
-    onChange({ q: text || undefined });
-  };
-  return html`<form class="toolbar" onSubmit=${run} role="search">
-    <${Select} aria-label="Index" value=${index} onValue=${(value) => onChange({ index: value, columns: undefined, time: undefined, sort: undefined, filters: undefined })} options=${options} />
-    <${Input} class="wide mono" type="search" data-search placeholder='response_code:51 AND amount:>100' aria-label="Query" title="Lucene's syntax: words, field:value, field:[1 TO 9], AND, OR, NOT, wildcards" value=${text} onValue=${setText} />
-    ${dates.length > 1 && html`<${Select} aria-label="Time field" value=${time} onValue=${(value) => onChange({ time: value })} options=${dates} />`}
-    ${time && html`<${Select} aria-label="Time" value=${chosen ? 'chosen' : span} onValue=${(value) => onChange({ span: value === 'all' ? undefined : value, from: undefined, to: undefined })} options=${spans} />`}
-    <${Select} aria-label="Again" value=${query.every ?? '0'} onValue=${(value) => onChange({ every: value === '0' ? undefined : value })} options=${[['0', 'Once'], ['2', 'Every 2 s'], ['10', 'Every 10 s'], ['60', 'Every minute']]} />
-    <${Button} type="submit" tone="primary">Search</${Button}>
-  </form>`;
 }
 
 function Histogram({ spread, total, took, onChosen }) {
@@ -204,6 +193,7 @@ function Documents({ data, time, columns, fields, sortField, order, onSort, onFi
     return html`<th key=${name} scope="col" aria-sort=${by && by === sortField ? (order === 'asc' ? 'ascending' : 'descending') : undefined}>${by ? html`<button class="sort" onClick=${() => onSort(by)}>${name}</button>` : name}</th>`;
   };
   const shown = columns.filter((name) => name !== time);
+  const isDate = (name) => fields.some((field) => field.name === name && field.type === 'date');
   return html`<div class="card"><div class="table-scroll"><table aria-label="Documents">
     <thead><tr><th />${time && head(time)}${shown.map(head)}${!shown.length && html`<th>Document</th>`}</tr></thead>
     <tbody>${data.hits.map((hit) => {
@@ -211,7 +201,7 @@ function Documents({ data, time, columns, fields, sortField, order, onSort, onFi
       const isOpen = open.has(id);
       return html`<tr key=${id} class="opens" tabindex="0" aria-expanded=${isOpen} onClick=${(event) => !event.target.closest('button') && !getSelection().toString() && turn(id)} onKeyDown=${(event) => event.key === 'Enter' && event.target === event.currentTarget && turn(id)}>
         <td class="faint">${isOpen ? '▾' : '▸'}</td>${time && html`<td class="mono">${dateTime(valueAt(hit._source, time))}</td>`}
-        ${shown.map((name) => html`<td key=${name}><span class="cell-text" title=${String(valueAt(hit._source, name) ?? '')}>${cellOf(valueAt(hit._source, name))}</span></td>`)}
+        ${shown.map((name) => html`<td key=${name}><span class="cell-text" title=${String(valueAt(hit._source, name) ?? '')}>${isDate(name) ? dateTime(valueAt(hit._source, name)) : cellOf(valueAt(hit._source, name))}</span></td>`)}
         ${!shown.length && html`<td class="grow"><code class="line">${JSON.stringify(hit._source)}</code></td>`}</tr>
         ${isOpen && html`<tr key=${`${id}/open`}><td colspan=${shown.length + 3} class="opened"><${Document} hit=${hit} fields=${fields} onFilter=${onFilter} /></td></tr>`}`;
     })}</tbody></table></div></div>`;

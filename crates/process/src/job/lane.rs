@@ -1,6 +1,7 @@
 //! One lane: a subtask of a source with all that runs beside it.
 
 use super::context::Shared;
+use super::figures::ThreadTimes;
 use super::{JobError, Place};
 use crate::chunk::{Chunk, Flow};
 use crate::codec::{Reader, Writer};
@@ -21,6 +22,7 @@ pub(crate) type Sent = (usize, Event);
 /// A lane.
 pub(crate) struct Lane {
     shared: Arc<Shared>,
+    times: Arc<ThreadTimes>,
     source: NodeId,
     subtask: usize,
     splits: Vec<Box<dyn Split>>,
@@ -97,11 +99,15 @@ impl Lane {
             let exact = aggregate.allowed_lateness_ms > 0;
             locals.insert(nth, LocalWindow::new(parts.spans, parts.grouping, parts.time, parts.start, exact));
         }
+        let waits: Vec<NodeId> = nodes.iter().map(|(id, _)| *id).collect();
+        let gathering = locals.keys().map(|&edge| shared.cut.edges[edge].to);
+        let times = shared.figures.thread(waits.iter().copied().chain(gathering).collect(), waits.clone());
         let ended = vec![false; splits.len()];
         let (idle, finished, rows_in) = (false, false, 0);
         let shared = shared.clone();
         Ok(Self {
             shared,
+            times,
             source,
             subtask,
             splits,
@@ -151,7 +157,9 @@ impl Lane {
         }
         for _ in 0..self.splits.len() {
             let split = self.turn();
+            let begun = self.times.begin();
             let read = self.splits[split].read(STEP_ROWS).map_err(JobError::Connect)?;
+            self.times.worked(self.source, begun);
             let progress = if self.concurrent { split } else { 0 };
             let got = read.batch.filter(|batch| batch.num_rows() > 0);
             // The end is noted a step later than the last rows: these are then on their way before another lane may read what
@@ -281,6 +289,7 @@ impl Lane {
         let context = self.shared.context();
         let (node, step) = &mut self.nodes[from];
         let node = *node;
+        let begun = self.times.begin();
         let result = match step {
             Step::Pass => Ok(flow),
             Step::Calc(calc) => calc.apply(flow, &context),
@@ -288,6 +297,7 @@ impl Lane {
             Step::Assign(assign) => assign.apply(flow),
             Step::External(external) => Ok(self.shared.ask(node, external, flow)?),
         };
+        self.times.worked(node, begun);
         let flow = result.map_err(|error| JobError::eval(&self.shared.name(node), error))?;
         self.forward_from(node, flow, split, out)
     }
@@ -307,8 +317,9 @@ impl Lane {
             if let Some(at) = self.nodes.iter().position(|(id, _)| *id == edge.to) {
                 self.run(at, flow.clone(), split, out)?;
             } else if let Some(local) = self.locals.get_mut(&nth) {
-                let mut events = Vec::new();
+                let (mut events, begun) = (Vec::new(), self.times.begin());
                 local.apply(&flow, &mut events).map_err(|error| JobError::eval(&shared.name(edge.to), error))?;
+                self.times.worked(edge.to, begun);
                 out.extend(events.into_iter().map(|event| (nth, event)));
             } else if matches!(shared.graph.nodes[edge.to].operator, Operator::WindowAggregate(_)) {
                 send_pieces(&flow, nth, out);
@@ -390,6 +401,11 @@ impl Lane {
                 local.resume(watermark);
             }
         }
+    }
+
+    /// How its thread spends its time.
+    pub fn times(&self) -> &ThreadTimes {
+        &self.times
     }
 
     /// Its number among the subtasks of its source.

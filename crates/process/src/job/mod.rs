@@ -27,8 +27,8 @@ mod run;
 mod snapshot;
 mod trunk;
 
-pub use figures::{Figures, NodeFigures};
-pub use run::{RunOptions, Stop, run_job};
+pub use figures::{Figures, NodeFigures, ThreadFigures};
+pub use run::{DEFAULT_INTERVAL_MS, RunOptions, Stop, run_job};
 pub use snapshot::SavedPosition;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointStore};

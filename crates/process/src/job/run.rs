@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How often a streaming job without a configured interval commits.
-const DEFAULT_INTERVAL_MS: i64 = 1000;
+pub const DEFAULT_INTERVAL_MS: i64 = 1000;
 /// Messages between lanes and trunk; a full channel holds the lanes back.
 const MESSAGES_MAX: usize = 16;
 /// The longest that the trunk sleeps without a look at the clock, which may have been set.
@@ -338,6 +338,7 @@ fn work(nth: usize, lane: &mut Lane, to: &SyncSender<Message>, control: &Control
         return false;
     }
     let handed_on = Times::spent(&times.back_pressured_us, worked);
+    lane.times().waited(handed_on - worked);
     match went {
         Went::Worked => true,
         Went::Finished => to.send(Message::Ended(nth)).is_ok(),

@@ -2,6 +2,7 @@
 
 use super::JobError;
 use super::context::Shared;
+use super::figures::ThreadTimes;
 use crate::chunk::{Chunk, Flow};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::connect::{Connectors, Environment, Rows, Sink};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 /// The trunk of a job.
 pub(crate) struct Trunk {
     shared: Arc<Shared>,
+    times: Arc<ThreadTimes>,
     nodes: BTreeMap<NodeId, Stage>,
     /// The input number of each (edge, lane); edges within the trunk have lane 0.
     inputs: BTreeMap<(usize, usize), usize>,
@@ -85,6 +87,7 @@ impl Trunk {
         }
         Ok(Self {
             shared: shared.clone(),
+            times: shared.figures.thread(nodes.keys().copied().collect(), Vec::new()),
             nodes,
             inputs,
             queue: VecDeque::new(),
@@ -111,6 +114,7 @@ impl Trunk {
         let shared = self.shared.clone();
         let failed = |error| JobError::eval(&shared.name(id), error);
         let stage = self.nodes.get_mut(&id).ok_or_else(|| JobError::Graph(format!("no stage {id} in the trunk")))?;
+        let begun = self.times.begin();
         let mut out = Vec::new();
         let mut late = None;
         match event {
@@ -141,6 +145,7 @@ impl Trunk {
                 }
             }
         }
+        self.times.worked(id, begun);
         if let Some(chunk) = late {
             self.late += chunk.rows as u64;
             self.send(id, true, Event::Rows(chunk));
@@ -241,18 +246,30 @@ impl Trunk {
 
     /// Ends an epoch at every sink: what each needs to commit it, in order of node.
     pub fn prepare(&mut self, epoch: u64) -> Result<Vec<Vec<u8>>, JobError> {
-        self.sinks().map(|sink| sink.prepare(epoch).map_err(|error| JobError::Sink { epoch, error })).collect()
+        let times = self.times.clone();
+        let prepared = self.sinks().map(|(id, sink)| {
+            let begun = times.begin();
+            let prepared = sink.prepare(epoch).map_err(|error| JobError::Sink { epoch, error });
+            times.worked(id, begun);
+            prepared
+        });
+        prepared.collect()
     }
 
     /// Makes an epoch visible.
     pub fn commit(&mut self, epoch: u64, prepared: &[Vec<u8>]) -> Result<(), JobError> {
-        let mut sinks = self.sinks().zip(prepared);
-        sinks.try_for_each(|(sink, bytes)| sink.commit(epoch, bytes).map_err(|error| JobError::Sink { epoch, error }))
+        let times = self.times.clone();
+        self.sinks().zip(prepared).try_for_each(|((id, sink), bytes)| {
+            let begun = times.begin();
+            let committed = sink.commit(epoch, bytes).map_err(|error| JobError::Sink { epoch, error });
+            times.worked(id, begun);
+            committed
+        })
     }
 
-    fn sinks(&mut self) -> impl Iterator<Item = &mut Box<dyn Sink>> {
-        self.nodes.values_mut().filter_map(|stage| match &mut stage.operator {
-            Stateful::Sink(stage) => Some(&mut stage.sink),
+    fn sinks(&mut self) -> impl Iterator<Item = (NodeId, &mut Box<dyn Sink>)> {
+        self.nodes.iter_mut().filter_map(|(id, stage)| match &mut stage.operator {
+            Stateful::Sink(stage) => Some((*id, &mut stage.sink)),
             _ => None,
         })
     }

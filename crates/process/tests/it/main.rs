@@ -4,6 +4,7 @@
 mod aggregates;
 mod expressions;
 mod external;
+mod figures;
 mod recovery;
 mod support;
 mod throughput;

@@ -1,11 +1,12 @@
 //! Applications as the console shows them: each job's plan, operator by operator, with what it does.
 
 use super::{Application, Applications, TABLE, key, plan};
+use crate::checkpoints::ToldCheckpoint;
 use crate::jobs::RunningJob;
 use crate::resources::PortError;
 use millrace_base::{Millis, Scope};
-use millrace_process::NodeFigures;
 use millrace_process::graph::{ConnectorSpec, JobGraph, Node, Operator};
+use millrace_process::{DEFAULT_INTERVAL_MS, NodeFigures};
 use serde::Serialize;
 
 /// An application.
@@ -46,6 +47,10 @@ pub struct ShownJob {
     pub checkpoint_ms: Millis,
     /// Its bytes.
     pub checkpoint_bytes: u64,
+    /// How often one is taken while something comes in.
+    pub checkpoint_interval_ms: i64,
+    /// The last ones since the server started, the newest first.
+    pub last_checkpoints: Vec<ToldCheckpoint>,
     /// Its operators; inputs stand before their readers.
     pub plan: Vec<ShownNode>,
 }
@@ -101,7 +106,7 @@ fn show(application: Application, running: &[RunningJob]) -> ShownApplication {
 
 fn job(graph: &JobGraph, running: Option<&RunningJob>) -> ShownJob {
     let (counters, figures) = running.map(RunningJob::figures).unwrap_or_default();
-    let figures_of = |id: usize| figures.get(id).copied().unwrap_or_default();
+    let figures_of = |id: usize| figures.get(id).cloned().unwrap_or_default();
     let plan = graph.nodes.iter().enumerate().map(|(id, node)| show_node(graph.describe(id), node, figures_of(id)));
     ShownJob {
         failure: running.and_then(RunningJob::failure),
@@ -113,6 +118,8 @@ fn job(graph: &JobGraph, running: Option<&RunningJob>) -> ShownJob {
         checkpoints: counters.checkpoints,
         checkpoint_ms: counters.checkpoint_ms,
         checkpoint_bytes: counters.checkpoint_bytes,
+        checkpoint_interval_ms: graph.settings.checkpoint_interval_ms.unwrap_or(DEFAULT_INTERVAL_MS),
+        last_checkpoints: running.map(RunningJob::checkpoints).unwrap_or_default(),
         plan: plan.collect(),
     }
 }
