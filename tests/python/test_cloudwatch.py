@@ -10,6 +10,8 @@ import urllib.request
 import botocore.exceptions
 import pytest
 
+from conftest import ACCOUNT, wait_for
+
 MINUTE = datetime.timedelta(minutes=1)
 
 
@@ -396,3 +398,20 @@ def test_scopes_are_walls(server, unique):
     assert server.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"] == []
     other = server.client("cloudwatch", account="111111111111", region="eu-west-1")
     assert other.list_metrics(Namespace=namespace)["Metrics"] == []
+
+
+def test_the_index_has_metrics_without_a_domain(start_server):
+    server = start_server()
+    request = urllib.request.Request(
+        f"{server.search_url}/lines/_doc/1", b'{"n": 1}', {"Content-Type": "application/json"}, method="PUT")
+    urllib.request.urlopen(request).close()
+    cloudwatch, now = server.client("cloudwatch"), minute(ago=0)
+    domain = [{"Name": "DomainName", "Value": "millrace"}, {"Name": "ClientId", "Value": ACCOUNT}]
+
+    def indexed():
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=[query("m1", "AWS/ES", "IndexingRate", dimensions=domain)],
+            StartTime=now, EndTime=now + 3 * MINUTE)
+        return sum(answer["MetricDataResults"][0]["Values"]) == 1
+
+    wait_for(indexed, what="the document in the index's rate")

@@ -46,6 +46,8 @@ pub struct Reading {
     pub stream: StreamKey,
     /// Which shard.
     pub shard: ShardId,
+    /// The index that it began at.
+    pub first: u64,
     /// The index that it takes next: everything before is done.
     pub next: u64,
 }
@@ -66,6 +68,7 @@ struct Mark {
     reader: StreamReader,
     stream: StreamKey,
     shard: ShardId,
+    first: u64,
     next: Arc<AtomicU64>,
 }
 
@@ -77,13 +80,13 @@ pub struct Bookmark {
 }
 
 impl Readership {
-    /// Begins to read a shard at `next`.
-    pub fn enter(&self, reader: StreamReader, stream: &StreamKey, shard: ShardId, next: u64) -> Bookmark {
-        let next = Arc::new(AtomicU64::new(next));
+    /// Begins to read a shard at `first`.
+    pub fn enter(&self, reader: StreamReader, stream: &StreamKey, shard: ShardId, first: u64) -> Bookmark {
+        let next = Arc::new(AtomicU64::new(first));
         let mut marks = self.marks.lock();
         marks.last += 1;
         let id = marks.last;
-        marks.by_id.insert(id, Mark { reader, stream: stream.clone(), shard, next: next.clone() });
+        marks.by_id.insert(id, Mark { reader, stream: stream.clone(), shard, first, next: next.clone() });
         Bookmark { id, next, readership: self.clone() }
     }
 
@@ -94,6 +97,7 @@ impl Readership {
             reader: mark.reader.clone(),
             stream: mark.stream.clone(),
             shard: mark.shard,
+            first: mark.first,
             next: mark.next.load(Ordering::Relaxed),
         };
         marks.by_id.values().map(reading).collect()
@@ -130,7 +134,7 @@ mod tests {
         };
         let mark = readership.enter(reader.clone(), &stream, ShardId(3), 7);
         mark.set(9);
-        assert_eq!(readership.list(), [Reading { reader, stream, shard: ShardId(3), next: 9 }]);
+        assert_eq!(readership.list(), [Reading { reader, stream, shard: ShardId(3), first: 7, next: 9 }]);
         drop(mark);
         assert!(readership.list().is_empty());
     }

@@ -24,7 +24,7 @@ mod chain;
 mod verify;
 mod write;
 
-pub use verify::{Broken, Verified, verify};
+pub use verify::{Broken, Verified, contents, verify};
 pub use write::{Audit, AuditError};
 
 /// How much is kept. By it [`verify`] tells a file that had to go from lines that somebody cut off.

@@ -4,6 +4,7 @@ use super::chain::{self, Link};
 use super::{CEILING, Ceiling};
 use millrace_base::Disk;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// A chain without a break.
@@ -35,6 +36,20 @@ pub(super) fn files(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<String>> {
     names.retain(|name| name.starts_with("audit-") && name.ends_with(".jsonl"));
     names.sort();
     Ok(names)
+}
+
+/// Hands over what was written, file by file, the oldest first; `Break` ends it.
+pub fn contents(
+    disk: &dyn Disk,
+    dir: &Path,
+    mut take: impl FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
+) -> io::Result<()> {
+    for name in files(disk, dir)? {
+        if take(&disk.read(&dir.join(name))?)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a whole audit: `Ok(Err(…))` is the first break, none of an audit that is empty.

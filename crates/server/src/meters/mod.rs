@@ -46,6 +46,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Streams that were deleted are forgotten after so many looks.
 const PRUNE_EVERY: u64 = 60;
 
+/// The name of the index itself, where no domain was deployed; policies call it so, too.
+const OWN_DOMAIN: &str = "millrace";
+
 /// What stages count with. Cheap to clone.
 #[derive(Clone)]
 pub struct Meters {
@@ -140,7 +143,12 @@ impl Lookout {
             let mut parts = key.splitn(3, '/');
             Some((Scope::new(parts.next()?, parts.next()?), parts.next()?.to_owned()))
         });
-        named.collect()
+        let mut domains: Vec<_> = named.collect();
+        // The index is used without a domain, too, and what it does is told all the same.
+        if !domains.iter().any(|(scope, _)| *scope == Scope::default()) {
+            domains.push((Scope::default(), OWN_DOMAIN.to_owned()));
+        }
+        domains
     }
 }
 

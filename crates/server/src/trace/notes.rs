@@ -36,7 +36,7 @@ struct Mark {
     at: Millis,
 }
 
-/// Where a job's reader stood when it was first seen, at the last look, and when each sink of the job last wrote.
+/// Where a job's reader began, where it stood at the last look, and when each sink of the job last wrote.
 struct Stood {
     first: Mark,
     looked: Mark,
@@ -209,7 +209,9 @@ impl Book {
             let here = Mark { next: reading.next, at: now };
             let place = (reading.reader.name, reading.stream, reading.shard);
             let known = stood.entry(place.clone());
-            let known = known.or_insert_with(|| Stood { first: here, looked: here, wrote: HashMap::new() });
+            // What a job reads before it is seen the first time counts, too: a backlog is over sooner than the next look.
+            let first = Mark { next: reading.first, at: now };
+            let known = known.or_insert_with(|| Stood { first, looked: first, wrote: HashMap::new() });
             let before = std::mem::replace(mark(known), here);
             if before.next < here.next {
                 let StreamKey { scope, name } = place.1;

@@ -294,6 +294,23 @@ fn behind(vitals: &Vitals) -> Vec<Finding> {
     worst.into_values().filter_map(|reader| late(vitals, reader)).collect()
 }
 
+/// Cause, remedy and command for a job that is behind.
+fn behind_job(failure: Option<&str>, stream: &str) -> (String, String, Option<String>) {
+    match failure {
+        Some(failure) => (
+            format!("its job fails: {failure}"),
+            "see the failing job above: it catches up when that is mended".to_owned(),
+            None,
+        ),
+        None => (
+            "its job takes less than the stream gets: a slow function in the query, or too little parallelism"
+                .to_owned(),
+            "raise the application's parallelism up to the number of shards, or make the query cheaper".to_owned(),
+            Some(format!("millrace tail {stream}")),
+        ),
+    }
+}
+
 fn late(vitals: &Vitals, reader: &ReaderVitals) -> Option<Finding> {
     let mapping = vitals.mappings.iter().find(|mapping| Some(&mapping.uuid) == reader.mapping.as_ref());
     let gathers = mapping.map_or(0, |mapping| mapping.gathers_secs as Millis * 1000);
@@ -317,17 +334,11 @@ fn late(vitals: &Vitals, reader: &ReaderVitals) -> Option<Finding> {
             "see what it fails with".to_owned(),
             Some(format!("aws firehose describe-delivery-stream --delivery-stream-name {name}")),
         ),
-        _ => (
-            match vitals.jobs.iter().find(|job| job.application == *name && job.failure.is_some()) {
-                Some(job) => format!("its job fails: {}", job.failure.as_deref().unwrap_or_default()),
-                None => {
-                    "its job takes less than the stream gets: a slow function in the query, or too little parallelism"
-                        .to_owned()
-                }
-            },
-            "raise the application's parallelism up to the number of shards, or make the query cheaper".to_owned(),
-            Some(format!("millrace tail {stream}")),
-        ),
+        _ => {
+            let failing =
+                vitals.jobs.iter().filter(|job| job.application == *name).find_map(|job| job.failure.as_deref());
+            behind_job(failing, stream)
+        }
     };
     Some(Finding {
         symptom: "climbing iterator age",
