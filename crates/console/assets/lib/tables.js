@@ -1,4 +1,4 @@
-// A stream as a table: columns and types as its last record has them.
+// A stream as a table: columns and types as its last records have them.
 
 import { aws, all } from './aws.js';
 import { fromBase64 } from './format.js';
@@ -24,28 +24,47 @@ function typeOf(value) {
   return 'STRING';
 }
 
-async function lastRecord(name) {
+/** So many records are looked at: one alone may lack a member, or have a whole number where others have none. */
+const LOOKED_AT = 100;
+
+/** A value that has all that either has. */
+function merged(one, other) {
+  if (one === null || one === undefined) return other;
+  if (typeof one === 'number' && typeof other === 'number') return Number.isInteger(one) ? other : one;
+  if (Array.isArray(one)) return one.length ? one : other;
+  if (typeof one !== 'object' || !other || typeof other !== 'object') return one;
+  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])];
+  return Object.fromEntries(names.map((name) => [name, merged(one[name], other[name])]));
+}
+
+/** The members of records that are JSON objects; none when none is. */
+function membersOf(texts) {
+  const objects = texts.map((text) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return null;
+    }
+  });
+  return Object.entries(objects.filter((each) => each && typeof each === 'object' && !Array.isArray(each)).reduce(merged, null) ?? {});
+}
+
+async function lastRecords(name) {
   const shards = await all('kinesis', 'ListShards', { StreamName: name }, 'Shards');
   for (const back of BACK_SECONDS) {
     for (const { ShardId } of shards) {
       const place = { StreamName: name, ShardId, ShardIteratorType: 'AT_TIMESTAMP', Timestamp: serverNow() / 1000 - back };
       const { ShardIterator } = await aws('kinesis', 'GetShardIterator', place);
-      const { Records } = await aws('kinesis', 'GetRecords', { ShardIterator, Limit: 10 });
-      if (Records.length) return fromBase64(Records.at(-1).Data);
+      const { Records } = await aws('kinesis', 'GetRecords', { ShardIterator, Limit: LOOKED_AT });
+      if (Records.length) return Records.map((record) => fromBase64(record.Data));
     }
   }
-  return null;
+  return [];
 }
 
 /** `CREATE TABLE` of a stream, and a query of it. */
 export async function tableOf({ StreamName, StreamARN }) {
-  const text = await lastRecord(StreamName);
-  let members = [];
-  try {
-    members = Object.entries(JSON.parse(text) ?? {});
-  } catch {
-    members = [];
-  }
+  const members = membersOf(await lastRecords(StreamName));
   const table = StreamName.replace(/[^a-zA-Z0-9_]/g, '_');
   const raw = members.length === 0;
   const columns = raw ? ['line STRING'] : members.map(([name, value]) => `${column(name)} ${typeOf(value)}`);

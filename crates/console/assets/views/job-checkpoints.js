@@ -16,7 +16,7 @@ const COLUMNS = [
 
 export function Checkpoints({ job, nth, many }) {
   const rows = job.last_checkpoints;
-  const note = `every ${duration(job.checkpoint_interval_ms)} while something comes in; ${whole(job.checkpoints)} since it was opened`;
+  const note = `every ${duration(job.checkpoint_interval_ms)} at most, while something comes in; ${whole(job.checkpoints)} since it was opened`;
   const empty = html`<${Empty} title="None since the server started">A job that is stopped takes none; one without input takes none either.</${Empty}>`;
   return html`<${Card} flush title=${many ? `Job ${nth + 1}` : 'Checkpoints'} note=${note}>
     <${Table} label=${`Checkpoints of job ${nth + 1}`} rows=${rows} columns=${COLUMNS} rowKey=${(row) => `${row.epoch}/${row.at}/${row.outcome}`} empty=${empty} />

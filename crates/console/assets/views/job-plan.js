@@ -54,7 +54,7 @@ export function Plan({ job, nth, many }) {
   const work = useWork(job.plan);
   const nodes = job.plan.map((node, id) => ({ ...node, id: String(id), ...work[id] }));
   const edges = job.plan.flatMap((node, to) => node.inputs.map((from) => drawEdge(from, to, nodes)));
-  const note = `parallelism ${job.parallelism}, a checkpoint every ${duration(job.checkpoint_interval_ms)}`;
+  const note = `parallelism ${job.parallelism}, a checkpoint every ${duration(job.checkpoint_interval_ms)} at most`;
   return html`<${Card} flush title=${many ? `Job ${nth + 1}` : 'Plan'} note=${note}>
     <${Graph} nodes=${nodes} edges=${edges} size=${SIZE} label="The job's operators">${(node) => html`<${Operator} node=${node} />`}</${Graph}>
     <details class="explain"><summary>As EXPLAIN tells it</summary>

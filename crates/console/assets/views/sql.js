@@ -12,7 +12,7 @@ const PLACE = 'millrace.sql';
 const ROWS_MAX = 1000;
 /** Rows arrive faster than people read: the page is drawn so often. */
 const DRAW_MS = 120;
-const EXAMPLE = `-- Flink SQL. Choose a stream above: its table is written here, with columns as its last record has them.
+const EXAMPLE = `-- Flink SQL. Choose a stream above: its table is written here, with columns as its last records have them.
 -- Ctrl+Enter runs everything; rows stand below as they come.
 `;
 

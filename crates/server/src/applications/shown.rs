@@ -47,7 +47,7 @@ pub struct ShownJob {
     pub checkpoint_ms: Millis,
     /// Its bytes.
     pub checkpoint_bytes: u64,
-    /// How often one is taken while something comes in.
+    /// How often one is taken at the most, while something comes in.
     pub checkpoint_interval_ms: i64,
     /// The last ones since the server started, the newest first.
     pub last_checkpoints: Vec<ToldCheckpoint>,
