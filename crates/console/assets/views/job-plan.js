@@ -7,7 +7,7 @@ import { href } from '../lib/route.js';
 import { serverNow } from '../lib/session.js';
 import { Card, Table } from '../lib/ui.js';
 
-const SIZE = { width: 184, height: 98, gap: 84 };
+const SIZE = { width: 184, height: 98, gap: 108 };
 /** Below this a share of a thread's time is noise. */
 const SEEN = 0.05;
 /** An operator that works or waits so much of its time is where to look. */
