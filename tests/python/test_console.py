@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import pathlib
 import re
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -86,6 +88,23 @@ def test_the_pipeline_is_drawn_and_moves(signed_in, eventually):
     page.get_by_role("heading", name=FED_STREAM).wait_for()
 
 
+def test_what_is_wrong_stands_at_the_edge_where_it_is(signed_in, eventually):
+    def fails(route):
+        answer = route.fetch()
+        told = answer.json()
+        for delivery in told["deliveries"]:
+            delivery["error"] = "the bucket is gone"
+        route.fulfill(response=answer, json=told)
+
+    page = signed_in.open("pipeline")
+    page.get_by_label(re.compile("^Delivery console-orders-to-lake")).wait_for()
+    assert page.locator(".edge-label.bad").count() == 0
+    page.route("**/_millrace/vitals", fails)
+    label = page.locator(".edge-label.bad", has_text="fails")
+    label.wait_for()
+    assert "the bucket is gone" in label.get_attribute("title")
+
+
 def test_a_stream_shows_shards_keys_readers_and_records(signed_in, locked, eventually):
     page = signed_in.open(f"streams/{FED_STREAM}")
     eventually(lambda: table(page, "Shards").locator("tbody tr").count() == 2, what="two shards")
@@ -121,8 +140,46 @@ def test_a_job_shows_its_plan_and_is_stopped_and_started(signed_in, eventually):
     page.get_by_text("READY").wait_for()
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_text("RUNNING").wait_for()
+    checkpoints = table(page, "Checkpoints of job 1").locator("tbody tr")
+    page.get_by_role("tab", name="Checkpoints").click()
+    eventually(lambda: {"RESTORED", "COMPLETED"} <= outcomes(checkpoints), 20, "the checkpoint that it began from, and the next")
+    taken = checkpoints.filter(has_text="COMPLETED").first.inner_text()
+    assert re.search(r"\d ms|\d s", taken) and re.search(r"\d (B|KB)", taken), taken
     page.get_by_role("tab", name="Figures").click()
     eventually(lambda: page.locator("main canvas").count() == 5, what="five charts")
+
+
+def outcomes(checkpoints):
+    return {text for row in checkpoints.all_inner_texts() for text in row.split() if text.isupper() and len(text) > 4}
+
+
+def test_a_job_says_which_operator_works_and_which_is_held_back(signed_in, eventually):
+    began = time.monotonic()
+
+    def slowed(route):
+        """What the server tells, as if the sink took all of its thread's time and what is before the window waited for most of its."""
+        answer = route.fetch()
+        told, passed = answer.json(), (time.monotonic() - began) * 1e6
+        for plan in (job["plan"] for application in told["applications"] for job in application["jobs"]):
+            window = next(place for place, node in enumerate(plan) if node["kind"] == "WindowAggregate")
+            for place, node in enumerate(plan):
+                assert node["threads"], node
+                for thread in node["threads"]:
+                    thread["busy_us"] = int(passed * 2 if node["kind"] == "Sink" else passed / 20)
+                    thread["back_pressured_us"] = int(passed * 0.8) if place < window else 0
+        route.fulfill(response=answer, json=told)
+
+    signed_in.page.route("**/_millrace/jobs", slowed)
+    page = signed_in.open("jobs/console-totals-job")
+    plan = page.get_by_label("The job's operators")
+    plan.locator(".operator.bad", has_text="Sink").wait_for()
+    assert "held back" not in plan.locator(".operator.bad").first.inner_text()
+    held = plan.locator(".operator", has_text="Source")
+    eventually(lambda: re.search(r"held back [6-9]\d %", held.first.inner_text()), what="the source to be held back")
+    # The edge between what waits and what it waits for says so, and no other.
+    eventually(lambda: plan.locator(".edge-label.warn", has_text="held back").count() == 1, what="the edge")
+    page.get_by_text("As EXPLAIN tells it").click()
+    eventually(lambda: re.search(r"[6-9]\d\.\d %", table(page, "Operators").inner_text()), what="the table's share")
 
 
 def test_sql_begins_with_a_stream_and_shows_rows_as_they_come(signed_in, eventually):
@@ -316,6 +373,23 @@ def test_a_search_finds_a_document(signed_in, eventually):
     page.get_by_role("heading", name="3 documents").wait_for()
     documents = table(page, "Documents").locator("tbody tr")
     assert documents.count() == 3
+    assert page.locator("datalist option").count() == 0
+    query = page.get_by_label("Query")
+    query.fill("colour:blue AND pl")
+    assert page.locator("datalist option").evaluate_all("all => all.map(each => each.value)") == ["colour:blue AND place:"]
+    query.fill("colour:blue AND place:[3 TO 10]")
+    with page.expect_download() as file:
+        page.get_by_role("button", name="CSV").click()
+    lines = pathlib.Path(file.value.path()).read_text().splitlines()
+    assert lines[0] == "_id,at,colour,place" and len(lines) == 4 and lines[1].endswith("T10:10:00Z,blue,10"), lines
+    page.get_by_label("Time", exact=True).select_option("choose")
+    for label, minute in (("From", "05"), ("To", "08")):
+        local = page.evaluate("at => { const d = new Date(at); return new Date(d - d.getTimezoneOffset() * 60000).toISOString().slice(0, 19) }", f"2026-11-21T10:{minute}:00Z")
+        page.locator("dialog").get_by_label(label).fill(local)
+    page.get_by_role("button", name="Look there").click()
+    page.get_by_role("heading", name="1 document").wait_for()
+    page.get_by_label("Time", exact=True).select_option("all")
+    page.get_by_role("heading", name="3 documents").wait_for()
     documents.first.click()
     page.locator(".document", has_text="2026-11-21T10:10:00Z").wait_for()
     page.get_by_role("button", name="colour", exact=True).first.click()
@@ -343,6 +417,11 @@ def test_schemas_versions_are_compared_and_a_draft_is_checked(signed_in, locked,
     glue.register_schema_version(SchemaId=schema, SchemaDefinition=json.dumps(avro))
     page = signed_in.open("schemas/console/order?tab=changes")
     page.locator(".diff-new", has_text='"name": "note"').wait_for()
+    [change] = table(page, "What changed").locator("tbody tr").all_inner_texts()
+    assert "new" in change and "fields › note" in change and '"default":""' in change, change
+    page.get_by_label("From version").select_option("2")
+    page.get_by_label("To version").select_option("1")
+    page.locator('table[aria-label="What changed"] tr', has_text="gone").wait_for()
     page.get_by_role("tab", name="Check a draft").click()
     page.get_by_label("Definition").fill('{"type": "record"}')
     page.get_by_role("button", name="Check", exact=True).click()
