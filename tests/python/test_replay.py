@@ -1,8 +1,10 @@
 """Replay, both kinds, through the binary: an application goes back to a snapshot of its state, and a view is rebuilt beside the
 live one from the log or the lake, also when the server dies in the middle."""
 
+import base64
 import gzip
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -12,6 +14,7 @@ import urllib.parse
 import urllib.request
 
 import botocore.exceptions
+import duckdb
 import pyarrow.parquet
 import pytest
 
@@ -438,3 +441,235 @@ def test_a_backfill_may_do_what_its_caller_may(start_server):
     done = backfill("both")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "50 documents" in done.stdout, done.stdout
+
+
+def delivery_to(server, stream, name, bucket, prefix, glue=None, **more):
+    """A delivery stream from a Kinesis stream into a lake by day and hour: Parquet when a Glue table (base, name) is given."""
+    arn = server.client("kinesis").describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    s3 = {"RoleARN": ROLE, "BucketARN": f"arn:aws:s3:::{bucket}", "BufferingHints": {"IntervalInSeconds": 1, "SizeInMBs": 1},
+          "Prefix": f"{prefix}dt=!{{timestamp:yyyy-MM-dd}}/hour=!{{timestamp:HH}}/",
+          "ErrorOutputPrefix": f"errors/{prefix}!{{firehose:error-output-type}}/"}
+    if glue:
+        base, table = glue
+        schema = {"DatabaseName": base, "TableName": table, "Region": "us-east-1", "RoleARN": ROLE}
+        s3["BufferingHints"] = {"IntervalInSeconds": 1, "SizeInMBs": 64}
+        s3["DataFormatConversionConfiguration"] = {
+            "Enabled": True, "SchemaConfiguration": schema,
+            "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
+            "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}}}
+    server.client("firehose").create_delivery_stream(
+        DeliveryStreamName=name, DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration={"KinesisStreamARN": arn, "RoleARN": ROLE},
+        ExtendedS3DestinationConfiguration=s3 | more)
+
+
+def orders_table(server, base, *columns):
+    glue = server.client("glue")
+    try:
+        glue.create_database(DatabaseInput={"Name": base})
+    except glue.exceptions.AlreadyExistsException:
+        glue.delete_table(DatabaseName=base, Name="orders")
+    columns = [{"Name": name, "Type": kind} for name, kind in columns]
+    glue.create_table(DatabaseName=base, TableInput={"Name": "orders", "StorageDescriptor": {"Columns": columns}})
+    return base, "orders"
+
+
+COLUMNS = [("id", "string"), ("customer", "string"), ("amount", "double")]
+
+
+def lake_rows(server, bucket, prefix):
+    """How often each id is in the Parquet below a prefix, as DuckDB reads it from the disk while anything goes on."""
+    folder = server.data / "lake" / bucket / prefix
+    for _ in range(20):
+        if not list(folder.rglob("*.parquet")):
+            return {}
+        try:
+            rows = duckdb.sql(f"SELECT id, count(*) FROM read_parquet('{folder}/**/*.parquet', union_by_name=true) GROUP BY id")
+            return dict(rows.fetchall())
+        except duckdb.Error:
+            # An object was replaced between the listing and the look: a reader looks again.
+            time.sleep(0.01)
+    raise AssertionError("the lake cannot be read")
+
+
+def once(numbers):
+    return {f"o-{n:06}": 1 for n in numbers}
+
+
+def staged(server, bucket):
+    return [path for path in server.lake(bucket) if "_backfill" in path.parts]
+
+
+def test_a_lake_is_rebuilt_beside_the_live_one(server, unique):
+    """The table has a new column, the first records were never delivered, and the delivery stream goes on all the while."""
+    stream, bucket, base, delivery = (unique(name) for name in ("orders", "lake", "base", "to-lake"))
+    server.create_stream(stream, 2)
+    server.client("s3").create_bucket(Bucket=bucket)
+    put_orders(server, stream, range(500))
+    table = orders_table(server, base, *COLUMNS)
+    delivery_to(server, stream, delivery, bucket, "raw/", table)
+    put_orders(server, stream, range(500, 1500))
+    server.client("kinesis").put_record(StreamName=stream, Data=b"{poison", PartitionKey="p")
+    wait_for(lambda: lake_rows(server, bucket, "raw") == once(range(500, 1500)), what="1000 records in the lake")
+    wait_for(lambda: any("errors" in path.parts for path in server.lake(bucket)), what="the poison")
+    before = server.lake(bucket)
+    orders_table(server, base, *COLUMNS, ("day", "string"))
+    stop, put, seen = threading.Event(), [], []
+
+    def produce():
+        n = 1500
+        while not stop.is_set():
+            put_orders(server, stream, range(n, n + 25))
+            put.append(n + 25)
+            n += 25
+            time.sleep(0.02)
+
+    def read():
+        while not stop.is_set():
+            seen.append(max(lake_rows(server, bucket, "raw").values(), default=0))
+
+    threads = [threading.Thread(target=produce), threading.Thread(target=read)]
+    [thread.start() for thread in threads]
+    try:
+        time.sleep(0.5)
+        done = server.millrace("backfill", "--stream", stream, "--to-lake", f"s3://{bucket}/raw/")
+        time.sleep(0.5)
+    finally:
+        stop.set()
+        [thread.join() for thread in threads]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"the lake of {delivery} has" in done.stdout and "1 records could not be delivered" in done.stdout, done.stdout
+    wait_for(lambda: lake_rows(server, bucket, "raw") == once(range(put[-1])), what="every record once")
+    assert max(seen) == 1, "no reader has seen a record twice"
+    assert not set(before) & set(server.lake(bucket)) and staged(server, bucket) == []
+    folder = server.data / "lake" / bucket
+    day = duckdb.sql(f"SELECT day FROM read_parquet('{folder}/raw/**/*.parquet', union_by_name=true) WHERE id = 'o-000007'")
+    assert day.fetchall() == [(order(7)["day"],)]
+    failures = [json.loads(line) for path in (folder / "errors").rglob("*") if path.is_file() for line in path.open()]
+    assert [base64.b64decode(one["rawData"]) for one in failures] == [b"{poison"]
+
+    # Once more, and once more from the middle: the same lake.
+    again = server.millrace("backfill", "--stream", stream, "--to-lake", delivery)
+    assert again.returncode == 0 and "done already" in again.stdout, again.stdout + again.stderr
+    twice = server.millrace("backfill", "--stream", stream, "--to-lake", delivery, "--again")
+    assert twice.returncode == 0, twice.stderr
+    assert lake_rows(server, bucket, "raw") == once(range(put[-1]))
+    server.client("firehose").delete_delivery_stream(DeliveryStreamName=delivery)
+
+
+def test_a_part_of_a_lake_is_rebuilt(server, unique):
+    """From a time on: objects from before stay, those from both sides are divided by the ids in them."""
+    stream, bucket, base, delivery = (unique(name) for name in ("orders", "lake", "base", "to-lake"))
+    server.create_stream(stream, 2)
+    server.client("s3").create_bucket(Bucket=bucket)
+    delivery_to(server, stream, delivery, bucket, "raw/", orders_table(server, base, *COLUMNS))
+    put_orders(server, stream, range(200))
+    wait_for(lambda: lake_rows(server, bucket, "raw") == once(range(200)), what="200 records in the lake")
+    kept = server.lake(bucket, ".parquet")
+    # Long ago: nothing that arrived since can be in them.
+    [os.utime(path, (time.time() - 7200,) * 2) for path in kept]
+    put_orders(server, stream, range(200, 400))
+    time.sleep(0.1)
+    middle = time.time()
+    put_orders(server, stream, range(400, 900))
+    wait_for(lambda: lake_rows(server, bucket, "raw") == once(range(900)), what="900 records in the lake")
+    both = [path for path in server.lake(bucket, ".parquet") if path not in kept]
+    command = ["backfill", "--stream", stream, "--to-lake", delivery, "--from", f"{middle:.3f}"]
+    refused = server.millrace(*command)
+    assert refused.returncode == 1 and "--id-field" in refused.stderr, refused.stderr
+    done = server.millrace(*command, "--id-field", "id")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stays as it was" in done.stdout, done.stdout
+    left = server.lake(bucket, ".parquet")
+    assert set(kept) <= set(left) and not set(both) & set(left)
+    assert lake_rows(server, bucket, "raw") == once(range(900))
+    # Objects are lost, and come back from the log.
+    [path.unlink() for path in server.lake(bucket, ".parquet")]
+    done = server.millrace("backfill", "--stream", stream, "--to-lake", delivery)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lake_rows(server, bucket, "raw") == once(range(900))
+    for words, why in (
+        (["--to-lake", "s3://nowhere/raw/"], f"{delivery} writes to s3://{bucket}/raw/"),
+        (["--to-lake", unique("none")], "not found"),
+        (["--to-lake", delivery, "--from", "2020-01-01T00:00:00Z", "--from-lake", "s3://x/y", "--id-field", "id"], "not exact enough"),
+    ):
+        refused = server.millrace("backfill", "--stream", stream, *words)
+        assert refused.returncode == 1 and why in refused.stderr, (words, refused.stderr)
+    server.client("firehose").delete_delivery_stream(DeliveryStreamName=delivery)
+
+
+def test_a_lake_is_rebuilt_from_another_one(server, unique):
+    """The stream is a new one of the same name: what it had is in a lake of JSON, and becomes Parquet with what it has now."""
+    stream, bucket, base = (unique(name) for name in ("orders", "lake", "base"))
+    server.create_stream(stream, 2)
+    server.client("s3").create_bucket(Bucket=bucket)
+    delivery_to(server, stream, f"json-{stream}", bucket, "json/", CompressionFormat="GZIP")
+    put_orders(server, stream, range(700))
+    lines = lambda: sum(gzip.decompress(path.read_bytes()).count(b'"id"') for path in server.lake(bucket, ".gz"))
+    wait_for(lambda: lines() == 700, what="700 records of JSON")
+    server.client("firehose").delete_delivery_stream(DeliveryStreamName=f"json-{stream}")
+    server.client("kinesis").delete_stream(StreamName=stream)
+    wait_for(lambda: stream not in server.client("kinesis").list_streams()["StreamNames"], what="the stream to be gone")
+    server.create_stream(stream, 1)
+    delivery_to(server, stream, f"parquet-{stream}", bucket, "parquet/", orders_table(server, base, *COLUMNS))
+    # Some of what the lake has comes once more: the seam.
+    put_orders(server, stream, range(650, 1000))
+    wait_for(lambda: lake_rows(server, bucket, "parquet") == once(range(650, 1000)), what="what the new stream has")
+    command = ["backfill", "--stream", stream, "--to-lake", f"parquet-{stream}", "--from-lake", f"s3://{bucket}/json/"]
+    refused = server.millrace(*command)
+    assert refused.returncode == 1 and "--id-field" in refused.stderr, refused.stderr
+    for more in ([], ["--again"]):
+        done = server.millrace(*command, "--id-field", "id", *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "objects of the lake" in done.stdout, done.stdout
+        assert lake_rows(server, bucket, "parquet") == once(range(1000))
+    assert lines() == 700, "what was read stays"
+    server.client("firehose").delete_delivery_stream(DeliveryStreamName=f"parquet-{stream}")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--encryption", "on")], ids=["plain", "sealed"])
+def test_a_lake_survives_kill9_while_it_is_rebuilt(start_server, arguments):
+    """Killed again and again, at other moments each time: in the end every record is there once, read over S3's API."""
+    server = start_server(arguments=arguments)
+    server.create_stream("orders", 2)
+    server.client("s3").create_bucket(Bucket="lake")
+    pad = {"Processors": [{"Type": "AppendDelimiterToRecord", "Parameters": [
+        {"ParameterName": "Delimiter", "ParameterValue": "\\n"}]}], "Enabled": True}
+    delivery_to(server, "orders", "to-lake", "lake", "raw/", ProcessingConfiguration=pad)
+    records = [(json.dumps(order(n) | {"pad": "x" * 900}).encode(), str(n)) for n in range(8000)]
+    put_all(server.client("kinesis"), "orders", records)
+
+    def look():
+        s3, found = server.client("s3"), {}
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix="raw/"):
+            for one in page.get("Contents", []):
+                for line in s3.get_object(Bucket="lake", Key=one["Key"])["Body"].read().splitlines():
+                    name = json.loads(line)["id"]
+                    found[name] = found.get(name, 0) + 1
+        return found
+
+    def rows():
+        for _ in range(20):
+            try:
+                return look()
+            except botocore.exceptions.ClientError as error:
+                # It was replaced between the listing and the look: a reader looks again.
+                assert error.response["Error"]["Code"] == "NoSuchKey"
+
+    wait_for(lambda: rows() == once(range(8000)), what="8000 records in the lake")
+    for attempt, pauses in enumerate(([0.05, 0.2, 0.35], [0.1, 0.3, 0.02], [0.0, 0.15, 0.25])):
+        command = ["backfill", "--stream", "orders", "--to-lake", "to-lake"] + (["--again"] if attempt else [])
+        started = server.millrace(*command, "--detach")
+        assert started.returncode == 0, started.stderr
+        for pause in pauses:
+            time.sleep(pause)
+            server.kill9()
+            server.start()
+            assert set(rows().values()) <= {1}, "never twice, whenever somebody looks"
+        done = server.millrace("backfill", "--stream", "orders", "--to-lake", "to-lake")
+        wait_for(lambda: "done" in server.millrace("backfill", "list").stdout.splitlines()[0], what="the end")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert rows() == once(range(8000))
+    assert server.client("s3").list_objects_v2(Bucket="lake", Prefix="_backfill/").get("KeyCount") == 0
+    put_orders(server, "orders", range(8000, 8100))
+    wait_for(lambda: rows() == once(range(8100)), what="the delivery stream to go on")

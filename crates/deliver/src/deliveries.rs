@@ -56,6 +56,10 @@ impl Deliveries {
         Self { workers: Arc::new(Workers::new(parts.clone())), parts }
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// Runs all delivery streams, and from now on every new one, on threads of their own that use `runtime` for the network.
     pub fn start(&self, runtime: Handle) -> Result<(), DeliverError> {
         self.workers.enable(runtime);
@@ -86,8 +90,9 @@ impl Deliveries {
         };
         let applied = Applied::of(stream.clone(), scope, &self.parts.tables)?;
         let (incarnation, base) = self.first_positions(scope, &stream.definition)?;
+        let began = Some(base.clone());
         let (mut progress, mut stage) =
-            (Progress { applied, incarnation, base, delivered: Vec::new(), cut: None, staged: false }, None);
+            (Progress { applied, incarnation, base, delivered: Vec::new(), cut: None, staged: false, began }, None);
         if let Some(lambda) = stream.definition.lambda() {
             let base = std::mem::take(&mut progress.base);
             stage = Some(StageProgress::new(lambda, progress.incarnation, base));

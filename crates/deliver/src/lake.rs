@@ -28,6 +28,14 @@ use std::io::Read;
 /// A buffer of a delivery stream is at most 128 MB; JSON packs to a tenth and less.
 pub const UNPACKED_BYTES_MAX: u64 = 2 << 30;
 
+/// What all keys begin with of objects that are not in their places yet, and of what is known of them.
+pub const STAGING_PREFIX: &str = "_backfill/";
+
+/// How a Parquet file begins.
+const PARQUET: &[u8] = b"PAR1";
+/// What `!{firehose:error-output-type}` stands for.
+const ERROR_TYPES: [&str; 3] = ["processing-failed/", "format-conversion-failed/", "AmazonOpenSearchService-failed/"];
+
 /// Where a delivery stream puts the records of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveredTo {
@@ -37,30 +45,59 @@ pub struct DeliveredTo {
     pub bucket: String,
     /// What all keys of its objects begin with.
     pub prefix: String,
-    /// What keys of failures begin with, if that is something of its own.
-    error_prefix: Option<String>,
+    /// What all keys of failures begin with.
+    pub error_prefix: String,
     zone: Tz,
 }
 
+/// What the key of an object tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveredObject {
+    /// The version of the delivery stream that wrote it.
+    pub version: u64,
+    /// When its oldest record arrived, to the second.
+    pub oldest: Millis,
+    /// It holds what could not be delivered.
+    pub failed: bool,
+}
+
 impl DeliveredTo {
+    /// What the key of an object tells; none when this delivery stream did not write it.
+    pub fn object(&self, key: &str) -> Option<DeliveredObject> {
+        let failed = self.is_failure(key);
+        let prefix = if failed { &self.error_prefix } else { &self.prefix };
+        let name = key.rsplit('/').next().filter(|_| key.starts_with(prefix) && !key.starts_with(STAGING_PREFIX))?;
+        let (version, oldest) = version_and_oldest(name.strip_prefix(&self.delivery)?, self.zone)?;
+        Some(DeliveredObject { version, oldest, failed })
+    }
+
     /// When the oldest record of an object arrived, to the second, by its key; none for an object that is not this delivery
     /// stream's data.
     pub fn oldest(&self, key: &str) -> Option<Millis> {
-        let is_failure = self.error_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix.as_str()));
-        let name = key.rsplit('/').next().filter(|_| !is_failure && key.starts_with(&self.prefix))?;
-        oldest(name.strip_prefix(&self.delivery)?, self.zone)
+        self.object(key).filter(|object| !object.failed).map(|object| object.oldest)
+    }
+
+    /// Where data and failures begin alike, the type of the failure tells, which is in every key of one.
+    fn is_failure(&self, key: &str) -> bool {
+        match self.prefix.starts_with(&self.error_prefix) {
+            true => ERROR_TYPES.iter().any(|kind| key.contains(kind)),
+            false => key.starts_with(&self.error_prefix),
+        }
     }
 }
 
-/// `…-VERSION-2026-11-21-20-15-00-UUID.EXTENSION`, the time of the oldest record in a zone.
-fn oldest(name: &str, zone: Tz) -> Option<Millis> {
-    let parts: Vec<&str> = name.split('-').collect();
+/// `-VERSION-2026-11-21-20-15-00-UUID.EXTENSION`, the time of the oldest record in a zone.
+fn version_and_oldest(name: &str, zone: Tz) -> Option<(u64, Millis)> {
+    // An extension may hold anything, dashes too.
+    let parts: Vec<&str> = name.split('.').next().unwrap_or_default().split('-').collect();
     // A UUID has five parts, a moment six.
-    let moment = parts.get(parts.len().checked_sub(11)?..parts.len() - 5)?;
-    let numbers: Vec<u32> = moment.iter().map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let at = parts.len().checked_sub(11)?;
+    let numbers: Vec<u32> = parts[at..at + 6].iter().map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let &[year, month, day, hour, minute, second] = numbers.as_slice() else { return None };
     let local = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?.and_hms_opt(hour, minute, second)?;
-    zone.from_local_datetime(&local).earliest().map(|moment| moment.timestamp_millis())
+    let oldest = zone.from_local_datetime(&local).earliest()?.timestamp_millis();
+    let version = parts[..at].iter().rev().find(|part| !part.is_empty())?.parse().ok()?;
+    Some((version, oldest))
 }
 
 /// The static beginning of a prefix.
@@ -70,6 +107,11 @@ fn beginning(prefix: Option<&str>) -> &str {
 }
 
 impl Deliveries {
+    /// Where a delivery stream puts its objects; none when that is no bucket.
+    pub fn lake_of(&self, scope: &Scope, name: &str) -> Result<Option<DeliveredTo>, DeliverError> {
+        lake(&self.get(scope, name)?.definition)
+    }
+
     /// Where the records of a stream are put as objects, by every delivery stream of the scope that reads it.
     pub fn lakes_of(&self, scope: &Scope, stream: &StreamKey) -> Result<Vec<DeliveredTo>, DeliverError> {
         let kind = Some(DeliveryStreamType::KinesisStreamAsSource);
@@ -90,16 +132,42 @@ fn lake(definition: &DeliveryStreamDefinition) -> Result<Option<DeliveredTo>, De
     let bucket: Arn =
         s3.bucket_arn.parse().map_err(|error| DeliverError::InvalidArgument(format!("BucketARN: {error}")))?;
     let prefix = beginning(s3.prefix.as_deref()).to_owned();
-    let error_prefix = beginning(s3.error_output_prefix.as_deref()).to_owned();
-    // Where the data's keys begin in the same way, nothing tells failures from data by the prefix.
-    let error_prefix = Some(error_prefix).filter(|own| !own.is_empty() && !prefix.starts_with(own.as_str()));
+    let error_prefix = s3.error_output_prefix.as_deref().filter(|own| !own.is_empty()).or(s3.prefix.as_deref());
     Ok(Some(DeliveredTo {
         delivery: definition.delivery_stream_name.clone(),
         bucket: bucket.resource.to_string(),
         prefix,
-        error_prefix,
+        error_prefix: beginning(error_prefix).to_owned(),
         zone: s3.custom_time_zone.as_deref().and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC),
     }))
+}
+
+/// How many records an object holds: rows of Parquet, else JSON values.
+///
+/// # Errors
+/// What is wrong with the object, for people.
+pub fn count_records(content: &Bytes) -> Result<u64, String> {
+    if !content.starts_with(PARQUET) {
+        return records_of(content).map(|records| records.len() as u64);
+    }
+    let reader = ParquetRecordBatchReaderBuilder::try_new(content.clone());
+    let reader = reader.map_err(|error| format!("it is no readable Parquet: {error}"))?;
+    Ok(reader.metadata().file_metadata().num_rows().try_into().unwrap_or_default())
+}
+
+/// The records of an object below the error prefix, in order: when each arrived, and its bytes as they came.
+///
+/// # Errors
+/// What is wrong with the object, for people.
+pub fn failures_of(content: &Bytes) -> Result<Vec<(Millis, Bytes)>, String> {
+    let failure = |line: Bytes| {
+        let line: Value = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+        let raw = line["rawData"].as_str().and_then(|raw| STANDARD.decode_to_vec(raw).ok());
+        let found = line["arrivalTimestamp"].as_i64().zip(raw);
+        let (arrival, raw) = found.ok_or("a line has no arrivalTimestamp or no rawData")?;
+        Ok((arrival, raw.into()))
+    };
+    json_records(content)?.into_iter().map(failure).collect()
 }
 
 /// The records of an object, in order, each as JSON.
@@ -107,7 +175,7 @@ fn lake(definition: &DeliveryStreamDefinition) -> Result<Option<DeliveredTo>, De
 /// # Errors
 /// What is wrong with the object, for people.
 pub fn records_of(content: &Bytes) -> Result<Vec<Bytes>, String> {
-    if content.starts_with(b"PAR1") {
+    if content.starts_with(PARQUET) {
         return parquet_records(content);
     }
     if !content.starts_with(&[0x1f, 0x8b]) {
@@ -237,7 +305,7 @@ mod tests {
             delivery: "to-lake".to_owned(),
             bucket: "b".to_owned(),
             prefix: "data/".to_owned(),
-            error_prefix: Some("data/errors/".to_owned()),
+            error_prefix: "data/errors/".to_owned(),
             zone: Tz::UTC,
         };
         let name = "to-lake-3-2026-11-21-20-15-07-01234567-89ab-cdef-0123-456789abcdef.parquet";
@@ -245,6 +313,16 @@ mod tests {
         assert_eq!(lake.oldest(&format!("data/errors/{name}")), None);
         assert_eq!(lake.oldest(&format!("other/{name}")), None);
         assert_eq!(lake.oldest("data/somebody-elses.parquet"), None);
+        let found = |lake: &DeliveredTo, key: String| lake.object(&key).map(|object| (object.version, object.failed));
+        assert_eq!(found(&lake, format!("data/{name}")), Some((3, false)));
+        assert_eq!(found(&lake, format!("data/errors/x/{name}")), Some((3, true)));
+        assert_eq!(found(&lake, format!("data/{name}-x.y-z")), Some((3, false)));
+        assert_eq!(found(&lake, format!("data/other-{name}")), None);
+        // Both begin with nothing: the type of the failure tells.
+        let bare = DeliveredTo { prefix: String::new(), error_prefix: String::new(), ..lake };
+        assert_eq!(found(&bare, format!("2026/11/21/20/{name}")), Some((3, false)));
+        assert_eq!(found(&bare, format!("format-conversion-failed/2026/11/21/20/{name}")), Some((3, true)));
+        assert_eq!(found(&bare, format!("{STAGING_PREFIX}0123456789/00000001/2026/11/21/20/{name}")), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod workers;
 mod index;
 mod lake;
 mod observer;
+mod rebuild;
 pub mod store;
 
 pub use columns::{ColumnError, text_column};
@@ -30,12 +31,15 @@ pub use definition::{DeliveryStream, DeliveryStreamDefinition, DeliveryStreamTyp
 pub use deliveries::{Deliveries, DeliveryStreamNames, DirectPuts, RunningDelivery, direct_puts_scope};
 pub use error::DeliverError;
 pub use index::{BulkError, BulkIndex, DocumentOutcome, IndexDocument};
-pub use lake::{DeliveredTo, UNPACKED_BYTES_MAX, records_of};
+pub use lake::{
+    DeliveredObject, DeliveredTo, STAGING_PREFIX, UNPACKED_BYTES_MAX, count_records, failures_of, records_of,
+};
 pub use observer::{
     Converted, Delivered, DeliveryName, DeliveryObserver, DestinationKind, Processed, Run, Taken, Transformed,
     Unobserved,
 };
 pub use permits::{Edge, Permits, Unlimited};
+pub use rebuild::{Handover, Rebuilder, Rebuilt, Reread};
 pub use run::{Parts, Runner, Stats, StatsSnapshot, Step};
 pub use stage::Stager;
 pub use store::{Bucket, Buckets, LocalLake, ObjectInfo, ObjectStore, OpenObject, S3Settings, S3Store, StoreError};

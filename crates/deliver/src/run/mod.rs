@@ -26,8 +26,11 @@ mod runner;
 mod shape;
 mod stats;
 
-pub(crate) use object::uuid;
-pub(crate) use progress::{Applied, Positions, Progress, TABLE as PROGRESS, catalog_key};
+pub(crate) use cut::{ShardBirths, Task, plan};
+pub(crate) use lane::Held;
+pub(crate) use object::{Put, Source, uuid};
+pub(crate) use progress::{Applied, Lane, Positions, Progress, TABLE as PROGRESS, catalog_key};
 pub(crate) use readers::Readers;
 pub use runner::{Parts, Runner, Step};
+pub(crate) use shape::{Shape, Target};
 pub use stats::{Stats, StatsSnapshot};

@@ -57,6 +57,10 @@ pub(crate) struct Progress {
     /// Whether the staged stream is read, not the source: then the positions are that stream's.
     #[serde(default)]
     pub(crate) staged: bool,
+    /// Where `applied` begins: every record before is in objects of the definition before it, no record behind it is. Absent
+    /// in what older versions have kept.
+    #[serde(default)]
+    pub(crate) began: Option<Positions>,
 }
 
 /// The catalog's key of a delivery stream.
@@ -128,7 +132,8 @@ mod tests {
         };
         let stream = DeliveryStream { definition, version_id: 1, create_timestamp: 0, last_update_timestamp: None };
         let applied = Applied { stream, columns: None };
-        Progress { applied, incarnation: 0, base: Positions::new(), delivered: Vec::new(), cut: None, staged: false }
+        let base = Positions::new();
+        Progress { applied, incarnation: 0, base, delivered: Vec::new(), cut: None, staged: false, began: None }
     }
 
     fn complete(progress: &mut Progress, key: &str, to: &[(u32, u64)], pending: &[(u32, u64)]) {

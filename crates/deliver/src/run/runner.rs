@@ -233,7 +233,7 @@ impl Runner {
                 // First what was read of the stream before; its turn comes without readers.
                 return Ok(());
             }
-            self.progress.incarnation = info.incarnation;
+            (self.progress.incarnation, self.progress.began) = (info.incarnation, Some(Positions::new()));
             (self.progress.base, self.progress.delivered, self.progress.cut) = (Positions::new(), Vec::new(), None);
             self.progress.save(&self.parts.catalog, &self.key)?;
             (self.readers, self.lanes) = (Readers::default(), Lanes::default());
@@ -405,6 +405,7 @@ impl Runner {
         // Nothing waits, so everything that was read is delivered, and the lanes of the old definition mean nothing now.
         let mut progress = Progress { applied, delivered: Vec::new(), ..self.progress.clone() };
         progress.base.extend(&self.readers.read);
+        progress.began = Some(progress.base.clone());
         match lambda.filter(|_| !self.progress.staged) {
             None => progress.save(&self.parts.catalog, &self.key)?,
             Some(lambda) => {
@@ -437,6 +438,7 @@ impl Runner {
             delivered: Vec::new(),
             cut: None,
             staged: false,
+            began: Some(stage.base.clone()),
         };
         self.parts.catalog.update(|transaction| {
             transaction.delete(STAGING, &self.key)?;

@@ -5,6 +5,7 @@
 //! overwrites.
 
 use millrace_base::{Millis, Scope};
+use millrace_deliver::Handover;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -42,9 +43,9 @@ pub enum LakeChoice {
 /// What becomes of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Through {
-    /// A document whose id is this member of the record; a member of a member by dots.
+    /// A document whose id is this member of the record; a member of a member by dots. A record of a lake is known by it.
     Field(String),
-    /// A document whose id is the record's shard and sequence number, as delivery streams make them.
+    /// A document whose id is the record's shard and sequence number, as delivery streams make them; an object's record.
     Position,
     /// What the function makes of it, which writes to the index itself.
     Function {
@@ -53,6 +54,13 @@ pub enum Through {
         /// The variable of its environment that its index names begin with.
         variable: String,
     },
+}
+
+impl Spec {
+    /// The view, for people.
+    pub fn view(&self) -> &str {
+        self.to_lake.as_deref().unwrap_or(&self.index)
+    }
 }
 
 /// Which view is rebuilt, from what.
@@ -66,8 +74,11 @@ pub struct Spec {
     pub to: Option<Millis>,
     /// What stands in for records that are gone.
     pub lake: LakeChoice,
-    /// The view: an index or an alias; with a function an expression of those that it writes.
+    /// The view: an index or an alias; with a function an expression of those that it writes. Empty for a lake.
     pub index: String,
+    /// The view: what this delivery stream writes into its lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_lake: Option<String>,
     /// How records become documents.
     pub through: Through,
 }
@@ -131,6 +142,38 @@ pub struct LakeObject {
     pub bucket: String,
     /// The key.
     pub key: String,
+    /// When it was written.
+    #[serde(default)]
+    pub newest: Millis,
+    /// The log has some of its records, too: those are left out. Only a lake asks, an index finds them by their ids.
+    #[serde(default)]
+    pub seam: bool,
+    /// It holds what could not be delivered.
+    #[serde(default)]
+    pub failed: bool,
+}
+
+/// What only a job has that rebuilds a lake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LakeWork {
+    /// The bucket.
+    pub bucket: String,
+    /// The version of the delivery stream from which on the view is its own again: at least this one.
+    pub version: u64,
+    /// Where that version began.
+    pub handover: Option<Handover>,
+    /// What arrived then or later is read in the log.
+    pub since: Millis,
+    /// The number of the chunk that is written next: what those before hold will not be read again.
+    pub chunk: u64,
+    /// Objects of those chunks.
+    pub objects: u64,
+    /// Records in them.
+    pub rebuilt: u64,
+    /// Objects that will be replaced.
+    pub replaced: u64,
+    /// Whether what arrived before `since` stays as it is in the lake.
+    pub keeps_older: bool,
 }
 
 /// A backfill.
@@ -154,14 +197,20 @@ pub struct Job {
     pub lake: LakeProgress,
     /// How far the shards are, by number.
     pub shards: BTreeMap<u32, Place>,
+    /// How far a lake is.
+    #[serde(default)]
+    pub to_lake: Option<LakeWork>,
     /// Up to where each rebuilt index was written when it was swapped in: what has a greater number is the live writer's.
     pub swapped_at: BTreeMap<String, u64>,
     /// Records that were read, those that a crash made it read twice too.
     pub records: u64,
-    /// Records that gave no document.
+    /// Records that gave no document; that could not be delivered into a lake and lie below its error prefix.
     pub refused: u64,
     /// The first of them, and why.
     pub samples: Vec<String>,
+    /// Records of a lake in what is replaced.
+    #[serde(default)]
+    pub before: u64,
     /// What was done at the swap, for people.
     pub swaps: Vec<String>,
     /// When it was first started.
@@ -185,10 +234,12 @@ impl Job {
             prepared: false,
             lake: LakeProgress::default(),
             shards: BTreeMap::new(),
+            to_lake: None,
             swapped_at: BTreeMap::new(),
             records: 0,
             refused: 0,
             samples: Vec::new(),
+            before: 0,
             swaps: Vec::new(),
             created: now,
             updated: now,
@@ -218,7 +269,12 @@ impl Job {
 
     /// Notes a record that gave no document.
     pub fn refuse(&mut self, place: &str, reason: &str) {
-        self.refused += 1;
+        self.refuse_many(1, place, reason);
+    }
+
+    /// Notes records that are together in one place, and the reason of one of them.
+    pub fn refuse_many(&mut self, records: u64, place: &str, reason: &str) {
+        self.refused += records;
         if self.samples.len() < SAMPLES {
             self.samples.push(format!("{place}: {reason}"));
         }
@@ -236,6 +292,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn jobs_of_older_versions_are_read_and_keep_their_ids() {
+        let spec = r#"{"stream":"s","from":"TrimHorizon","to":null,"lake":"Auto","index":"i","through":"Position"}"#;
+        let read: Spec = serde_json::from_str(spec).unwrap();
+        assert_eq!((read.to_lake.as_ref(), read.view()), (None, "i"));
+        assert_eq!(serde_json::to_string(&read).unwrap(), spec);
+        let object = r#"{"oldest":5,"bucket":"b","key":"k"}"#;
+        let read: LakeObject = serde_json::from_str(object).unwrap();
+        assert_eq!((read.oldest, read.seam, read.failed), (5, false, false));
+    }
+
+    #[test]
     fn the_same_command_is_the_same_job() {
         let spec = |index: &str| Spec {
             stream: "s".to_owned(),
@@ -243,6 +310,7 @@ mod tests {
             to: None,
             lake: LakeChoice::Auto,
             index: index.to_owned(),
+            to_lake: None,
             through: Through::Position,
         };
         let scope = Scope::default();

@@ -11,9 +11,12 @@
 //! An object does not say which positions its records had. So every object is read whose oldest record arrived no later than the
 //! oldest record that the stream still has, and then the log from its beginning: the seam overlaps, nothing is missing, and the
 //! ids of the documents (a field of the record, or whatever the function takes) make one of what comes from both.
+//!
+//! What is different for a lake, which has no names that could move and no ids that overwrite, is told in [`lake`].
 
 mod copy;
 mod job;
+mod lake;
 mod routes;
 mod shards;
 mod swap;
@@ -28,7 +31,7 @@ use crate::record_text::RegisteredText;
 use job::{Job, LakeObject, Spec, TABLE, id_of};
 use millrace_base::{Clock, Millis, Scope, calendar};
 use millrace_catalog::{Catalog, CatalogError};
-use millrace_deliver::{Deliveries, ObjectStore, StoreError};
+use millrace_deliver::{Deliveries, ObjectStore, STAGING_PREFIX, StoreError};
 use millrace_functions::Functions;
 use millrace_log::{Log, LogError, StreamInfo, StreamKey};
 use millrace_search::Engine;
@@ -195,6 +198,9 @@ impl Backfills {
         let key = StreamKey { scope: job.scope.clone(), name: job.spec.stream.as_str().into() };
         let info = log.stream(&key).map_err(|error| Refusal::Wrong(error.to_string()))?;
         let is_concrete = swap::live(engine, &job.spec.index) == swap::Live::Index;
+        if let Some(delivery) = job.spec.to_lake.clone() {
+            return self.plan_lake(job, &delivery);
+        }
         match &job.spec.through {
             Through::Function { name, variable } => {
                 let settings = copy::settings(&self.parts, &job.scope, name)?;
@@ -267,7 +273,7 @@ impl Backfills {
             let listed = listed.map_err(|error: StoreError| Refusal::Wrong(error.to_string()))?;
             for object in listed {
                 // All of an object's records had arrived when it was written.
-                if object.modified < since {
+                if object.modified < since || object.key.starts_with(STAGING_PREFIX) {
                     continue;
                 }
                 let lake = known.iter().find(|lake| lake.bucket == bucket && object.key.starts_with(&lake.prefix));
@@ -278,7 +284,8 @@ impl Backfills {
                     _ => continue,
                 };
                 if oldest <= seam && job.spec.to.is_none_or(|to| oldest < to) {
-                    objects.push(LakeObject { oldest, bucket: bucket.clone(), key: object.key });
+                    let (bucket, key, newest) = (bucket.clone(), object.key, object.modified);
+                    objects.push(LakeObject { oldest, bucket, key, newest, seam: false, failed: false });
                 }
             }
         }
@@ -320,7 +327,12 @@ impl Backfills {
 
     /// Ends a job, and removes what it built beside.
     fn cancel(&self, scope: &Scope, id: &str) -> Result<Job, Refusal> {
-        let key = self.get(scope, id)?.key();
+        let found = self.get(scope, id)?;
+        let key = found.key();
+        if found.to_lake.is_some() && found.phase == Phase::Swapping {
+            let reason = "is being put in its place, which ends by itself: half of it cannot be taken back";
+            return Err(Refusal::Wrong(format!("what backfill {id} built {reason}")));
+        }
         let running = self.running.lock().remove(&key);
         if let Some(running) = running {
             running.stop.store(true, Ordering::Release);
@@ -329,6 +341,15 @@ impl Backfills {
         let mut job = self.get(scope, id)?;
         if job.phase == Phase::Done {
             return Ok(job);
+        }
+        if job.to_lake.is_some() && job.phase == Phase::Swapping {
+            // It has come to that meanwhile.
+            self.run(job.clone());
+            return Ok(job);
+        }
+        if let Some(work) = &job.to_lake {
+            let staging = lake::Staging { store: &*self.parts.store, bucket: &work.bucket, id: &job.id };
+            self.runtime.block_on(staging.remove()).map_err(failed)?;
         }
         swap::remove(&self.parts, &job).map_err(failed)?;
         copy::remove(&self.parts, &job);

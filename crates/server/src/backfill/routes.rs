@@ -9,7 +9,9 @@
 //!
 //! With `--auth on` the caller needs, beside the route itself, `kinesis:GetRecords` on the stream, `es:ESHttpPut`, `es:ESHttpPost` and, to drop
 //! the old index, `es:ESHttpDelete` on the index; for a function `lambda:GetFunction`, `lambda:CreateFunction` and
-//! `lambda:InvokeFunction` on it and `iam:PassRole` on its role; for the lake `s3:ListBucket` and `s3:GetObject`.
+//! `lambda:InvokeFunction` on it and `iam:PassRole` on its role; for the lake `s3:ListBucket` and `s3:GetObject`. To rebuild a lake it needs
+//! `firehose:UpdateDestination` on the delivery stream, `s3:ListBucket` on its bucket, and `s3:GetObject`, `s3:PutObject` and
+//! `s3:DeleteObject` below its prefixes and below `_backfill/`.
 
 use super::job::{Consent, Job, LakeChoice, Phase, Spec, Start, Through};
 use super::{Backfills, Refusal};
@@ -20,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use millrace_api::Caller;
 use millrace_api::authorize::{Need, allow_search};
-use millrace_base::Millis;
+use millrace_base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -36,8 +38,12 @@ pub struct Request {
     pub to: Option<Millis>,
     /// What stands in for records that are gone.
     pub lake: LakeChoice,
-    /// The view.
+    /// The view, when it is an index; empty otherwise.
+    #[serde(default)]
     pub index: String,
+    /// The view, when it is a lake: the delivery stream that writes it, or the place that it writes to, `s3://BUCKET/PREFIX`.
+    #[serde(default)]
+    pub to_lake: Option<String>,
     /// How records become documents.
     pub through: Through,
     /// What is agreed to.
@@ -72,9 +78,10 @@ async fn start(
     Json(request): Json<Request>,
 ) -> Response {
     answer(move || {
+        let request = resolved(&backfills, &caller, request)?;
         allowed(&backfills, &caller, &request)?;
-        let Request { stream, from, to, lake, index, through, consent, again } = request;
-        let spec = Spec { stream, from, to, lake, index, through };
+        let Request { stream, from, to, lake, index, to_lake, through, consent, again } = request;
+        let spec = Spec { stream, from, to, lake, index, to_lake, through };
         let job = backfills.start(&caller.scope, spec, consent, again)?;
         Ok(backfills.view(job))
     })
@@ -119,6 +126,23 @@ async fn answer<T: Serialize + Send + 'static>(work: impl FnOnce() -> Result<T, 
     }
 }
 
+/// With the name of the delivery stream, when the place was named that it writes to.
+fn resolved(backfills: &Backfills, caller: &Caller, request: Request) -> Result<Request, Refusal> {
+    match &request.to_lake {
+        Some(_) if !request.index.is_empty() => {
+            Err(Refusal::Wrong("a backfill rebuilds an index or a lake, not both".to_owned()))
+        }
+        None if request.index.is_empty() => {
+            Err(Refusal::Wrong("the view is missing that is to be rebuilt: an index or a lake".to_owned()))
+        }
+        None => Ok(request),
+        Some(text) => {
+            let to_lake = Some(backfills.delivery_of(&caller.scope, &request.stream, text)?);
+            Ok(Request { to_lake, ..request })
+        }
+    }
+}
+
 /// Whether the caller may do everything that the job will do.
 fn allowed(backfills: &Backfills, caller: &Caller, request: &Request) -> Result<(), Refusal> {
     if caller.guard.is_open() {
@@ -128,6 +152,18 @@ fn allowed(backfills: &Backfills, caller: &Caller, request: &Request) -> Result<
     let scope = &caller.scope;
     let ask = |action: &str, resource: String| caller.guard.allow(scope, &Need::on(action, resource)).map_err(denied);
     ask("kinesis:GetRecords", scope.arn("kinesis", &format!("stream/{}", request.stream)).to_string())?;
+    if let Some(delivery) = &request.to_lake {
+        ask("firehose:UpdateDestination", scope.arn("firehose", &format!("deliverystream/{delivery}")).to_string())?;
+        let (bucket, prefixes) = backfills.written_by(scope, delivery)?;
+        ask("s3:ListBucket", format!("arn:aws:s3:::{bucket}"))?;
+        for (action, prefix) in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+            .into_iter()
+            .flat_map(|action| prefixes.iter().map(move |prefix| (action, prefix)))
+        {
+            ask(action, format!("arn:aws:s3:::{bucket}/{prefix}*"))?;
+        }
+        return read_lakes(backfills, scope, request, ask);
+    }
     let mut methods = vec![(Method::PUT, request.index.clone()), (Method::POST, format!("{}/_bulk", request.index))];
     methods.push((Method::POST, "_aliases".to_owned()));
     if request.consent.drop_old {
@@ -144,6 +180,18 @@ fn allowed(backfills: &Backfills, caller: &Caller, request: &Request) -> Result<
         let need = Need::pass_role(&backfills.role_of(scope, name)?, "lambda.amazonaws.com");
         caller.guard.allow(scope, &need).map_err(denied)?;
     }
+    read_lakes(backfills, scope, request, ask)
+}
+
+fn read_lakes(
+    backfills: &Backfills,
+    scope: &Scope,
+    request: &Request,
+    ask: impl Fn(&str, String) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    if request.to_lake.is_some() && request.lake == LakeChoice::Auto {
+        return Ok(());
+    }
     for (bucket, prefix) in backfills.places(scope, &request.stream, &request.lake)? {
         ask("s3:ListBucket", format!("arn:aws:s3:::{bucket}"))?;
         ask("s3:GetObject", format!("arn:aws:s3:::{bucket}/{prefix}*"))?;
@@ -155,6 +203,7 @@ impl View {
     /// One line for people.
     pub fn status(&self) -> String {
         match &self.job.phase {
+            Phase::Preparing if self.job.to_lake.is_some() => "waiting for the delivery stream to go over".to_owned(),
             Phase::Preparing => "preparing".to_owned(),
             Phase::Reading if self.job.lake.done < self.job.lake.objects.len() => {
                 format!("lake: object {} of {}", self.job.lake.done + 1, self.job.lake.objects.len())

@@ -29,6 +29,21 @@ fn place(log: &dyn Log, key: &StreamKey, shard: &Shard, from: Start, to: Option<
     Ok(Place { from, next: from, until, ended: until.is_some_and(|until| until <= from) })
 }
 
+/// The records of every shard before a delivery stream went on from `until`; a shard that is absent there belongs to it whole.
+pub fn places_before(
+    log: &dyn Log,
+    info: &StreamInfo,
+    from: Start,
+    until: &BTreeMap<u32, u64>,
+) -> Result<BTreeMap<u32, Place>, LogError> {
+    let mut places = first_places(log, info, from, None)?;
+    for (shard, place) in &mut places {
+        let until = until.get(shard).copied().unwrap_or(0).max(place.from);
+        (place.until, place.ended) = (Some(until), until <= place.from);
+    }
+    Ok(places)
+}
+
 /// Adds the shards that came since, and gives those that can be read now, in order.
 pub fn readable(log: &dyn Log, info: &StreamInfo, job: &mut Job) -> Result<Vec<ShardId>, LogError> {
     for shard in &info.shards {
@@ -37,12 +52,12 @@ pub fn readable(log: &dyn Log, info: &StreamInfo, job: &mut Job) -> Result<Vec<S
             job.shards.insert(shard.id.0, place);
         }
     }
-    Ok(ready(info, job))
+    Ok(ready(info, &job.shards))
 }
 
-/// The shards of a job that can be read now: their parents were read to their ends, or are gone.
-pub fn ready(info: &StreamInfo, job: &Job) -> Vec<ShardId> {
-    let ended = |id: &ShardId| job.shards.get(&id.0).is_none_or(|place| place.ended);
+/// The shards that can be read now: their parents were read to their ends, or are gone.
+pub fn ready(info: &StreamInfo, places: &BTreeMap<u32, Place>) -> Vec<ShardId> {
+    let ended = |id: &ShardId| places.get(&id.0).is_none_or(|place| place.ended);
     let begins = |shard: &&Shard| shard.parent.iter().chain(&shard.adjacent_parent).all(ended);
     let open = info.shards.iter().filter(|shard| !ended(&shard.id)).filter(begins);
     open.map(|shard| shard.id).collect()
@@ -131,6 +146,7 @@ mod tests {
                 to,
                 lake: LakeChoice::Auto,
                 index: "i".to_owned(),
+                to_lake: None,
                 through: Through::Position,
             };
             let mut job = Job::new(&Scope::default(), spec, Consent::default(), 0, NOON);
@@ -169,6 +185,19 @@ mod tests {
         assert_eq!((bounded.from, bounded.until, bounded.ended), (2, Some(4), false));
         let empty = place(Start::At(NOON + 9 * HOUR), Some(NOON));
         assert_eq!((empty.from, empty.ended), (6, true));
+    }
+
+    #[test]
+    fn what_a_delivery_stream_goes_on_from_is_where_reading_ends() {
+        let world = World::new();
+        world.put(4);
+        world.log.split_shard(&world.key, ShardId(0), 1 << 127).unwrap();
+        let until = BTreeMap::from([(0, 3)]);
+        let places = places_before(&*world.log, &world.info(), Start::TrimHorizon, &until).unwrap();
+        assert_eq!(places[&0], Place { from: 0, next: 0, until: Some(3), ended: false });
+        // The children came after it went on: they are its own.
+        assert!(places[&1].ended && places[&2].ended);
+        assert_eq!(ready(&world.info(), &places), [ShardId(0)]);
     }
 
     #[test]

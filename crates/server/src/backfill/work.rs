@@ -1,6 +1,7 @@
 //! The work on one job: prepare, read the lake, read the log to the tip, swap, read what arrived until then.
 
 use super::job::{Job, Phase, Place, TABLE, Through};
+use super::lake::Known;
 use super::write::{Batch, Refused, Target};
 use super::{Parts, Trouble, copy, shards, swap};
 use futures::future::join_all;
@@ -25,19 +26,23 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What one read of a shard found.
-struct Round {
+pub struct Round {
     id: ShardId,
     shard: Shard,
-    records: Vec<Record>,
-    next: u64,
-    ended: bool,
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// The index that is read next.
+    pub next: u64,
+    /// It was read to its end.
+    pub ended: bool,
     /// There may be more.
     full: bool,
 }
 
 /// Works on a job until it is done, cannot go on, or is stopped.
 pub async fn run(parts: Parts, job: Job, stop: Arc<AtomicBool>) {
-    let mut work = Work { role: String::new(), saved: parts.clock.now(), parts, job };
+    let (saved, known) = (parts.clock.now(), Known::default());
+    let mut work = Work { role: String::new(), saved, parts, job, stop: stop.clone(), known };
     let mut pause = PAUSE;
     while work.job.is_open() && !stop.load(Ordering::Acquire) {
         match work.step().await {
@@ -71,9 +76,16 @@ async fn wait(pause: Duration, stop: &AtomicBool) {
     }
 }
 
-struct Work {
-    parts: Parts,
-    job: Job,
+/// A job at work.
+pub struct Work {
+    /// The rooms.
+    pub parts: Parts,
+    /// How far it is.
+    pub job: Job,
+    /// Whether it is to stop where it is.
+    pub stop: Arc<AtomicBool>,
+    /// What it need not find out again.
+    pub known: Known,
     /// The function's role.
     role: String,
     saved: Millis,
@@ -95,13 +107,16 @@ impl Work {
     }
 
     /// Goes to the next phase, durably: what it does must not be repeated by the one before it.
-    fn enter(&mut self, phase: Phase) -> Result<(), Trouble> {
+    pub fn enter(&mut self, phase: Phase) -> Result<(), Trouble> {
         self.job.phase = phase;
         let saved = self.parts.catalog.put(TABLE, &self.job.key(), &self.job);
         saved.map_err(|error| Trouble::Again(error.to_string()))
     }
 
     async fn step(&mut self) -> Result<(), Trouble> {
+        if self.job.spec.to_lake.is_some() {
+            return self.step_lake().await;
+        }
         match self.job.phase {
             Phase::Preparing => {
                 swap::prepare(&self.parts, &self.job)?;
@@ -147,7 +162,8 @@ impl Work {
         Ok(())
     }
 
-    fn stream(&self) -> Result<Arc<StreamInfo>, Trouble> {
+    /// What is read, unless it is another one of the same name by now.
+    pub fn stream(&self) -> Result<Arc<StreamInfo>, Trouble> {
         let key = StreamKey { scope: self.job.scope.clone(), name: self.job.spec.stream.as_str().into() };
         let info = self.parts.log.stream(&key)?;
         match info.incarnation == self.job.incarnation {
@@ -248,7 +264,7 @@ impl Work {
     async fn look(&mut self, info: &Arc<StreamInfo>) -> Result<Vec<Round>, Trouble> {
         let log = self.parts.log.clone();
         let ids = match self.job.phase {
-            Phase::Draining => shards::ready(info, &self.job),
+            Phase::Draining => shards::ready(info, &self.job.shards),
             _ => shards::readable(&*log, info, &mut self.job)?,
         };
         let places: Vec<(ShardId, Place)> =
@@ -263,7 +279,13 @@ impl Work {
     }
 }
 
-fn read_shard(log: &dyn Log, info: &StreamInfo, (id, place): (ShardId, Place), max: usize) -> Result<Round, Trouble> {
+/// Reads a shard once, from where its place is.
+pub fn read_shard(
+    log: &dyn Log,
+    info: &StreamInfo,
+    (id, place): (ShardId, Place),
+    max: usize,
+) -> Result<Round, Trouble> {
     let gone = || {
         Trouble::Never(format!(
             "the retention of stream {} has removed records of {id} before they were read: run the same command with --again, \

@@ -195,7 +195,8 @@ fn place(shard: &Shard, record: &Record) -> String {
     format!("{}:{}", shard.id, shard.number(record.index, record.arrival))
 }
 
-fn id_of(value: &Value, path: &str) -> Result<String, String> {
+/// The member of a record that is its id.
+pub fn id_of(value: &Value, path: &str) -> Result<String, String> {
     let found = path.split('.').try_fold(value, |value, part| value.get(part));
     match found {
         Some(Value::String(id)) if !id.is_empty() => Ok(id.clone()),

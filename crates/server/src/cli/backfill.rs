@@ -1,4 +1,4 @@
-//! `millrace backfill`: rebuilds one view of a stream beside the live one, and puts it in its place.
+//! `millrace backfill`: rebuilds one view of a stream, an index or a lake, beside the live one, and puts it in its place.
 //!
 //! A thin client of `/_millrace/backfill`: the server does the work, so that this command may be stopped and started again.
 
@@ -58,7 +58,11 @@ struct JobArgs {
     /// The view: an index or an alias. With --function what names the function's indices, like 'orders-*'
     #[arg(long, value_name = "INDEX")]
     to_index: Option<String>,
-    /// A document's id is this member of the record; without it the record's shard and sequence number
+    /// The view: the lake that this delivery stream writes, or the one that writes to s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DELIVERY", conflicts_with_all = ["to_index", "function", "to", "no_lake", "drop_old"])]
+    to_lake: Option<String>,
+    /// A document's id is this member of the record; without it the record's shard and sequence number. In a lake it tells which
+    /// records are in the stream, too, where objects lie on both sides of the beginning
     #[arg(long, value_name = "FIELD", conflicts_with = "function")]
     id_field: Option<String>,
     /// The function that writes the view: a copy of it is called with the records, as a mapping would
@@ -67,7 +71,8 @@ struct JobArgs {
     /// The variable of the function's environment that its index names begin with; the copy has another value there
     #[arg(long, value_name = "VARIABLE", requires = "function")]
     index_variable: Option<String>,
-    /// Read these objects for what the stream no longer has; without it those of the stream's delivery streams
+    /// Read these objects for what the stream no longer has; without it an index is built from those of the stream's delivery
+    /// streams, and a lake keeps what it has
     #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with = "no_lake")]
     from_lake: Option<String>,
     /// Do not read the lake: what the stream no longer has is an error
@@ -76,7 +81,7 @@ struct JobArgs {
     /// Delete the index that is replaced
     #[arg(long)]
     drop_old: bool,
-    /// Put the rebuilt index in its place even if it has fewer documents than the live one
+    /// Put what was rebuilt in its place even if it has fewer documents or records than the live one
     #[arg(long)]
     allow_fewer: bool,
     /// Do a finished or failed backfill once more, from the beginning
@@ -94,9 +99,15 @@ Rebuild what a function writes: it makes its index names from a variable of its 
   millrace backfill --stream orders --function enrich --index-variable INDEX_PREFIX --to-index 'orders-*' --drop-old
 From long ago: what the stream no longer has is read in the lake, where its delivery streams put it
   millrace backfill --stream orders --from 2026-01-01T00:00:00Z --to-index orders --id-field order_id --drop-old
+Rebuild the Parquet or JSON that a delivery stream wrote, by its format, prefix and table as they are now
+  millrace backfill --stream orders --to-lake orders-to-lake
+  millrace backfill --stream orders --to-lake s3://lake/orders/ --from 2026-01-31T12:00:00Z --id-field order_id
+  millrace backfill --stream orders --to-lake orders-to-lake --from-lake s3://raw/orders/ --id-field order_id
   millrace backfill list
 
 The new index is built beside (backfill-ID-…) with the live one's mapping; at the tip the live name moves over in one step.
+A lake is built beside, too (_backfill/ID/…). The delivery stream goes over to a new version of its definition, which it keeps; what it
+wrote before is replaced folder by folder, what it writes from then on is not touched. Older objects stay as they are.
 The same command goes on after a crash or a stop, of this command or of the server, and says so when all is done.";
 
 fn time(text: &str) -> Result<Millis, String> {
@@ -125,8 +136,8 @@ async fn list(client: &Client) -> Result<(), CliError> {
     for view in views {
         let job = &view.job;
         let (began, records) = (calendar::timestamp(job.created, "Z"), thousands(job.records));
-        let (stream, index) = (&job.spec.stream, &job.spec.index);
-        println!("{}  {began}  {stream} to {index}: {records} records, {}", job.id, view.status());
+        let (stream, to) = (&job.spec.stream, job.spec.view());
+        println!("{}  {began}  {stream} to {to}: {records} records, {}", job.id, view.status());
     }
     Ok(())
 }
@@ -134,7 +145,9 @@ async fn list(client: &Client) -> Result<(), CliError> {
 fn request(args: &JobArgs) -> Result<Request, CliError> {
     let missing = |option: &str, what: &str| CliError::Input(format!("{option} is missing: {what}"));
     let stream = args.stream.clone().ok_or_else(|| missing("--stream NAME", "which stream is read again"))?;
-    let index = args.to_index.clone().ok_or_else(|| missing("--to-index INDEX", "which view is rebuilt"))?;
+    if args.to_index.is_none() && args.to_lake.is_none() {
+        return Err(missing("--to-index INDEX or --to-lake DELIVERY", "which view is rebuilt"));
+    }
     let through = match (&args.function, &args.index_variable, &args.id_field) {
         (Some(name), Some(variable), _) => Through::Function { name: name.clone(), variable: variable.clone() },
         (_, _, Some(field)) => Through::Field(field.clone()),
@@ -150,7 +163,8 @@ fn request(args: &JobArgs) -> Result<Request, CliError> {
         from: args.from.map_or(Start::TrimHorizon, Start::At),
         to: args.to,
         lake,
-        index,
+        index: args.to_index.clone().unwrap_or_default(),
+        to_lake: args.to_lake.clone(),
         through,
         consent: Consent { drop_old: args.drop_old, allow_fewer: args.allow_fewer },
         again: args.again,
@@ -175,10 +189,12 @@ async fn rebuild(args: JobArgs) -> Result<(), CliError> {
         println!("done already; --again does it once more");
         return report(&view);
     }
-    let (id, index) = (&view.job.id, &view.job.spec.index);
+    let (id, spec) = (&view.job.id, &view.job.spec);
+    let what = if spec.to_lake.is_some() { "the lake of " } else { "" };
     println!(
-        "backfill {id} rebuilds {index} from stream {}; stopping this command does not stop it",
-        view.job.spec.stream
+        "backfill {id} rebuilds {what}{} from stream {}; stopping this command does not stop it",
+        spec.view(),
+        spec.stream
     );
     if !view.job.lake.objects.is_empty() {
         println!("what the stream no longer has is read from {} objects of the lake", view.job.lake.objects.len());
@@ -222,7 +238,8 @@ fn report(view: &View) -> Result<(), CliError> {
     let job = &view.job;
     job.swaps.iter().for_each(|swap| println!("{swap}"));
     if job.refused > 0 {
-        println!("{} records gave no document:", thousands(job.refused));
+        let fate = if job.to_lake.is_some() { "could not be delivered, and lie in" } else { "gave no document:" };
+        println!("{} records {fate}", thousands(job.refused));
         job.samples.iter().for_each(|sample| println!("  {sample}"));
     }
     Ok(())
