@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from opensearchpy import ConflictError, NotFoundError, OpenSearch, RequestError, helpers
 
+from conftest import wait_for
+
 FLIGHTS = [
     {"carrier": "UA", "origin": "EWR", "delay": 2.5, "at": "2013-01-01T05:15:00Z"},
     {"carrier": "AA", "origin": "JFK", "delay": -4.0, "at": "2013-01-01T05:42:00Z"},
@@ -180,10 +182,86 @@ def test_a_template_makes_the_days_index_and_a_policy_watches_over_it(search, un
     search.transport.perform_request("PUT", path, params=seen, body=policy)
     explained = search.transport.perform_request("GET", f"/_plugins/_ism/explain/{days}-1")
     assert explained[f"{days}-1"]["policy_id"] == days and explained[f"{days}-1"]["state"]["name"] == "hot"
-    policy["policy"]["states"][0]["actions"] = [{"rollover": {"min_size": "1gb"}}]
-    with pytest.raises(RequestError, match="rollover"):
+    policy["policy"]["states"][0]["actions"] = [{"read_only": {}}]
+    with pytest.raises(RequestError, match="read_only"):
         search.transport.perform_request("PUT", f"{path}-other", body=policy)
     search.transport.perform_request("DELETE", path)
     search.indices.delete_index_template(name=days)
     with pytest.raises(NotFoundError):
         search.indices.get_index_template(name=days)
+
+
+def rollover_policy(search, name, rollover, transitions=()):
+    """A template whose indices belong to the alias `name`, its first index, and a policy that rolls it over."""
+    settings = {"plugins.index_state_management.rollover_alias": name}
+    search.indices.put_index_template(name=name, body={"index_patterns": [f"{name}-*"], "template": {"settings": settings}})
+    search.indices.create(index=f"{name}-000001", body={"aliases": {name: {"is_write_index": True}}})
+    states = [
+        {"name": "hot", "actions": [{"rollover": rollover}], "transitions": list(transitions)},
+        {"name": "old", "actions": [], "transitions": []},
+    ]
+    template = {"index_patterns": [f"{name}-*"], "priority": 1}
+    policy = {"policy": {"description": "full", "default_state": "hot", "states": states, "ism_template": template}}
+    return lambda: search.plugins.index_management.put_policy(policy=name, body=policy)
+
+
+def test_a_policy_rolls_an_alias_over_and_a_kill_does_not_undo_it(start_server, unique):
+    server = start_server()
+    search, logs = OpenSearch(server.search_url), unique("logs")
+    put_policy = rollover_policy(search, logs, {"min_doc_count": 3}, [{"state_name": "old", "conditions": {"min_rollover_age": "0s"}}])
+    first, second = f"{logs}-000001", f"{logs}-000002"
+    shown = search.indices.get_settings(index=first)[first]["settings"]["index"]
+    assert shown["plugins"]["index_state_management"]["rollover_alias"] == logs
+    for n in range(2):
+        search.index(index=logs, id=str(n), body={"n": n}, params={"refresh": "true"})
+    put_policy()
+    explained = search.plugins.index_management.explain_index(index=first)[first]
+    assert explained["state"]["name"] == "hot" and explained["action"]["name"] == "rollover"
+    assert explained["info"]["conditions"] == {"min_doc_count": {"condition": 3, "current": 2}}
+    search.index(index=logs, id="2", body={"n": 2}, params={"refresh": "true"})
+    # A policy is looked at when the server starts, too.
+    server.kill9()
+    server.restart()
+    wait_for(lambda: search.indices.exists(index=second), seconds=10, what="the index that comes next")
+    search.index(index=logs, id="3", body={"n": 3}, params={"refresh": "true"})
+    server.kill9()
+    server.restart()
+    aliases = search.indices.get_alias(name=logs)
+    assert aliases == {
+        first: {"aliases": {logs: {"is_write_index": False}}}, second: {"aliases": {logs: {"is_write_index": True}}},
+    }
+    assert (search.count(index=first)["count"], search.count(index=second)["count"], search.count(index=logs)["count"]) == (3, 1, 4)
+    explained = search.plugins.index_management.explain_index(index=first)[first]
+    assert explained["rolled_over"] is True and explained["state"] == {"name": "old"}
+
+
+def test_an_alias_is_rolled_over_by_a_request(search, unique):
+    logs = unique("logs")
+    first, second = f"{logs}-000001", f"{logs}-000002"
+    search.indices.create(index=first, body={"aliases": {logs: {"is_write_index": True}}})
+    search.index(index=logs, body={"n": 1}, params={"refresh": "true"})
+    none = {"conditions": {"max_docs": 2, "max_age": "7d", "max_size": "1gb"}}
+    answer = search.indices.rollover(alias=logs, body=none)
+    assert answer["conditions"] == {"[max_docs: 2]": False, "[max_age: 7d]": False, "[max_size: 1gb]": False}
+    assert not answer["rolled_over"] and not answer["acknowledged"] and answer["new_index"] == second
+    full = {"conditions": {"max_docs": 1}, "mappings": {"properties": {"n": {"type": "keyword"}}}}
+    tried = search.indices.rollover(alias=logs, body=full, params={"dry_run": "true"})
+    assert tried["dry_run"] and not tried["rolled_over"] and not search.indices.exists(index=second)
+    done = search.indices.rollover(alias=logs, body=full)
+    assert done == {
+        "acknowledged": True, "shards_acknowledged": True, "old_index": first, "new_index": second, "rolled_over": True,
+        "dry_run": False, "conditions": {"[max_docs: 1]": True},
+    }
+    search.index(index=logs, id="b", body={"n": 2})
+    assert search.exists(index=second, id="b") and not search.exists(index=first, id="b")
+    assert search.indices.get_mapping(index=second)[second]["mappings"]["properties"]["n"] == {"type": "keyword"}
+    named = search.indices.rollover(alias=logs, new_index=f"{logs}-by-hand")
+    assert named["new_index"] == f"{logs}-by-hand" and named["rolled_over"] and named["conditions"] == {}
+    for body, params, word in [
+        ({}, {}, "does not match pattern"),
+        ({"conditions": {"max_primary_shard_size": "1gb"}}, {}, "max_primary_shard_size"),
+        ({}, {"dry": "true"}, "unrecognized parameter"),
+    ]:
+        with pytest.raises(RequestError) as error:
+            search.indices.rollover(alias=logs, body=body, params=params)
+        assert error.value.status_code == 400 and word in error.value.info["error"]["reason"]

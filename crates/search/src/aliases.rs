@@ -2,17 +2,20 @@
 //!
 //! # Format (version 1)
 //! ```text
-//! aliases.json := {"aliases": {ALIAS: {INDEX: {"is_write_index": true|false}}}, "removed": [UUID]}
+//! aliases.json := {state, "once": {"uuid": UUID, "then": {state}}}
+//! state := "aliases": {ALIAS: {INDEX: {"is_write_index": true|false}}}, "removed": [UUID], "rolled": {INDEX: {ALIAS: ms}}
 //! ```
 //! The file is replaced as a whole, so that after a crash either all of a request's actions hold or none. `removed` are the
-//! folders of indices that the same step removed: what a crash leaves of them goes at the next start.
+//! folders of indices that the same step removed: what a crash leaves of them goes at the next start. `rolled` says when an
+//! alias was rolled over from an index; a file of before does not have it. `once` is there while an index is made: when its
+//! folder is there, `then` holds instead. So an index comes with all its names, and a rollover leaves one index that is written.
 //!
 //! # Limits
 //! An alias has no filter and no routing.
 
 use crate::error::Error;
 use crate::names;
-use millrace_base::Disk;
+use millrace_base::{Disk, Millis};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -33,6 +36,8 @@ pub(crate) struct Member {
 pub(crate) struct Aliases {
     aliases: BTreeMap<String, BTreeMap<String, Member>>,
     pub(crate) removed: Vec<String>,
+    /// When aliases were rolled over, by the index from which.
+    rolled: BTreeMap<String, BTreeMap<String, Millis>>,
 }
 
 /// One thing to be done to aliases.
@@ -41,23 +46,49 @@ pub(crate) enum Change {
     Add { index: String, alias: String, member: Member },
     Remove { index: String, alias: String, must_exist: bool },
     RemoveIndex { index: String },
+    RollOver { alias: String, from: String, index: String, at: Millis },
 }
 
 impl Aliases {
-    pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Self, Error> {
-        match disk.read(&path(dir)) {
-            Ok(content) => {
-                serde_json::from_slice(&content).ok().and_then(|value| Self::from_json(&value)).ok_or_else(|| {
-                    Error::storage("_all", format!("{} is damaged: restore it from a backup", path(dir).display()))
-                })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error.into()),
+    /// Reads the file of an engine's folder. `is_made` says whether there is an index of a folder's name.
+    pub(crate) fn load(
+        disk: &dyn Disk,
+        dir: &Path,
+        is_made: impl FnOnce(&str) -> Result<bool, Error>,
+    ) -> Result<Self, Error> {
+        let content = match disk.read(&path(dir)) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(error.into()),
+        };
+        let damaged =
+            || Error::storage("_all", format!("{} is damaged: restore it from a backup", path(dir).display()));
+        let value: Value = serde_json::from_slice(&content).map_err(|_| damaged())?;
+        let once = match &value["once"] {
+            Value::Null => None,
+            once => Some((once["uuid"].as_str().ok_or_else(damaged)?, &once["then"])),
+        };
+        let state = match once {
+            Some((uuid, then)) if is_made(uuid)? => then,
+            _ => &value,
+        };
+        let state = Self::from_json(state).ok_or_else(damaged)?;
+        if once.is_some() {
+            // What is decided stays so, whatever becomes of that index.
+            state.save(disk, dir)?;
         }
+        Ok(state)
     }
 
     pub(crate) fn save(&self, disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
         Ok(disk.replace(&path(dir), self.to_json().to_string().as_bytes())?)
+    }
+
+    /// Writes that `then` holds as soon as there is an index in the folder `uuid`, and this until then.
+    pub(crate) fn save_until(&self, uuid: &str, then: &Self, disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+        let mut content = self.to_json();
+        content["once"] = json!({"uuid": uuid, "then": then.to_json()});
+        Ok(disk.replace(&path(dir), content.to_string().as_bytes())?)
     }
 
     fn from_json(value: &Value) -> Option<Self> {
@@ -69,6 +100,10 @@ impl Aliases {
         }
         let removed = value["removed"].as_array()?.iter().map(|uuid| uuid.as_str().map(str::to_owned));
         all.removed = removed.collect::<Option<_>>()?;
+        for (index, rolled) in value["rolled"].as_object().into_iter().flatten() {
+            let rolled = rolled.as_object()?.iter().map(|(alias, at)| Some((alias.clone(), at.as_i64()?)));
+            all.rolled.insert(index.clone(), rolled.collect::<Option<_>>()?);
+        }
         Some(all)
     }
 
@@ -77,7 +112,7 @@ impl Aliases {
             members.iter().map(|(index, member)| (index.clone(), member.to_json())).collect()
         };
         let aliases = self.aliases.iter().map(|(alias, of)| (alias.clone(), Value::Object(members(of))));
-        json!({"aliases": aliases.collect::<Map<_, _>>(), "removed": self.removed})
+        json!({"aliases": aliases.collect::<Map<_, _>>(), "removed": self.removed, "rolled": self.rolled})
     }
 
     pub(crate) fn contains(&self, alias: &str) -> bool {
@@ -129,6 +164,21 @@ impl Aliases {
         Value::Object(self.aliases.iter().filter_map(of).collect())
     }
 
+    /// The aliases of an index.
+    pub(crate) fn names_of(&self, index: &str) -> impl Iterator<Item = &str> {
+        self.aliases.iter().filter(move |(_, members)| members.contains_key(index)).map(|(alias, _)| alias.as_str())
+    }
+
+    /// When an alias was rolled over from an index.
+    pub(crate) fn rolled(&self, index: &str, alias: &str) -> Option<Millis> {
+        self.rolled.get(index)?.get(alias).copied()
+    }
+
+    /// When an alias was rolled over from an index for the first time.
+    pub(crate) fn first_rolled(&self, index: &str) -> Option<Millis> {
+        self.rolled.get(index)?.values().min().copied()
+    }
+
     /// Takes an index out of all aliases.
     pub(crate) fn forget(&mut self, index: &str) {
         self.retain(|name| name != index);
@@ -140,6 +190,7 @@ impl Aliases {
             members.retain(|index, _| is_index(index));
         }
         self.aliases.retain(|_, members| !members.is_empty());
+        self.rolled.retain(|index, _| is_index(index));
     }
 
     /// Makes all changes, or none. `is_index` says what is an index now; given are the indices to be removed.
@@ -150,7 +201,10 @@ impl Aliases {
     ) -> Result<BTreeSet<String>, Error> {
         let mut removed = BTreeSet::new();
         for change in changes {
-            let (Change::Add { index, .. } | Change::Remove { index, .. } | Change::RemoveIndex { index }) = change;
+            let (Change::Add { index, .. }
+            | Change::Remove { index, .. }
+            | Change::RemoveIndex { index }
+            | Change::RollOver { index, .. }) = change;
             if !is_index(index) {
                 return Err(Error::index_not_found(index));
             }
@@ -167,12 +221,26 @@ impl Aliases {
                 Change::RemoveIndex { index } => {
                     removed.insert(index.clone());
                 }
+                Change::RollOver { alias, from, index, at } => self.roll_over(alias, from, index, *at),
             }
         }
         removed.iter().for_each(|index| self.forget(index));
         self.aliases.retain(|_, members| !members.is_empty());
         self.check(|name| is_index(name) && !removed.contains(name))?;
         Ok(removed)
+    }
+
+    /// Makes another index the one that is written under an alias. One that was not written by name but for being alone leaves
+    /// the alias, as in OpenSearch.
+    fn roll_over(&mut self, alias: &str, from: &str, to: &str, at: Millis) {
+        let members = self.aliases.entry(alias.to_owned()).or_default();
+        let was = members.remove(from).unwrap_or_default();
+        let is_named = was.is_write_index == Some(true);
+        if is_named {
+            members.insert(from.to_owned(), Member { is_write_index: Some(false) });
+        }
+        members.insert(to.to_owned(), Member { is_write_index: is_named.then_some(true) });
+        self.rolled.entry(from.to_owned()).or_default().insert(alias.to_owned(), at);
     }
 
     fn check(&self, is_index: impl Fn(&str) -> bool) -> Result<(), Error> {
@@ -324,6 +392,30 @@ mod tests {
         let swap = json!([{"remove_index": {"index": "a"}}, {"add": {"index": "b", "alias": "a"}}]);
         assert_eq!(applied(&mut aliases, swap).unwrap(), BTreeSet::from(["a".to_owned()]));
         assert_eq!(aliases.indices("a").collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn a_rollover_leaves_one_index_that_is_written() {
+        let mut aliases = Aliases::default();
+        let both = json!([{"add": {"index": "a", "alias": "x"}}, {"add": {"index": "a", "alias": "y", "is_write_index": true}}]);
+        applied(&mut aliases, both).unwrap();
+        let over = |alias: &str| Change::RollOver { alias: alias.into(), from: "a".into(), index: "b".into(), at: 7 };
+        let mut next = aliases.clone();
+        next.apply(&[over("x"), over("y")], |name| ["a", "b"].contains(&name)).unwrap();
+        assert_eq!(next.of_index("a"), json!({"y": {"is_write_index": false}}));
+        assert_eq!(next.of_index("b"), json!({"x": {}, "y": {"is_write_index": true}}));
+        assert_eq!((next.rolled("a", "x"), next.rolled("b", "x"), next.first_rolled("a")), (Some(7), None, Some(7)));
+        assert_eq!(Aliases::from_json(&next.to_json()).as_ref(), Some(&next));
+
+        // It holds as soon as the index is there.
+        let (disk, home) = (millrace_base::SystemDisk, tempfile::tempdir().unwrap());
+        aliases.save_until("u", &next, &disk, home.path()).unwrap();
+        assert_eq!(Aliases::load(&disk, home.path(), |uuid| Ok(uuid != "u")), Ok(aliases.clone()));
+        assert_eq!(Aliases::load(&disk, home.path(), |_| Ok(true)), Ok(aliases.clone()), "what was decided stays so");
+        aliases.save_until("u", &next, &disk, home.path()).unwrap();
+        assert_eq!(Aliases::load(&disk, home.path(), |uuid| Ok(uuid == "u")), Ok(next.clone()));
+        next.forget("a");
+        assert_eq!(next.first_rolled("a"), None);
     }
 
     #[test]

@@ -25,6 +25,11 @@ const LOOK_MS: i64 = 100;
 /// OpenSearch's `cluster.max_shards_per_node`: an index costs file handles and memory.
 const INDICES_MAX: usize = 1000;
 
+/// The setting that names the alias which lifecycle policies roll over.
+pub(crate) const ROLLOVER_ALIAS: &str = "plugins.index_state_management.rollover_alias";
+/// What it was called before.
+const OLD_ROLLOVER_ALIAS: &str = "opendistro.index_state_management.rollover_alias";
+
 /// What an engine needs.
 pub struct Parts {
     /// Its folder; made when it is absent.
@@ -64,7 +69,7 @@ pub struct Engine {
     pub(crate) dir: PathBuf,
     pub(crate) indices: RwLock<BTreeMap<String, Arc<Index>>>,
     /// Locked behind `indices` where both are.
-    aliases: RwLock<Aliases>,
+    pub(crate) aliases: RwLock<Aliases>,
     /// Templates and policies.
     pub(crate) definitions: RwLock<Definitions>,
     /// When policies are looked at again.
@@ -87,7 +92,8 @@ impl Engine {
     pub fn open(parts: Parts) -> Result<Arc<Self>, Error> {
         let world = World { disk: parts.disk, clock: parts.clock, dice: parts.dice };
         world.disk.create_dir(&parts.dir)?;
-        let mut aliases = Aliases::load(&*world.disk, &parts.dir)?;
+        let is_made = |uuid: &str| Ok(world.disk.list(&parts.dir.join(uuid))?.iter().any(|name| name == META_FILE));
+        let mut aliases = Aliases::load(&*world.disk, &parts.dir, &is_made)?;
         let definitions = Definitions::load(&*world.disk, &parts.dir)?;
         let mut indices = BTreeMap::new();
         for uuid in world.disk.list(&parts.dir)? {
@@ -95,7 +101,7 @@ impl Engine {
             if uuid.starts_with(aliases::FILE) || uuid.starts_with(definitions::FILE) {
                 continue;
             }
-            if aliases.removed.contains(&uuid) || !world.disk.list(&dir)?.iter().any(|name| name == META_FILE) {
+            if aliases.removed.contains(&uuid) || !is_made(&uuid)? {
                 // A creation or a deletion that a crash cut short.
                 world.disk.remove_dir(&dir)?;
                 continue;
@@ -171,19 +177,26 @@ impl Engine {
 
     /// Makes an index from the body of `PUT /{index}`: `mappings`, `settings` and `aliases`, over those of its template.
     pub fn create_index(&self, name: &str, body: &Value) -> Result<(), Error> {
-        names::check(name)?;
         let _changing = self.changing.lock();
+        self.check_new(name)?;
+        self.add(name, body, &[]).map(drop)
+    }
+
+    /// Whether an index may be made under this name.
+    pub(crate) fn check_new(&self, name: &str) -> Result<(), Error> {
+        names::check(name)?;
         if let Some(existing) = self.indices.read().get(name) {
             return Err(Error::index_exists(name, &existing.meta.uuid));
         }
         if self.aliases.read().contains(name) {
             return Err(Error::invalid_index_name(name, "already exists as alias"));
         }
-        self.add(name, body).map(drop)
+        Ok(())
     }
 
-    /// Makes an index as its template and a request say. The caller holds `changing`.
-    fn add(&self, name: &str, body: &Value) -> Result<Arc<Index>, Error> {
+    /// Makes an index as its template and a request say, and changes its and other aliases in the same step. The caller holds
+    /// `changing`.
+    pub(crate) fn add(&self, name: &str, body: &Value, also: &[Change]) -> Result<Arc<Index>, Error> {
         let template = self.definitions.read().templates.of(name);
         let Plan { settings, mappings, aliases } = Plan::read(&template, body)?;
         if self.indices.read().len() >= INDICES_MAX {
@@ -191,19 +204,24 @@ impl Engine {
         }
         let uuid = self.world.dice.uuid().replace('-', "")[..22].to_owned();
         let dir = self.dir.join(&uuid);
-        let meta = Meta { name: name.to_owned(), uuid, created: self.world.clock.now(), settings };
-        // Its names are written first, those of an index that is not there are dropped at a start: so a crash leaves an
-        // index with all its names or none at all.
-        let mut named = self.aliases.read().clone();
-        let changes = aliases::read_created(name, &Value::Object(aliases))?;
+        let meta = Meta { name: name.to_owned(), uuid: uuid.clone(), created: self.world.clock.now(), settings };
+        let changes = [&aliases::read_created(name, &Value::Object(aliases))?, also].concat();
+        let before = self.aliases.read().clone();
+        let mut named = before.clone();
         named.apply(&changes, |other| other == name || self.indices.read().contains_key(other))?;
+        let disk = &*self.world.disk;
         if !changes.is_empty() {
-            named.save(&*self.world.disk, &self.dir)?;
+            before.save_until(&uuid, &named, disk, &self.dir)?;
         }
         let index = Index::create(self.world.clone(), &dir, meta, mappings)?;
-        let (mut indices, mut aliases) = (self.indices.write(), self.aliases.write());
-        indices.insert(name.to_owned(), index.clone());
-        *aliases = named;
+        {
+            let (mut indices, mut aliases) = (self.indices.write(), self.aliases.write());
+            indices.insert(name.to_owned(), index.clone());
+            aliases.clone_from(&named);
+        }
+        if !changes.is_empty() {
+            named.save(disk, &self.dir)?;
+        }
         Ok(index)
     }
 
@@ -334,7 +352,7 @@ impl Engine {
         let _changing = self.changing.lock();
         match self.written(name)? {
             Some(index) => Ok(index),
-            None => self.add(name, &json!({})),
+            None => self.add(name, &json!({}), &[]),
         }
     }
 
@@ -556,6 +574,7 @@ pub(crate) fn read_settings(prefix: &str, value: &Value, out: &mut Map<String, V
             "number_of_shards" => text.parse::<u32>().is_ok_and(|count| count > 0),
             "number_of_replicas" => text.parse::<u32>().is_ok(),
             "refresh_interval" => crate::index::parse_interval(&text).is_some(),
+            ROLLOVER_ALIAS | OLD_ROLLOVER_ALIAS => names::check(&text).is_ok(),
             _ => {
                 return Err(Error::illegal_argument(format!(
                     "unknown setting [index.{name}], or not supported by Millrace yet"
@@ -565,6 +584,7 @@ pub(crate) fn read_settings(prefix: &str, value: &Value, out: &mut Map<String, V
         if !fits {
             return Err(Error::illegal_argument(format!("Failed to parse value [{text}] for setting [index.{name}]")));
         }
+        let name = if name == OLD_ROLLOVER_ALIAS { ROLLOVER_ALIAS.to_owned() } else { name };
         out.insert(name, json!(text));
     }
     Ok(())
@@ -576,7 +596,8 @@ fn settings_json(meta: &Meta) -> Value {
         "uuid": meta.uuid, "provided_name": meta.name,
     });
     for (key, value) in &meta.settings {
-        out[key] = value.clone();
+        // A setting's name is a path.
+        *key.split('.').fold(&mut out, |at, part| &mut at[part]) = value.clone();
     }
     out
 }

@@ -16,10 +16,12 @@ mod index;
 mod mapping;
 mod names;
 mod query;
+mod rollover;
 mod tally;
 mod values;
 
 pub use bulk::{BulkLabel, parse_bulk, render_done, render_item};
+pub use definitions::size_text;
 pub use engine::{BulkOp, Engine, Parts, Refresh};
 pub use error::Error;
 pub use find::SourceFilter;

@@ -2,7 +2,7 @@
 
 use super::request::Request;
 use super::response::Answer;
-use millrace_search::{Engine, Error};
+use millrace_search::{Engine, Error, size_text};
 use serde_json::{Map, Value, json};
 
 const CAT_PARAMS: [&str; 7] = ["v", "h", "s", "bytes", "expand_wildcards", "health", "time"];
@@ -110,16 +110,7 @@ fn clock(engine: &Engine) -> (String, String) {
 /// A size as `_cat` shows it: `1.5kb`, or a plain number in the unit that was asked for.
 fn size(bytes: u64, unit: Option<&str>) -> Result<String, Error> {
     let shift = match unit {
-        None => {
-            let (number, name) = match bytes {
-                0..1024 => return Ok(format!("{bytes}b")),
-                1024..1_048_576 => (bytes as f64 / 1024.0, "kb"),
-                1_048_576..1_073_741_824 => (bytes as f64 / 1_048_576.0, "mb"),
-                _ => (bytes as f64 / 1_073_741_824.0, "gb"),
-            };
-            let text = format!("{:.1}", (number * 10.0).floor() / 10.0);
-            return Ok(format!("{}{name}", text.strip_suffix(".0").unwrap_or(&text)));
-        }
+        None => return Ok(size_text(bytes)),
         Some("b") => 0,
         Some("k" | "kb") => 10,
         Some("m" | "mb") => 20,

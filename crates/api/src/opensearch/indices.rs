@@ -89,6 +89,12 @@ pub fn get_alias(engine: &Engine, request: &Request, expression: &str, aliases: 
     Ok(Answer::ok(engine.aliases(expression, aliases)?))
 }
 
+/// `POST /{alias}/_rollover`, `POST /{alias}/_rollover/{new index}`
+pub fn roll_over(engine: &Engine, request: &Request, alias: &str, new: Option<&str>) -> Result<Answer, Error> {
+    request.allow(&["dry_run"])?;
+    Ok(Answer::ok(engine.roll_over(alias, new, &request.json()?, request.truth("dry_run")?)?))
+}
+
 /// `_refresh`
 pub fn refresh(engine: &Engine, request: &Request, expression: &str) -> Result<Answer, Error> {
     request.allow(&["ignore_unavailable", "allow_no_indices", "expand_wildcards"])?;

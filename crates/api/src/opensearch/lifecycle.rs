@@ -1,4 +1,4 @@
-//! Lifecycle policies: the part of Index State Management that deletes old indices.
+//! Lifecycle policies: the part of Index State Management that rolls aliases over and deletes old indices.
 
 use super::request::Request;
 use super::response::Answer;

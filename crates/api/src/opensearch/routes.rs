@@ -108,6 +108,8 @@ fn one(engine: &Engine, request: &Request, method: &str, index: &str, rest: &[&s
         ("PUT" | "POST", ["_alias" | "_aliases", alias]) => indices::put_alias(engine, request, index, alias),
         ("DELETE", ["_alias" | "_aliases", alias]) => indices::delete_alias(engine, request, index, alias),
         ("GET", ["_settings"]) => indices::get_settings(engine, request, index),
+        ("POST", ["_rollover"]) => indices::roll_over(engine, request, index, None),
+        ("POST", ["_rollover", new]) => indices::roll_over(engine, request, index, Some(new)),
         _ => Err(no_handler(request)),
     }
 }

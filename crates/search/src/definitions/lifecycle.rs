@@ -1,25 +1,30 @@
 //! Lifecycle policies, of Index State Management (ISM): when an index is old or large enough to be deleted.
 //!
-//! An index's state follows from its age and size alone: from the default state on, a transition is taken whose conditions hold.
-//! Nothing about it is kept. A state deletes the index or does nothing; ISM's other actions are refused.
+//! An index's state follows from its age, its size and whether it was rolled over: from the default state on, a transition is
+//! taken whose conditions hold, once the state's actions are done. That an index was rolled over is kept with its aliases, nothing
+//! else is. A state rolls an alias over, deletes the index or does nothing; ISM's other actions are refused.
 
+use super::limits::{Figures, Known, Limits, Measure};
 use super::{allow, matches_any, read_patterns};
 use crate::error::Error;
-use crate::index::parse_interval;
 use millrace_base::Millis;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What conditions ask about an index.
-#[derive(Debug, Clone, Copy)]
-pub struct Figures {
-    /// Milliseconds since its creation.
-    pub age_ms: i64,
-    /// Its documents.
-    pub docs: u64,
-    /// Its bytes on disk.
-    pub bytes: u64,
-}
+/// What a transition may ask.
+const CONDITIONS: Known = &[
+    ("min_index_age", Measure::age),
+    ("min_doc_count", Measure::docs),
+    ("min_size", Measure::bytes),
+    ("min_rollover_age", Measure::rollover_age),
+];
+/// What a rollover may ask. There is one shard, which is as large as its index.
+const ROLLOVER_CONDITIONS: Known = &[
+    ("min_index_age", Measure::age),
+    ("min_doc_count", Measure::docs),
+    ("min_size", Measure::bytes),
+    ("min_primary_shard_size", Measure::bytes),
+];
 
 /// Policies by their ids.
 #[derive(Debug, Clone, Default)]
@@ -41,60 +46,91 @@ struct Policy {
 
 #[derive(Debug, Clone, Default)]
 struct State {
-    deletes: bool,
+    actions: Vec<Action>,
     transitions: Vec<Transition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Action {
+    Rollover(Rollover),
+    Delete,
+}
+
+/// The action that rolls an index's alias over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollover {
+    /// One of them is enough.
+    pub limits: Limits,
+    /// Whether the new index gets the other aliases of the old one, too.
+    pub copy_alias: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Transition {
     to: String,
-    age_ms: Option<i64>,
-    docs: Option<u64>,
-    bytes: Option<u64>,
+    limits: Limits,
+}
+
+/// What is to be done with an index now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing, until a transition's conditions hold.
+    Nothing,
+    /// The place of a rollover among its state's actions, and what it says.
+    Rollover(usize, Rollover),
+    /// It goes.
+    Delete,
+}
+
+/// What a policy says of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The policy's id.
+    pub policy: String,
+    /// The state that the index is in.
+    pub state: String,
+    /// What is to be done with it.
+    pub due: Due,
 }
 
 impl Transition {
     fn read(value: &Value) -> Result<Self, Error> {
         allow(value, &["state_name", "conditions"], "a transition")?;
         let to = value["state_name"].as_str().ok_or_else(|| Error::validation("a transition needs [state_name]"))?;
-        let mut out = Self { to: to.to_owned(), age_ms: None, docs: None, bytes: None };
-        let conditions = value.get("conditions").filter(|conditions| !conditions.is_null());
-        let Some(conditions) = conditions else { return Ok(out) };
-        allow(conditions, &["min_index_age", "min_doc_count", "min_size"], "a transition's conditions")?;
-        let wrong = |key: &str| Error::illegal_argument(format!("[{key}] cannot be read: [{}]", conditions[key]));
-        for key in conditions.as_object().into_iter().flat_map(Map::keys) {
-            let text = conditions[key].as_str();
-            match key.as_str() {
-                "min_index_age" => {
-                    let age = text.and_then(parse_interval).filter(|age| *age >= 0);
-                    out.age_ms = Some(age.ok_or_else(|| wrong(key))?);
-                }
-                "min_doc_count" => out.docs = Some(conditions[key].as_u64().ok_or_else(|| wrong(key))?),
-                _ => out.bytes = Some(text.and_then(parse_bytes).ok_or_else(|| wrong(key))?),
-            }
-        }
-        Ok(out)
-    }
-
-    fn holds(&self, of: Figures) -> bool {
-        self.age_ms.is_none_or(|age| of.age_ms >= age)
-            && self.docs.is_none_or(|docs| of.docs >= docs)
-            && self.bytes.is_none_or(|bytes| of.bytes >= bytes)
+        let limits = Limits::read(&value["conditions"], CONDITIONS, "a transition's conditions")?;
+        Ok(Self { to: to.to_owned(), limits })
     }
 }
 
-/// `50gb`, `10mb`, `7b`.
-fn parse_bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let shift = match text[digits..].to_ascii_lowercase().as_str() {
-        "b" => 0,
-        "kb" => 10,
-        "mb" => 20,
-        "gb" => 30,
-        "tb" => 40,
-        _ => return None,
-    };
-    text[..digits].parse::<u64>().ok()?.checked_mul(1 << shift)
+impl Action {
+    fn read(value: &Value) -> Result<Self, Error> {
+        let one = value.as_object().filter(|action| action.len() == 1).and_then(|action| action.iter().next());
+        match one {
+            Some((kind, what)) if kind == "delete" && what.as_object().is_some_and(Map::is_empty) => Ok(Self::Delete),
+            Some((kind, what)) if kind == "rollover" => Rollover::read(what).map(Self::Rollover),
+            // How often and how long an action is tried stands beside it.
+            None => Err(Error::not_supported("an action of a policy that is no object with one member")),
+            Some((kind, _)) => Err(Error::not_supported(format!("the action [{kind}] of a policy"))),
+        }
+    }
+}
+
+impl Rollover {
+    fn read(value: &Value) -> Result<Self, Error> {
+        let mut limits = value.as_object().cloned().ok_or_else(|| Error::parsing("[rollover] has to be an object"))?;
+        let copy_alias = match limits.remove("copy_alias") {
+            None => false,
+            Some(Value::Bool(copy)) => copy,
+            Some(other) => {
+                return Err(Error::illegal_argument(format!("[copy_alias] is true or false, not [{other}]")));
+            }
+        };
+        let limits = Limits::read(&Value::Object(limits), ROLLOVER_CONDITIONS, "[rollover]")?;
+        match limits.pointless() {
+            Some(name) => Err(Error::illegal_argument(format!("[{name}] of [rollover] must be greater than 0"))),
+            None => Ok(Self { limits, copy_alias }),
+        }
+    }
 }
 
 impl Policy {
@@ -142,17 +178,21 @@ impl Policy {
         fits.map(|(priority, _)| *priority).max()
     }
 
-    /// The state that an index is in. Circles end: no state is entered twice.
-    fn state_of(&self, figures: Figures) -> (&str, bool) {
+    /// The state that an index is in, and what is to be done there. Circles end: no state is entered twice.
+    fn state_of(&self, figures: Figures) -> (&str, Due) {
         let mut name = self.default_state.as_str();
         for _ in 0..=self.states.len() {
-            let Some(state) = self.states.get(name).filter(|state| !state.deletes) else { break };
-            match state.transitions.iter().find(|transition| transition.holds(figures)) {
+            let Some(state) = self.states.get(name) else { break };
+            match state.due(figures) {
+                Due::Nothing => {}
+                due => return (name, due),
+            }
+            match state.transitions.iter().find(|transition| transition.limits.all(figures)) {
                 Some(transition) => name = &transition.to,
                 None => break,
             }
         }
-        (name, self.states.get(name).is_some_and(|state| state.deletes))
+        (name, Due::Nothing)
     }
 
     fn shown(&self, id: &str) -> Value {
@@ -169,18 +209,24 @@ impl State {
         let name = value["name"].as_str().ok_or_else(|| Error::validation("a state needs a [name]"))?;
         let mut state = Self::default();
         for action in value["actions"].as_array().into_iter().flatten() {
-            match action.as_object().and_then(|action| action.iter().next()) {
-                Some((kind, what)) if kind == "delete" && what.as_object().is_some_and(Map::is_empty) => {
-                    state.deletes = true
-                }
-                Some((kind, _)) => return Err(Error::not_supported(format!("the action [{kind}] of a policy"))),
-                None => return Err(Error::parsing("an action is an object with one member")),
-            }
+            state.actions.push(Action::read(action)?);
         }
         for transition in value["transitions"].as_array().into_iter().flatten() {
             state.transitions.push(Transition::read(transition)?);
         }
         Ok((name.to_owned(), state))
+    }
+
+    /// The first of its actions that is not done. A rollover is done once; a deletion has nothing behind it.
+    fn due(&self, figures: Figures) -> Due {
+        for (place, action) in self.actions.iter().enumerate() {
+            match action {
+                Action::Delete => return Due::Delete,
+                Action::Rollover(rollover) if !figures.has_rolled => return Due::Rollover(place, rollover.clone()),
+                Action::Rollover(_) => {}
+            }
+        }
+        Due::Nothing
     }
 }
 
@@ -241,12 +287,12 @@ impl Policies {
         self.all.iter().map(|(id, policy)| policy.shown(id)).collect()
     }
 
-    /// The policy of an index, the state that it is in, and whether that deletes it.
-    pub fn judge(&self, index: &str, figures: Figures) -> Option<(&str, &str, bool)> {
+    /// What the policy of an index says of it; none for an index without one.
+    pub fn judge(&self, index: &str, figures: Figures) -> Option<Verdict> {
         let wanting = self.all.iter().filter_map(|(id, policy)| Some((policy.wants(index)?, id, policy)));
         let (_, id, policy) = wanting.max_by_key(|(priority, id, _)| (*priority, *id))?;
-        let (state, deletes) = policy.state_of(figures);
-        Some((id, state, deletes))
+        let (state, due) = policy.state_of(figures);
+        Some(Verdict { policy: id.clone(), state: state.to_owned(), due })
     }
 }
 
@@ -274,17 +320,38 @@ mod tests {
         let mut policies = Policies::default();
         policies.put("p", &policy(), None, 7).unwrap();
         let state = |days: i64, docs, bytes| {
-            let figures = Figures { age_ms: days * DAY_MS, docs, bytes };
-            policies.judge("a-1", figures).map(|(id, state, deletes)| (id.to_owned(), state.to_owned(), deletes))
+            policies.judge("a-1", Figures { age_ms: days * DAY_MS, docs, bytes, ..Figures::default() })
         };
-        let of = |state: &str, deletes| Some(("p".to_owned(), state.to_owned(), deletes));
-        assert_eq!(state(1, 9, 9999), of("hot", false));
-        assert_eq!(state(2, 4, 9999), of("warm", false));
-        assert_eq!(state(2, 5, 1024), of("gone", true));
-        assert_eq!(state(14, 0, 0), of("gone", true));
-        assert!(policies.judge("b-1", Figures { age_ms: DAY_MS * 99, docs: 0, bytes: 0 }).is_none());
+        let of = |state: &str, due| Some(Verdict { policy: "p".to_owned(), state: state.to_owned(), due });
+        assert_eq!(state(1, 9, 9999), of("hot", Due::Nothing));
+        assert_eq!(state(2, 4, 9999), of("warm", Due::Nothing));
+        assert_eq!(state(2, 5, 1024), of("gone", Due::Delete));
+        assert_eq!(state(14, 0, 0), of("gone", Due::Delete));
+        assert!(policies.judge("b-1", Figures { age_ms: DAY_MS * 99, ..Figures::default() }).is_none());
         let kept = Policies::from_json(&policies.to_json()).unwrap();
         assert_eq!(kept.show("p"), policies.show("p"));
+    }
+
+    #[test]
+    fn a_state_is_left_when_its_rollover_is_done() {
+        let mut policies = Policies::default();
+        let rollover = json!({"min_doc_count": 5, "min_primary_shard_size": "1kb", "copy_alias": true});
+        let body = json!({"policy": {
+            "default_state": "hot", "ism_template": {"index_patterns": ["a-*"]},
+            "states": [
+                {"name": "hot", "actions": [{"rollover": rollover}], "transitions": [
+                    {"state_name": "gone", "conditions": {"min_rollover_age": "2d"}}]},
+                {"name": "gone", "actions": [{"delete": {}}]}],
+        }});
+        policies.put("p", &body, None, 7).unwrap();
+        let of = |figures| policies.judge("a-1", figures).map(|verdict| (verdict.state, verdict.due)).unwrap();
+        let old = Figures { age_ms: 99 * DAY_MS, docs: 4, ..Figures::default() };
+        let (state, Due::Rollover(0, rollover)) = of(old) else { panic!("{:?}", of(old)) };
+        assert!(state == "hot" && rollover.copy_alias && !rollover.limits.any(old));
+        assert!(rollover.limits.any(Figures { docs: 5, ..old }) && rollover.limits.any(Figures { bytes: 1024, ..old }));
+        let rolled = Figures { has_rolled: true, rolled_ms: Some(DAY_MS), ..old };
+        assert_eq!(of(rolled), ("hot".to_owned(), Due::Nothing));
+        assert_eq!(of(Figures { rolled_ms: Some(2 * DAY_MS), ..rolled }), ("gone".to_owned(), Due::Delete));
     }
 
     #[test]
@@ -301,7 +368,11 @@ mod tests {
         let mut policies = Policies::default();
         for (place, wrong) in [
             ("/policy/default_state", json!("none")),
-            ("/policy/states/0/actions", json!([{"rollover": {"min_size": "1gb"}}])),
+            ("/policy/states/0/actions", json!([{"read_only": {}}])),
+            ("/policy/states/0/actions", json!([{"rollover": {"max_docs": 1}}])),
+            ("/policy/states/0/actions", json!([{"rollover": {"min_size": "0b"}}])),
+            ("/policy/states/0/actions", json!([{"rollover": {"min_index_age": 7}}])),
+            ("/policy/states/0/actions", json!([{"retry": {"count": 3}, "rollover": {}}])),
             ("/policy/states/0/transitions/0/conditions", json!({"cron": {}})),
             ("/policy/states/0/transitions/0/conditions", json!({"min_index_age": "soon"})),
             ("/policy/states/1/transitions/1/conditions/min_size", json!("5")),

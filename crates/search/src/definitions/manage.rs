@@ -3,11 +3,12 @@
 //! Changes are made under the lock that indices are made and deleted under, to a copy, which is written before it counts.
 
 use super::templates::is_same;
-use super::{Definitions, Figures};
+use super::{Definitions, Due, Figures, Verdict};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::index::Index;
 use crate::names;
+use crate::rollover::alias_of;
 use serde_json::{Map, Value, json};
 
 /// How often policies are looked at.
@@ -85,35 +86,64 @@ impl Engine {
         }
     }
 
-    /// Which policy each index of an expression has, and its state: `GET /_plugins/_ism/explain/{index}`.
+    /// Which policy each index of an expression has, its state and what is to be done there: `GET
+    /// /_plugins/_ism/explain/{index}`.
     pub fn explain_policies(&self, expression: &str) -> Result<Value, Error> {
         let indices = self.resolve(expression, false)?;
-        let all = self.definitions.read();
         let (mut out, mut managed) = (Map::new(), 0);
         for index in indices {
-            let name = &index.meta.name;
-            let of = match all.policies.judge(name, self.figures(&index)) {
-                Some((id, state, _)) => {
-                    managed += 1;
-                    json!({
-                        "index.plugins.index_state_management.policy_id": id, "index": name, "index_uuid": index.meta.uuid,
-                        "policy_id": id, "enabled": true, "state": {"name": state},
-                    })
-                }
+            let figures = self.figures(&index);
+            let verdict = self.definitions.read().policies.judge(&index.meta.name, figures);
+            managed += usize::from(verdict.is_some());
+            let shown = match verdict {
+                Some(verdict) => self.explained(&index, figures, &verdict),
                 None => json!({"index.plugins.index_state_management.policy_id": null, "enabled": null}),
             };
-            out.insert(name.clone(), of);
+            out.insert(index.meta.name.clone(), shown);
         }
         out.insert("total_managed_indices".to_owned(), json!(managed));
         Ok(Value::Object(out))
     }
 
-    fn figures(&self, index: &Index) -> Figures {
-        let (docs, bytes) = index.size();
-        Figures { age_ms: self.world.clock.now() - index.meta.created, docs, bytes }
+    fn explained(&self, index: &Index, figures: Figures, verdict: &Verdict) -> Value {
+        let (name, id) = (&index.meta.name, &verdict.policy);
+        let mut shown = json!({
+            "index.plugins.index_state_management.policy_id": id, "index": name, "index_uuid": index.meta.uuid,
+            "policy_id": id, "enabled": true, "state": {"name": verdict.state},
+        });
+        if figures.has_rolled {
+            shown["rolled_over"] = json!(true);
+        }
+        let Due::Rollover(place, rollover) = &verdict.due else { return shown };
+        let plan = self.managed_rollover(index);
+        let status = match &plan {
+            Ok(_) if rollover.limits.any(figures) => "starting",
+            Ok(_) => "condition_not_met",
+            Err(_) => "failed",
+        };
+        shown["action"] = json!({"name": "rollover", "index": place, "failed": plan.is_err()});
+        shown["step"] = json!({"name": "attempt_rollover", "step_status": status});
+        shown["info"] = match plan {
+            Ok(_) => json!({
+                "message": format!("Pending rollover of index [index={name}]"),
+                "conditions": rollover.limits.explained(figures),
+            }),
+            Err(error) => json!({"message": error.reason}),
+        };
+        shown
     }
 
-    /// Deletes what policies say is over, at most once a minute; when to come again, if there are policies.
+    pub(crate) fn figures(&self, index: &Index) -> Figures {
+        let (docs, bytes) = index.size();
+        let (now, created) = (self.world.clock.now(), index.meta.created);
+        let aliases = self.aliases.read();
+        let rolled_ms = aliases.first_rolled(&index.meta.name).map(|rolled| now - rolled);
+        let has_rolled = alias_of(index).is_some_and(|alias| aliases.rolled(&index.meta.name, alias).is_some());
+        Figures { created, age_ms: now - created, docs, bytes, rolled_ms, has_rolled }
+    }
+
+    /// Deletes what policies say is over and rolls over what is full, at most once a minute; when to come again, if there are
+    /// policies.
     pub(crate) fn tick_policies(&self) -> Option<i64> {
         if self.definitions.read().policies.is_empty() {
             return None;
@@ -128,11 +158,15 @@ impl Engine {
         let indices: Vec<_> = self.indices.read().values().cloned().collect();
         for index in indices {
             let figures = self.figures(&index);
-            let over =
-                self.definitions.read().policies.judge(&index.meta.name, figures).is_some_and(|(_, _, over)| over);
-            if over {
-                // Somebody else may have deleted it meanwhile; a disk that fails is asked again at the next look.
-                drop(self.delete_index(&index.meta.name));
+            let verdict = self.definitions.read().policies.judge(&index.meta.name, figures);
+            // Somebody else may have done it meanwhile; a disk that fails is asked again at the next look, and so is what
+            // cannot be rolled over, which is told to who asks for an explanation.
+            match verdict.map(|verdict| verdict.due) {
+                Some(Due::Delete) => drop(self.delete_index(&index.meta.name)),
+                Some(Due::Rollover(_, rollover)) if rollover.limits.any(figures) => {
+                    drop(self.roll_over_managed(&index, rollover.copy_alias));
+                }
+                Some(Due::Rollover(..) | Due::Nothing) | None => {}
             }
         }
         Some(now + LOOK_MS)

@@ -5,15 +5,16 @@
 //! `{"format":1,"templates":{NAME:body},"policies":{ID:{"policy":body,"seq_no":n,"updated":ms}}}`.
 
 mod lifecycle;
+mod limits;
 mod manage;
 mod templates;
 
-pub use lifecycle::{Figures, Policies};
+pub use lifecycle::{Due, Policies, Verdict};
+pub use limits::{Figures, Known, Limits, Measure, size_text};
 pub use templates::{Plan, Templates};
 
 use crate::error::Error;
 use millrace_base::Disk;
-use regex::Regex;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -56,10 +57,7 @@ impl Definitions {
 
 /// Whether a name is one of some patterns (`*` stands for anything).
 fn matches_any<'a>(patterns: impl IntoIterator<Item = &'a str>, name: &str) -> bool {
-    patterns.into_iter().any(|pattern| {
-        let pattern = Regex::new(&format!("^(?:{})$", crate::query::wildcard_to_regex(pattern).0));
-        pattern.is_ok_and(|pattern| pattern.is_match(name))
-    })
+    patterns.into_iter().any(|pattern| crate::names::fits(pattern, name))
 }
 
 /// A list of patterns of index names, one at least.
@@ -73,7 +71,7 @@ fn read_patterns(value: &Value, what: &str) -> Result<Vec<String>, Error> {
 }
 
 /// The first member of an object that is none of the known ones is an error.
-fn allow(body: &Value, known: &[&str], what: &str) -> Result<(), Error> {
+pub(crate) fn allow(body: &Value, known: &[&str], what: &str) -> Result<(), Error> {
     match body.as_object() {
         None => Err(Error::parsing(format!("{what} has to be an object"))),
         Some(body) => match body.keys().find(|key| !known.contains(&key.as_str())) {

@@ -127,9 +127,18 @@ impl Templates {
 
     /// What a new index of this name is like, unless its request says otherwise: of the template with the highest priority.
     pub fn of(&self, index: &str) -> Value {
-        let fits = |body: &&Value| matches_any(patterns(body).iter().map(String::as_str), index);
-        let best = self.0.values().filter(fits).max_by_key(|body| priority(body));
-        best.and_then(|body| body.get("template")).cloned().unwrap_or_else(|| json!({}))
+        self.best(index).and_then(|(_, body)| body.get("template")).cloned().unwrap_or_else(|| json!({}))
+    }
+
+    /// The template that gives a new index of this name an alias, by its name.
+    pub fn giving(&self, index: &str, alias: &str) -> Option<&str> {
+        let (name, body) = self.best(index)?;
+        body["template"]["aliases"].get(alias).map(|_| name.as_str())
+    }
+
+    fn best(&self, index: &str) -> Option<(&String, &Value)> {
+        let fits = |(_, body): &(&String, &Value)| matches_any(patterns(body).iter().map(String::as_str), index);
+        self.0.iter().filter(fits).max_by_key(|(_, body)| priority(body))
     }
 }
 

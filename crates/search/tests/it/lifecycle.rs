@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-const DAY_MS: i64 = 86_400_000;
+/// A day.
+pub const DAY_MS: i64 = 86_400_000;
 
 /// The system's clock, some time ahead.
 #[derive(Default)]
-struct Ahead(AtomicI64);
+pub struct Ahead(pub AtomicI64);
 
 impl Clock for Ahead {
     fn now(&self) -> Millis {
@@ -20,7 +21,8 @@ impl Clock for Ahead {
     }
 }
 
-fn open(dir: &Path, clock: &Arc<Ahead>) -> Arc<Engine> {
+/// An engine on that clock.
+pub fn open(dir: &Path, clock: &Arc<Ahead>) -> Arc<Engine> {
     let parts =
         Parts { dir: dir.to_owned(), disk: Arc::new(SystemDisk), clock: clock.clone(), dice: Arc::new(SystemDice) };
     Engine::open(parts).unwrap()

@@ -8,6 +8,7 @@
 mod cases;
 mod crash;
 mod lifecycle;
+mod rollover;
 mod speed;
 
 use bytes::Bytes;
