@@ -9,7 +9,7 @@ import urllib.request
 import botocore.exceptions
 import pytest
 
-from conftest import BINARY, TEMPLATES, read_all, wait_for
+from conftest import BINARY, TEMPLATES, Server, read_all, wait_for
 
 MARKER = "xyzzy-plugh-4711-secret"
 
@@ -390,3 +390,46 @@ def test_kms(server, unique):
 def test_the_command_line_speaks_kms(server):
     created = json.loads(server.aws("kms", "create-key", "--description", "by hand").stdout)
     assert created["KeyMetadata"]["Enabled"]
+
+
+ASKING = """
+AWSTemplateFormatVersion: "2010-09-09"
+Resources:
+  Lake:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: asking-for-encryption
+      BucketEncryption:
+        ServerSideEncryptionConfiguration:
+          - ServerSideEncryptionByDefault:
+              SSEAlgorithm: AES256
+            BucketKeyEnabled: false
+  Search:
+    Type: AWS::OpenSearchService::Domain
+    Properties:
+      DomainName: asking
+      EncryptionAtRestOptions:
+        Enabled: true
+      NodeToNodeEncryptionOptions:
+        Enabled: true
+      DomainEndpointOptions:
+        EnforceHTTPS: true
+        TLSSecurityPolicy: Policy-Min-TLS-1-2-PFS-2023-10
+"""
+
+
+def test_a_template_that_asks_for_encryption_gets_it_or_a_refusal(tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text(ASKING)
+    for number, (arguments, place, cure) in enumerate([
+        ((), ":11:", "start the server with --encrypt"),
+        (("--encrypt",), "EnforceHTTPS", "start the server with --tls required"),
+        (("--tls", "required"), "EncryptionAtRestOptions", "start the server with --encrypt"),
+    ]):
+        with pytest.raises(AssertionError) as refused:
+            Server(tmp_path / str(number), template, arguments=arguments).start()
+        assert cure in str(refused.value) and place in str(refused.value), refused.value
+    whole = Server(tmp_path / "whole", template, arguments=("--encrypt", "--tls", "required")).start()
+    rules = whole.client("s3").get_bucket_encryption(Bucket="asking-for-encryption")["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert whole.stop() == 0

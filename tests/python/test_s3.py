@@ -117,7 +117,7 @@ def test_what_arrives_broken_is_refused(door, bucket):
         with pytest.raises(botocore.exceptions.ClientError) as error:
             s3.put_object(Bucket=bucket, Key="x", Body=b"abc", **wrong)
         assert code(error) == ("BadDigest", 400), wrong
-    for asked in ({"ACL": "public-read"}, {"ServerSideEncryption": "AES256"}, {"StorageClass": "GLACIER"}, {"Tagging": "a=b"}):
+    for asked in ({"ACL": "public-read"}, {"ServerSideEncryption": "aws:kms"}, {"StorageClass": "GLACIER"}, {"Tagging": "a=b"}):
         with pytest.raises(botocore.exceptions.ClientError) as error:
             s3.put_object(Bucket=bucket, Key="x", Body=b"abc", **asked)
         assert code(error)[0] in ("NotImplemented", "AccessControlListNotSupported"), asked
@@ -346,3 +346,36 @@ def test_duckdb_reads_and_writes(door, bucket):
     database.execute(f"COPY (SELECT range AS id FROM range(100)) TO 's3://{bucket}/rows/a.parquet' (FORMAT parquet)")
     found = database.execute(f"SELECT count(*), sum(id) FROM read_parquet('s3://{bucket}/rows/**')").fetchone()
     assert found == (100, 4950)
+
+
+AES256 = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]}
+
+
+def test_encryption_is_told_as_it_is(door, bucket):
+    s3, is_sealed = client(*door), door[0].arguments != ()
+    kms = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=kms)
+    assert code(error) == ("NotImplemented", 501)
+    if is_sealed:
+        assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"] == AES256
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=AES256)
+        put = s3.put_object(Bucket=bucket, Key="x", Body=b"sealed", ServerSideEncryption="AES256")
+        assert put["ServerSideEncryption"] == "AES256"
+        # A pass of many parts is told, too, and so is what did not ask for it.
+        upload = s3.create_multipart_upload(Bucket=bucket, Key="y")
+        assert upload["ServerSideEncryption"] == "AES256"
+        s3.abort_multipart_upload(Bucket=bucket, Key="y", UploadId=upload["UploadId"])
+    else:
+        with pytest.raises(botocore.exceptions.ClientError) as error:
+            s3.get_bucket_encryption(Bucket=bucket)
+        assert code(error) == ("ServerSideEncryptionConfigurationNotFoundError", 404)
+        for refused in (
+            lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=AES256),
+            lambda: s3.put_object(Bucket=bucket, Key="x", Body=b"plain", ServerSideEncryption="AES256"),
+        ):
+            with pytest.raises(botocore.exceptions.ClientError) as error:
+                refused()
+            assert code(error) == ("InvalidRequest", 400) and "--encrypt" in str(error.value)
+        assert "ServerSideEncryption" not in s3.put_object(Bucket=bucket, Key="x", Body=b"plain")
+    s3.delete_bucket_encryption(Bucket=bucket)

@@ -14,10 +14,10 @@ use crate::message_keys::RingKeys;
 use crate::meters::{MeteredLog, Meters};
 use crate::permissions::{Roles, RoomFacts, Subscribers};
 use crate::record_text::RegisteredText;
-use crate::resources::{Rooms, resource_types};
+use crate::resources::{Guarantees, Rooms, resource_types};
 use crate::scalar::ExternalFunctions;
 use crate::server::{StartError, room};
-use crate::settings::{AuthSetting, Settings};
+use crate::settings::{AuthSetting, Settings, TlsSetting};
 use crate::telemetry;
 use crate::topics::{self, FunctionEndpoint};
 use crate::trace::notes::Notes;
@@ -132,6 +132,12 @@ impl House {
         let (jobs, applications) = world.applications(&log, &engine, (&calling, &meters, &roles), search_address)?;
         let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
+            guarantees: Guarantees {
+                sealed: vault.is_on(),
+                lake_elsewhere: lake.is_none(),
+                tls: settings.tls != TlsSetting::Off,
+                only_tls: settings.tls == TlsSetting::Required,
+            },
             ring: vault.ring.clone(),
             seals: seals.clone(),
             identities: identities.clone(),
@@ -155,7 +161,8 @@ impl House {
         let backfills = world.backfills(&rooms, (&engine, &store, &deliveries), &calling)?;
         vault.remember()?;
         let notice = vault.notice(&settings.encryption.root, data);
-        let s3 = lake.map_or_else(S3::elsewhere, |lake| S3::new(lake, catalog.clone(), clock.clone(), dice.clone()));
+        let own = |lake| S3::new(lake, catalog.clone(), clock.clone(), dice.clone(), vault.is_on());
+        let s3 = lake.map_or_else(S3::elsewhere, own);
         let World { clock, dice, catalog, vault, .. } = world;
         Ok(Self {
             ring: vault.ring,

@@ -106,10 +106,12 @@ impl S3 {
 
     /// Carries a request out on a thread that may wait for the disk.
     async fn carry_out(&self, request: Request) -> Result<Answer, Fault> {
-        refused::refuse(&request.headers)?;
         let place = self.0.clone();
         let work = move || match &*place {
-            Place::Here(lake) => lake.carry_out(&request),
+            Place::Here(lake) => {
+                refused::refuse(&request.headers, lake.is_sealed)?;
+                Ok(lake.told(request.target.operation, lake.carry_out(&request)?))
+            }
             Place::Elsewhere => Err(unsupported(
                 "a lake in an S3 store (--s3-endpoint), which has this API itself: ask it instead of Millrace",
             )),
@@ -127,6 +129,9 @@ impl Lake {
             "HeadBucket" => self.head_bucket(request),
             "DeleteBucket" => self.delete_bucket(request),
             "GetBucketLocation" => self.get_bucket_location(request),
+            "GetBucketEncryption" => self.get_bucket_encryption(request),
+            "PutBucketEncryption" => self.put_bucket_encryption(request),
+            "DeleteBucketEncryption" => self.delete_bucket_encryption(request),
             "ListObjects" => self.list_objects(request),
             "ListObjectsV2" => self.list_objects_v2(request),
             "GetObject" => self.get_object(request),

@@ -29,6 +29,7 @@ pub const INVALID_URI: FaultKind = FaultKind::new("InvalidURI", 400);
 pub const MALFORMED_XML: FaultKind = FaultKind::new("MalformedXML", 400);
 pub const METADATA_TOO_LARGE: FaultKind = FaultKind::new("MetadataTooLarge", 400);
 pub const METHOD_NOT_ALLOWED: FaultKind = FaultKind::new("MethodNotAllowed", 405);
+pub const NO_ENCRYPTION: FaultKind = FaultKind::new("ServerSideEncryptionConfigurationNotFoundError", 404);
 pub const NO_SUCH_BUCKET: FaultKind = FaultKind::new("NoSuchBucket", 404);
 pub const NO_SUCH_KEY: FaultKind = FaultKind::new("NoSuchKey", 404);
 pub const NO_SUCH_UPLOAD: FaultKind = FaultKind::new("NoSuchUpload", 404);

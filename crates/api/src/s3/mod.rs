@@ -15,6 +15,7 @@ mod conditions;
 mod copy_object;
 mod delete_object;
 mod door;
+mod encryption;
 mod faults;
 mod get_object;
 mod list_objects;

@@ -32,16 +32,24 @@ pub struct Lake {
     pub catalog: Catalog,
     pub clock: Arc<dyn Clock>,
     pub dice: Arc<dyn Dice>,
+    /// Whether what is written is sealed, which S3 calls AES256.
+    pub is_sealed: bool,
     /// Who writes an object holds its stripe, so that conditions hold and attributes are those of their object.
     stripes: Vec<Mutex<()>>,
 }
 
 impl S3 {
-    /// The API of a lake on this machine.
-    pub fn new(lake: Arc<LocalLake>, catalog: Catalog, clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Self {
+    /// The API of a lake on this machine. `is_sealed`: its disk seals what is written.
+    pub fn new(
+        lake: Arc<LocalLake>,
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        dice: Arc<dyn Dice>,
+        is_sealed: bool,
+    ) -> Self {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
         let buckets = Buckets::new(catalog.clone());
-        Self(Arc::new(Place::Here(Lake { lake, buckets, catalog, clock, dice, stripes })))
+        Self(Arc::new(Place::Here(Lake { lake, buckets, catalog, clock, dice, is_sealed, stripes })))
     }
 
     /// The refusal of a server whose lake lies in a store that has S3's API itself.

@@ -3,7 +3,7 @@
 //! Sizes of clusters and disks are kept and shown but size nothing: a domain is as large as its machine. With `--auth on` its
 //! access policy decides with the callers' own.
 
-use super::ports::DomainPort;
+use super::ports::{DomainPort, Guarantees};
 use super::read;
 use async_trait::async_trait;
 use millrace_access::DocumentKind;
@@ -13,10 +13,13 @@ use std::sync::Arc;
 
 /// AWS's limits on a domain's name.
 const NAME_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=28;
+/// The policies that say what holds in any case: TLS 1.2 at least.
+const TLS_POLICIES: [&str; 2] = ["Policy-Min-TLS-1-2-2019-07", "Policy-Min-TLS-1-2-PFS-2023-10"];
 
 /// Search domains.
 pub(super) struct Domain {
     pub(super) domains: Arc<dyn DomainPort>,
+    pub(super) guarantees: Guarantees,
 }
 
 impl Domain {
@@ -38,6 +41,34 @@ fn name(ctx: &Context, properties: &Value) -> String {
     name.chars().skip(skipped).skip_while(|c| !c.is_ascii_lowercase()).collect()
 }
 
+/// Encryption is the server's, not the domain's: what a template asks for has to hold of all of them. Nothing passes between
+/// nodes, as there is one.
+fn check_encryption(properties: &Value, guarantees: Guarantees) -> Result<(), ResourceError> {
+    const AT_REST: &str = "EncryptionAtRestOptions.Enabled";
+    const HTTPS: &str = "DomainEndpointOptions.EnforceHTTPS";
+    const POLICY: &str = "DomainEndpointOptions.TLSSecurityPolicy";
+    if read::flag(properties, AT_REST) == Some(true) && !guarantees.sealed {
+        let message = "the index is not encrypted at rest: start the server with --encrypt, or leave this out";
+        return Err(ResourceError::property(AT_REST, message));
+    }
+    if read::flag(properties, HTTPS) == Some(true) && !guarantees.only_tls {
+        let message = "the index answers without TLS, too: start the server with --tls required, or leave this out";
+        return Err(ResourceError::property(HTTPS, message));
+    }
+    match read::text(properties, POLICY) {
+        Some(policy) if !TLS_POLICIES.contains(&policy) => {
+            let message =
+                format!("'{policy}' is not supported: TLS is 1.2 or 1.3 here, which {} say", TLS_POLICIES.join(", "));
+            Err(ResourceError::property(POLICY, message))
+        }
+        Some(_) if !guarantees.tls => {
+            let message = "the index does not speak TLS: start the server without --tls off, or leave this out";
+            Err(ResourceError::property(POLICY, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[async_trait]
 impl ResourceType for Domain {
     fn properties(&self) -> &'static [&'static str] {
@@ -47,7 +78,11 @@ impl ResourceType for Domain {
             "EngineVersion",
             "ClusterConfig.InstanceType",
             "ClusterConfig.InstanceCount",
+            "DomainEndpointOptions.EnforceHTTPS",
+            "DomainEndpointOptions.TLSSecurityPolicy",
             "EBSOptions",
+            "EncryptionAtRestOptions.Enabled",
+            "NodeToNodeEncryptionOptions.Enabled",
             "Tags",
         ]
     }
@@ -65,6 +100,7 @@ impl ResourceType for Domain {
                 return Err(ResourceError::property("DomainName", message));
             }
         }
+        check_encryption(properties, self.guarantees)?;
         match read::text(properties, "EngineVersion") {
             Some(version) if !version.starts_with("OpenSearch_") => {
                 let message =
@@ -106,6 +142,32 @@ mod tests {
     use super::*;
     use millrace_base::Scope;
     use serde_json::json;
+
+    #[test]
+    fn a_template_may_ask_for_what_holds() {
+        let all = json!({
+            "EncryptionAtRestOptions": {"Enabled": true}, "NodeToNodeEncryptionOptions": {"Enabled": true},
+            "DomainEndpointOptions": {"EnforceHTTPS": true, "TLSSecurityPolicy": "Policy-Min-TLS-1-2-2019-07"},
+        });
+        let asked = |properties: &Value, guarantees| match check_encryption(properties, guarantees) {
+            Err(ResourceError::Property { path, message }) => format!("{path}: {message}"),
+            other => format!("{other:?}"),
+        };
+        let none = Guarantees::default();
+        let whole = Guarantees { sealed: true, tls: true, only_tls: true, ..none };
+        assert_eq!(asked(&all, whole), "Ok(())");
+        assert!(asked(&all, Guarantees { sealed: false, ..whole }).contains("AtRestOptions.Enabled: the index is not"));
+        assert!(asked(&all, Guarantees { only_tls: false, ..whole }).contains("start the server with --tls required"));
+        let off =
+            json!({"EncryptionAtRestOptions": {"Enabled": false}, "DomainEndpointOptions": {"EnforceHTTPS": false}});
+        assert_eq!(asked(&off, none), "Ok(())");
+        let policy = |name: &str| json!({"DomainEndpointOptions": {"TLSSecurityPolicy": name}});
+        assert!(asked(&policy("Policy-Min-TLS-1-2-PFS-2023-10"), none).contains("does not speak TLS"));
+        assert!(
+            asked(&policy("Policy-Min-TLS-1-0-2019-07"), whole)
+                .contains("'Policy-Min-TLS-1-0-2019-07' is not supported")
+        );
+    }
 
     #[test]
     fn generated_names_fit_a_domain() {

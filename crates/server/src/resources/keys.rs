@@ -37,14 +37,6 @@ fn policy(properties: &Value) -> String {
     }
 }
 
-fn flag(properties: &Value, path: &str) -> Option<bool> {
-    match read::at(properties, path)? {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
-}
-
 fn number(properties: &Value, path: &str, default: u64) -> u32 {
     let number = read::at(properties, path).and_then(|value| match value {
         Value::String(text) => text.parse().ok(),
@@ -61,8 +53,8 @@ impl KmsKey {
     /// Whether it is enabled, and its rotation, as the template says.
     fn settle(&self, ctx: &Context, id: &str, properties: &Value) -> Result<Created, ResourceError> {
         let key = self.ring.find(&ctx.scope, id).map_err(refused)?;
-        let enabled = flag(properties, "Enabled").unwrap_or(true);
-        let rotates = flag(properties, "EnableKeyRotation").unwrap_or(false);
+        let enabled = read::flag(properties, "Enabled").unwrap_or(true);
+        let rotates = read::flag(properties, "EnableKeyRotation").unwrap_or(false);
         if (key.state == KeyState::Enabled) != enabled {
             self.ring.set_enabled(&key, enabled).map_err(refused)?;
         }
@@ -100,10 +92,10 @@ impl ResourceType for KmsKey {
                 return Err(ResourceError::property(name, format!("only {word} is supported yet")));
             }
         }
-        if flag(properties, "MultiRegion") == Some(true) {
+        if read::flag(properties, "MultiRegion") == Some(true) {
             return Err(ResourceError::property("MultiRegion", "multi-Region keys are not supported yet"));
         }
-        if flag(properties, "Enabled") == Some(false) && flag(properties, "EnableKeyRotation") == Some(true) {
+        if read::flag(properties, "Enabled") == Some(false) && read::flag(properties, "EnableKeyRotation") == Some(true) {
             return Err(ResourceError::property("EnableKeyRotation", "a key that is disabled cannot be rotated"));
         }
         Ok(())

@@ -26,7 +26,7 @@ mod stream;
 mod table;
 mod topic;
 
-pub use ports::{ApplicationDefinition, ApplicationPort, BucketPort, DeliveryPort, DomainPort, PortError};
+pub use ports::{ApplicationDefinition, ApplicationPort, BucketPort, DeliveryPort, DomainPort, Guarantees, PortError};
 
 use crate::functions::FunctionRoom;
 use millrace_access::{Identities, KeyRing, StreamSeals};
@@ -43,6 +43,8 @@ use std::sync::Arc;
 /// The rooms that the adapters call.
 #[derive(Clone)]
 pub struct Rooms {
+    /// What holds of all of them.
+    pub guarantees: Guarantees,
     /// Roles and their policies.
     pub identities: Identities,
     /// When a database or table was created.
@@ -87,7 +89,7 @@ pub fn resource_types(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>
 }
 
 fn streaming(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
-    let (tables, clock) = (rooms.tables.clone(), Arc::clone(&rooms.clock));
+    let (tables, clock, guarantees) = (rooms.tables.clone(), Arc::clone(&rooms.clock), rooms.guarantees);
     vec![
         (
             "AWS::Kinesis::Stream",
@@ -97,14 +99,17 @@ fn streaming(rooms: &Rooms) -> Vec<(&'static str, Arc<dyn ResourceType>)> {
                 seals: rooms.seals.clone(),
             }),
         ),
-        ("AWS::S3::Bucket", Arc::new(bucket::Bucket { buckets: Arc::clone(&rooms.buckets) })),
+        ("AWS::S3::Bucket", Arc::new(bucket::Bucket { buckets: Arc::clone(&rooms.buckets), guarantees })),
         ("AWS::Glue::Database", Arc::new(database::GlueDatabase { tables: tables.clone(), clock: Arc::clone(&clock) })),
         ("AWS::Glue::Table", Arc::new(table::GlueTable { tables, clock })),
         (
             "AWS::KinesisFirehose::DeliveryStream",
             Arc::new(delivery_stream::DeliveryStream { deliveries: Arc::clone(&rooms.deliveries) }),
         ),
-        ("AWS::OpenSearchService::Domain", Arc::new(domain::Domain { domains: Arc::clone(&rooms.domains) })),
+        (
+            "AWS::OpenSearchService::Domain",
+            Arc::new(domain::Domain { domains: Arc::clone(&rooms.domains), guarantees }),
+        ),
         (
             "AWS::KinesisAnalyticsV2::Application",
             Arc::new(application::Application { applications: Arc::clone(&rooms.applications) }),

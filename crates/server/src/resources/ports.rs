@@ -22,6 +22,19 @@ pub enum PortError {
     Failed(String),
 }
 
+/// What holds of everything that this server keeps and answers, so that a template may ask for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guarantees {
+    /// What is written is sealed (`--encrypt`).
+    pub sealed: bool,
+    /// The lake lies in a store of its own (`--s3-endpoint`), which seals or does not.
+    pub lake_elsewhere: bool,
+    /// TLS is spoken, 1.2 at least.
+    pub tls: bool,
+    /// Other machines must speak it (`--tls required`).
+    pub only_tls: bool,
+}
+
 /// The lake's buckets. Names are unique across accounts, as in S3.
 pub trait BucketPort: Send + Sync {
     /// Adds an empty bucket.

@@ -15,6 +15,15 @@ pub(super) fn at<'a>(properties: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(properties, |value, part| value.get(part))
 }
 
+/// The switch at `path`, if it is there.
+pub(super) fn flag(properties: &Value, path: &str) -> Option<bool> {
+    match at(properties, path)? {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
 /// The name that the template gives at `path`, else the generated one.
 pub(super) fn name(ctx: &Context, properties: &Value, path: &str) -> String {
     text(properties, path).unwrap_or(&ctx.generated_name).to_owned()

@@ -56,6 +56,7 @@ TEMPLATE = {
         },
     },
 }
+# It deletes and does not roll over: a batch that comes again would write into another index, where its ids are new.
 LIFECYCLE = {
     "policy": {
         "description": "Authorizations are searched for two weeks; the lake keeps them for longer.",
