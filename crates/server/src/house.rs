@@ -29,7 +29,7 @@ use millrace_access::{Identities, KeyRing, ResourcePolicies, SealedMessages, Str
 use millrace_api::s3::S3;
 use millrace_base::{Clock, Dice, Disk, SystemClock, SystemDice, SystemDisk};
 use millrace_catalog::{Catalog, CatalogError};
-use millrace_deliver::{Buckets, DeliverError, Deliveries, ObjectStore};
+use millrace_deliver::{Buckets, DeliverError, Deliveries, LocalLake, ObjectStore};
 use millrace_log::{Consumers, LocalLog, Log, LogError, LogOptions, LogParts, Monitoring, StreamKey, TagStore};
 use millrace_process::connect::Connectors;
 use millrace_queue::sns::{TopicError, Topics};
@@ -132,12 +132,7 @@ impl House {
         let (jobs, applications) = world.applications(&log, &engine, (&calling, &meters, &roles), search_address)?;
         let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
-            guarantees: Guarantees {
-                sealed: vault.is_on(),
-                lake_elsewhere: lake.is_none(),
-                tls: settings.tls != TlsSetting::Off,
-                only_tls: settings.tls == TlsSetting::Required,
-            },
+            guarantees: world.guarantees(settings, lake.is_none()),
             ring: vault.ring.clone(),
             seals: seals.clone(),
             identities: identities.clone(),
@@ -160,9 +155,7 @@ impl House {
         let deployer = Arc::new(Deployer::new(catalog.clone(), clock.clone(), dice.clone(), resource_types(&rooms)));
         let backfills = world.backfills(&rooms, (&engine, &store, &deliveries), &calling)?;
         vault.remember()?;
-        let notice = vault.notice(&settings.encryption.root, data);
-        let own = |lake| S3::new(lake, catalog.clone(), clock.clone(), dice.clone(), vault.is_on());
-        let s3 = lake.map_or_else(S3::elsewhere, own);
+        let (notice, s3) = (vault.notice(&settings.encryption.root, data), world.s3(lake));
         let World { clock, dice, catalog, vault, .. } = world;
         Ok(Self {
             ring: vault.ring,
@@ -215,6 +208,22 @@ impl House {
 }
 
 impl World {
+    /// What templates may ask for.
+    fn guarantees(&self, settings: &Settings, lake_elsewhere: bool) -> Guarantees {
+        Guarantees {
+            sealed: self.vault.is_on(),
+            lake_elsewhere,
+            tls: settings.tls != TlsSetting::Off,
+            only_tls: settings.tls == TlsSetting::Required,
+        }
+    }
+
+    /// S3's API over the lake of this machine, if it is there.
+    fn s3(&self, lake: Option<Arc<LocalLake>>) -> S3 {
+        let (catalog, clock, dice) = (self.catalog.clone(), self.clock.clone(), self.dice.clone());
+        lake.map_or_else(S3::elsewhere, |lake| S3::new(lake, catalog, clock, dice, self.vault.is_on()))
+    }
+
     /// What rooms say of their resources, and what roles may do with them.
     fn roles(
         &self,
