@@ -3,12 +3,13 @@
 use crate::backend::Backend;
 use crate::{CatalogError, Seal};
 use millrace_base::{Disk, DiskFile};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use parking_lot::Mutex;
+use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TransactionError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One redb table holds every fact, keyed by `(table, key)`.
 const FACTS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("facts");
@@ -21,7 +22,10 @@ pub struct Catalog {
 
 struct Shared {
     path: String,
-    database: Database,
+    file: Arc<dyn DiskFile>,
+    database: Mutex<Arc<Database>>,
+    /// Whether the store failed since it was last looked at.
+    has_failed: AtomicBool,
     changes: AtomicU64,
     seal: Option<Arc<dyn Seal>>,
 }
@@ -52,20 +56,26 @@ impl Catalog {
             disk.create_dir(dir).map_err(|e| store(e.to_string()))?;
         }
         let file = disk.open(path, true).map_err(|e| store(e.to_string()))?;
-        write_again(&*file).map_err(|e| store(e.to_string()))?;
-        let database = Database::builder().create_with_backend(Backend(file)).map_err(|e| store(e.to_string()))?;
+        let database = open_store(&file).map_err(store)?;
         if let Some(dir) = path.parent() {
             disk.sync_dir(dir).map_err(|e| store(e.to_string()))?;
         }
-        let catalog =
-            Self { shared: Arc::new(Shared { path: name.clone(), database, changes: AtomicU64::new(0), seal }) };
+        let shared = Shared {
+            path: name.clone(),
+            file,
+            database: Mutex::new(Arc::new(database)),
+            has_failed: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
+            seal,
+        };
+        let catalog = Self { shared: Arc::new(shared) };
         catalog.update(|_| Ok::<_, CatalogError>(()))?;
         Ok(catalog)
     }
 
     /// The fact under `key`, if there is one.
     pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, CatalogError> {
-        let read = self.shared.database.begin_read().map_err(|e| self.store(e))?;
+        let read = self.database()?.begin_read().map_err(|e| self.store(e))?;
         let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
         let found = facts.get((table, key)).map_err(|e| self.store(e))?;
         found.map(|value| decode(self.shared.seal.as_deref(), table, key, value.value())).transpose()
@@ -73,7 +83,7 @@ impl Catalog {
 
     /// All facts of a table whose keys begin with `prefix`, in order of key.
     pub fn list<T: DeserializeOwned>(&self, table: &str, prefix: &str) -> Result<Vec<(String, T)>, CatalogError> {
-        let read = self.shared.database.begin_read().map_err(|e| self.store(e))?;
+        let read = self.database()?.begin_read().map_err(|e| self.store(e))?;
         let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
         let mut found = Vec::new();
         for entry in facts.range((table, prefix)..).map_err(|e| self.store(e))? {
@@ -103,7 +113,7 @@ impl Catalog {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let write = self.shared.database.begin_write().map_err(|e| self.store(e))?;
+        let write = self.database()?.begin_write().map_err(|e| self.store(e))?;
         let result = {
             let facts = write.open_table(FACTS).map_err(|e| self.store(e))?;
             change(&mut Transaction { path: &self.shared.path, seal: self.shared.seal.as_deref(), facts })?
@@ -119,7 +129,20 @@ impl Catalog {
         self.shared.changes.load(Ordering::Acquire)
     }
 
+    /// The store. redb takes nothing more after a write that failed, and writes nothing either, so a disk that was full and
+    /// has room again gets another store over the same file.
+    fn database(&self) -> Result<Arc<Database>, CatalogError> {
+        let mut database = self.shared.database.lock();
+        if self.shared.has_failed.swap(false, Ordering::AcqRel) && is_done_for(&database) {
+            *database = Arc::new(open_store(&self.shared.file).map_err(|reason| self.store(reason))?);
+            // What was being committed when it failed may be there, or not.
+            self.shared.changes.fetch_add(1, Ordering::Release);
+        }
+        Ok(database.clone())
+    }
+
     fn store(&self, error: impl std::fmt::Display) -> CatalogError {
+        self.shared.has_failed.store(true, Ordering::Release);
         CatalogError::Store { path: self.shared.path.clone(), reason: error.to_string() }
     }
 }
@@ -155,6 +178,16 @@ impl Transaction<'_> {
     fn store(&self, error: impl std::fmt::Display) -> CatalogError {
         CatalogError::Store { path: self.path.to_owned(), reason: error.to_string() }
     }
+}
+
+fn open_store(file: &Arc<dyn DiskFile>) -> Result<Database, String> {
+    write_again(&**file).map_err(|error| error.to_string())?;
+    Database::builder().create_with_backend(Backend(file.clone())).map_err(|error| error.to_string())
+}
+
+/// Whether an earlier failure was the store's last word. Only then may another be opened over its file.
+fn is_done_for(database: &Database) -> bool {
+    matches!(database.try_begin_write(), Err(TransactionError::Storage(StorageError::PreviousIo)))
 }
 
 /// A process whose sync failed leaves pages that show but are not on disk and never will be, unless they are written again:

@@ -230,6 +230,7 @@ impl Engine {
         let _changing = self.changing.lock();
         for index in self.concrete(expression)? {
             self.indices.write().remove(&index.meta.name);
+            index.discard();
             self.remove_folder(&index.meta.uuid)?;
             let mut aliases = self.aliases.read().clone();
             aliases.forget(&index.meta.name);

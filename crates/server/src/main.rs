@@ -44,6 +44,11 @@ use clap::{Parser, Subcommand};
 use cli::client::CliError;
 use std::process::ExitCode;
 
+/// Many threads allocate and free small things for each other here, at which the C library's allocator is slow, and keeps a heap
+/// for each.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The streaming pipeline of AWS (Kinesis, Flink SQL, Firehose, OpenSearch) as one program
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, max_term_width = 110, after_help = HELP)]

@@ -2,7 +2,8 @@
 
 use millrace_base::SystemDisk;
 use millrace_catalog::{Catalog, CatalogError};
-use std::path::PathBuf;
+use millrace_testkit::SimDisk;
+use std::path::{Path, PathBuf};
 
 fn scratch() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -46,4 +47,27 @@ fn a_failed_update_leaves_no_trace() {
     let message = failed.unwrap_err().to_string();
     assert!(message.starts_with("the catalog entry s/a cannot be read: "), "{message}");
     assert_eq!(catalog.get::<i32>("s", "a").unwrap(), None);
+}
+
+#[test]
+fn a_full_disk_does_not_close_it() {
+    let disk = SimDisk::new(1);
+    let catalog = Catalog::open(&disk, Path::new("/catalog.redb")).unwrap();
+    catalog.put("s", "kept", &1).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    let too_much = "x".repeat(1 << 20);
+    assert!(catalog.put("s", "lost", &too_much).is_err());
+    assert_eq!(catalog.get::<i32>("s", "kept").unwrap(), Some(1), "it can be read while the disk is full");
+    assert!(catalog.put("s", "lost", &too_much).is_err());
+    let before = catalog.changes();
+    disk.set_capacity(None);
+    // The call that finds the store closed may say so: the next one opens it.
+    let _may_fail = catalog.put("s", "first", &2);
+    catalog.put("s", "next", &3).unwrap();
+    assert!(catalog.changes() > before + 1, "what was kept of facts before is not taken for current");
+    assert_eq!(catalog.get::<String>("s", "lost").unwrap(), None);
+    drop(catalog);
+    let catalog = Catalog::open(&disk, Path::new("/catalog.redb")).unwrap();
+    assert_eq!(catalog.get::<i32>("s", "kept").unwrap(), Some(1));
+    assert_eq!(catalog.get::<i32>("s", "next").unwrap(), Some(3));
 }

@@ -21,6 +21,9 @@ use tokio::sync::Notify;
 
 /// How often a streaming job without a configured interval commits.
 pub const DEFAULT_INTERVAL_MS: i64 = 1000;
+/// Where nobody asked for an interval, a checkpoint is followed by so many times its own length without one: a job with much
+/// state commits less often, instead of doing nothing else.
+const UNASKED_SHARE: i64 = 8;
 /// Messages between lanes and trunk; a full channel holds the lanes back.
 const MESSAGES_MAX: usize = 16;
 /// The longest that the trunk sleeps without a look at the clock, which may have been set.
@@ -216,9 +219,11 @@ impl Driver<'_> {
                 let begun = clock.now();
                 let positions = self.align()?;
                 let ended = self.is_over();
+                let mut pause = 0;
                 if ended || !self.job.is_unchanged(&positions) {
                     self.job.save(positions, ended)?;
                     self.job.checkpoint_ms = (clock.now() - begun).max(0);
+                    pause = self.job.checkpoint_ms * UNASKED_SHARE;
                 }
                 let counters = self.counters();
                 (options.report)(&counters);
@@ -226,7 +231,9 @@ impl Driver<'_> {
                 if stopped || ended {
                     return Ok(counters);
                 }
-                due = interval.map(|interval| clock.now() + interval);
+                // Who asked for an interval has it.
+                let pause = if self.job.interval_ms.is_some() { 0 } else { pause };
+                due = interval.map(|interval| clock.now() + interval.max(pause));
             } else if now - reported >= LOOK_MS {
                 (options.report)(&self.counters());
                 reported = now;

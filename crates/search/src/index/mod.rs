@@ -1,8 +1,9 @@
 //! One index: its mapping, its translog and its segments.
 //!
-//! A write is decided under the index's lock (version, sequence number, mapping), goes to the translog and to tantivy's
-//! writer, and is acknowledged once the translog is synced. A refresh commits tantivy, after which the write is found by
-//! searches; a flush syncs that commit, after which the translog may forget it. Reads never wait for the lock.
+//! A write is decided under the index's lock (version, sequence number, mapping), goes to the translog, and is acknowledged
+//! once the translog is synced. Whoever has tantivy's writer hands on to it what waits, in order; a refresh commits it, after
+//! which the write is found by searches; a flush syncs that commit, after which the translog may forget it. Writes do not
+//! wait for refreshes, nor reads for the lock.
 
 mod layout;
 mod read;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{IndexReader, IndexWriter, ReloadPolicy};
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 use translog::{Entry, ROLL_BYTES, Translog};
 use versions::Versions;
 
@@ -43,8 +44,8 @@ const REFRESH_SOON_MS: i64 = 50;
 const REFRESH_LATE_MS: i64 = 1000;
 /// Documents that no search finds yet are kept in memory; with more bytes than this a refresh does not wait.
 const UNREFRESHED_BYTES_MAX: usize = 64 << 20;
-/// So much of the time may go into refreshes under steady writing: one part in this many.
-const REFRESH_SHARE: i64 = 8;
+/// Under steady writing a refresh comes after so many times what the last ones took.
+const REFRESH_SHARE: i64 = 3;
 /// What a refresh costs is averaged over about so many of the last ones.
 const COST_MEMORY: i64 = 8;
 
@@ -80,6 +81,8 @@ pub struct Index {
     reader: IndexReader,
     translog: Translog,
     mappings: RwLock<Arc<Mappings>>,
+    /// Taken before `state` by whoever takes both.
+    writing: Mutex<Writing>,
     state: Mutex<State>,
     /// All operations below this sequence number are found by searches.
     refreshed: Mutex<u64>,
@@ -90,11 +93,10 @@ pub struct Index {
 
 /// What the lock guards.
 pub(crate) struct State {
-    writer: Option<IndexWriter>,
     versions: Versions,
     next_seq: u64,
-    /// Sequence numbers below this are in tantivy's last commit, durable or not.
-    committed: u64,
+    /// What tantivy's writer has not been given yet, in order.
+    waiting: Vec<Step>,
     /// When a refresh is due; `None` when everything written is found.
     refresh_due: Option<Millis>,
     last_write: Millis,
@@ -102,6 +104,23 @@ pub(crate) struct State {
     last_refresh: Millis,
     mappings_saved: bool,
     failed: Option<String>,
+}
+
+/// What one operation does to the segments.
+struct Step {
+    /// The document that is there is taken away.
+    replaces: Option<Term>,
+    /// This one is added.
+    document: Option<TantivyDocument>,
+}
+
+/// Tantivy's writer.
+struct Writing {
+    writer: Option<IndexWriter>,
+    /// Sequence numbers below this were given to it.
+    fed: u64,
+    /// Sequence numbers below this are in its last commit, durable or not.
+    committed: u64,
 }
 
 impl Index {
@@ -136,11 +155,11 @@ impl Index {
             }
             Ok(())
         })?;
+        let mut writing = Writing { writer: None, fed: committed, committed };
         let mut state = State {
-            writer: None,
             versions: Versions::default(),
             next_seq: committed,
-            committed,
+            waiting: Vec::new(),
             refresh_due: None,
             last_write: world.clock.now(),
             refresh_cost_us: 0,
@@ -149,7 +168,7 @@ impl Index {
             failed: None,
         };
         for entry in replay {
-            repeat(&tantivy, &layout, &mut state, &mut mappings, entry)?;
+            repeat(&tantivy, &layout, (&mut writing, &mut state), &mut mappings, entry)?;
         }
         let next_seq = AtomicU64::new(state.next_seq);
         let index = Self {
@@ -164,6 +183,7 @@ impl Index {
             refreshed: Mutex::new(committed),
             refresh_done: Condvar::new(),
             next_seq,
+            writing: Mutex::new(writing),
             state: Mutex::new(state),
             world,
         };
@@ -201,92 +221,148 @@ impl Index {
 
     /// Makes everything written so far visible to searches.
     pub fn refresh(&self) -> Result<(), Error> {
-        let mut state = self.state.lock();
-        self.refresh_locked(&mut state)
+        self.refresh_with(&mut self.writing.lock())
     }
 
     /// Makes everything written so far visible to searches, and durable in segments, so that the next start repeats nothing.
     pub fn close(&self) -> Result<(), Error> {
+        let mut writing = self.writing.lock();
+        self.refresh_with(&mut writing)?;
+        self.flush(&mut writing)
+    }
+
+    /// Ends all work on an index that is deleted: nothing is written to its folder any more, and writes that are late are
+    /// refused.
+    pub fn discard(&self) {
+        let mut writing = self.writing.lock();
         let mut state = self.state.lock();
-        self.refresh_locked(&mut state)?;
-        self.flush(&mut state)
+        state.failed = Some("it is deleted".to_owned());
+        state.refresh_due = None;
+        drop(state);
+        if let Some(writer) = writing.writer.take() {
+            // What a merge made of it is deleted with the rest.
+            let _ = writer.wait_merging_threads();
+        }
+        self.refresh_done.notify_all();
     }
 
     /// Makes tantivy's last commit durable.
-    fn flush(&self, state: &mut State) -> Result<(), Error> {
-        self.segments.flush().map_err(|error| {
-            let error = Error::from(error);
-            state.failed = Some(format!("a flush failed: {}; restart Millrace once the disk is well", error.reason));
-            error
-        })
+    fn flush(&self, _: &mut Writing) -> Result<(), Error> {
+        self.segments.flush().map_err(|error| self.fail("a flush", error.into()))
     }
 
-    fn refresh_locked(&self, state: &mut State) -> Result<(), Error> {
-        if state.refresh_due.is_none() && *self.refreshed.lock() >= state.next_seq {
-            return Ok(());
-        }
-        if let Some(why) = &state.failed {
-            return Err(Error::storage(&self.meta.name, why.clone()));
-        }
-        let begun = self.world.clock.now();
-        let result = self.commit(state);
-        if let Err(error) = &result {
-            state.failed = Some(format!("a refresh failed: {}; restart Millrace once the disk is well", error.reason));
+    /// From now on the index takes no writes: tantivy may lack some that were acknowledged, which the translog has.
+    fn fail(&self, what: &str, error: Error) -> Error {
+        let mut state = self.state.lock();
+        state.failed = Some(format!("{what} failed: {}; restart Millrace once the disk is well", error.reason));
+        state.refresh_due = None;
+        drop(state);
+        self.refresh_done.notify_all();
+        error
+    }
+
+    fn refresh_with(&self, writing: &mut Writing) -> Result<(), Error> {
+        {
+            let mut state = self.state.lock();
+            if state.refresh_due.is_none() && *self.refreshed.lock() >= state.next_seq {
+                return Ok(());
+            }
+            // What is written from here on is found by the next one.
             state.refresh_due = None;
         }
+        let begun = self.world.clock.now();
+        let old = self.feed(writing, self.translog.len() > ROLL_BYTES)?;
+        self.commit(writing).map_err(|error| self.fail("a refresh", error))?;
+        let now = self.world.clock.now();
+        {
+            let mut state = self.state.lock();
+            state.versions.forget_visible(writing.committed, now);
+            // One that was slow by chance, or came after a burst, does not make the next ones late.
+            state.refresh_cost_us += ((now - begun).max(0) * 1000 - state.refresh_cost_us) / COST_MEMORY;
+            state.last_refresh = now;
+            if state.refresh_due.take().is_some() {
+                self.schedule(&mut state, now);
+            }
+        }
+        *self.refreshed.lock() = writing.committed;
         self.refresh_done.notify_all();
-        result?;
-        state.last_refresh = self.world.clock.now();
-        // One that was slow by chance, or came after a burst, does not make the next ones late.
-        state.refresh_cost_us += ((state.last_refresh - begun).max(0) * 1000 - state.refresh_cost_us) / COST_MEMORY;
-        state.refresh_due = None;
-        *self.refreshed.lock() = state.next_seq;
-        self.refresh_done.notify_all();
-        if self.translog.len() > ROLL_BYTES {
-            self.flush(state)?;
-            self.translog.roll()?;
+        if let Some(old) = old {
+            self.flush(writing)?;
+            self.translog.forget(old)?;
         }
         Ok(())
     }
 
-    fn commit(&self, state: &mut State) -> Result<(), Error> {
-        if !state.mappings_saved {
-            save_meta(&*self.world.disk, &self.dir, &self.meta, &self.mappings())?;
-            state.mappings_saved = true;
+    /// Hands on to tantivy's writer what waits for it; with `roll` it is the last of the translog's generation, whose number is
+    /// given.
+    fn feed(&self, writing: &mut Writing, roll: bool) -> Result<Option<u64>, Error> {
+        let (steps, old) = {
+            let mut state = self.state.lock();
+            if let Some(why) = &state.failed {
+                return Err(Error::storage(&self.meta.name, why.clone()));
+            }
+            let old = roll.then(|| self.translog.roll()).transpose();
+            writing.fed = state.next_seq;
+            (std::mem::take(&mut state.waiting), old)
+        };
+        let fed = writer(&self.tantivy, &mut writing.writer).and_then(|writer| {
+            for step in steps {
+                if let Some(term) = step.replaces {
+                    writer.delete_term(term);
+                }
+                if let Some(document) = step.document {
+                    writer.add_document(document)?;
+                }
+            }
+            Ok(())
+        });
+        fed.and(old.map_err(Error::from)).map_err(|error| self.fail("a write to a segment", error))
+    }
+
+    fn commit(&self, writing: &mut Writing) -> Result<(), Error> {
+        {
+            let mut state = self.state.lock();
+            if !state.mappings_saved {
+                save_meta(&*self.world.disk, &self.dir, &self.meta, &self.mappings())?;
+                state.mappings_saved = true;
+            }
         }
-        if state.committed < state.next_seq {
-            let payload = json!({"next_seq": state.next_seq}).to_string();
-            let mut prepared = writer(&self.tantivy, &mut state.writer)?.prepare_commit()?;
+        if writing.committed < writing.fed {
+            let payload = json!({"next_seq": writing.fed}).to_string();
+            let mut prepared = writer(&self.tantivy, &mut writing.writer)?.prepare_commit()?;
             prepared.set_payload(&payload);
             prepared.commit()?;
-            state.committed = state.next_seq;
+            writing.committed = writing.fed;
         }
-        self.reader.reload()?;
-        state.versions.forget_visible(self.world.clock.now());
-        Ok(())
+        Ok(self.reader.reload()?)
     }
 
     /// Refreshes when it is due, and closes the writer of an index that nobody writes to. When to come again.
     pub fn tick(&self, now: Millis) -> Option<Millis> {
-        let mut state = self.state.lock();
-        if state.refresh_due.is_some_and(|due| due <= now) {
+        if self.state.lock().refresh_due.is_some_and(|due| due <= now) {
             // The failure is kept in the state and given to whoever writes next.
-            let _ = self.refresh_locked(&mut state);
+            let _ = self.refresh();
         }
-        if state.refresh_due.is_none() && state.writer.is_some() {
-            let idle_at = state.last_write + WRITER_IDLE_MS;
-            if now < idle_at {
-                return Some(idle_at);
+        let idle_at = {
+            let state = self.state.lock();
+            if state.refresh_due.is_some() {
+                return state.refresh_due;
             }
-            if let Some(writer) = state.writer.take()
-                && writer.wait_merging_threads().is_ok()
-            {
-                let _ = self.reader.reload();
-                // A failure is kept in the state, as above.
-                let _ = self.flush(&mut state);
-            }
+            state.last_write + WRITER_IDLE_MS
+        };
+        let mut writing = self.writing.lock();
+        writing.writer.as_ref()?;
+        if now < idle_at {
+            return Some(idle_at);
         }
-        state.refresh_due
+        if let Some(writer) = writing.writer.take()
+            && writer.wait_merging_threads().is_ok()
+        {
+            let _ = self.reader.reload();
+            // A failure is kept in the state, as above.
+            let _ = self.flush(&mut writing);
+        }
+        None
     }
 
     /// Returns when searches find everything that was written before `next_seq`.
@@ -313,9 +389,8 @@ impl Index {
         self.next_seq.load(Ordering::Acquire)
     }
 
-    /// When the write that just happened is to become visible.
+    /// When what is written now is to become visible.
     fn schedule(&self, state: &mut State, now: Millis) {
-        state.last_write = now;
         if state.refresh_due.is_some() {
             return;
         }
@@ -368,11 +443,11 @@ fn writer<'a>(index: &tantivy::Index, slot: &'a mut Option<IndexWriter>) -> Resu
 fn repeat(
     tantivy: &tantivy::Index,
     layout: &Layout,
-    state: &mut State,
+    (writing, state): (&mut Writing, &mut State),
     mappings: &mut Mappings,
     entry: Entry,
 ) -> Result<(), Error> {
-    let writer = writer(tantivy, &mut state.writer)?;
+    let writer = writer(tantivy, &mut writing.writer)?;
     writer.delete_term(layout.id_term(&entry.id));
     if let Some(source) = &entry.source {
         let value: Value = serde_json::from_slice(source).map_err(|e| Error::mapper_parsing(e.to_string()))?;

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! # Limits
-//! A body is at most [`BODY_BYTES_MAX`]; a longer length is damage. A generation is rolled at [`ROLL_BYTES`], when tantivy
-//! has just committed everything in it, and then the older ones are removed.
+//! A body is at most [`BODY_BYTES_MAX`]; a longer length is damage. A generation that is longer than [`ROLL_BYTES`] gets a
+//! successor; it is removed once tantivy's durable commit holds everything in it.
 //!
 //! # Crash behaviour
 //! A record is acknowledged after the sync that follows its write; one sync serves all the writers that wait. After a crash
@@ -198,19 +198,28 @@ impl Translog {
         self.tail.lock().len
     }
 
-    /// Starts a new generation and removes the older ones. To be called only when tantivy's durable commit holds every record.
-    pub fn roll(&self) -> io::Result<()> {
+    /// Starts a new generation, after everything in the present one is durable; the number of the present one.
+    pub fn roll(&self) -> io::Result<u64> {
         let mut tail = self.tail.lock();
+        if tail.poisoned {
+            return Err(poisoned());
+        }
         let old = tail.generation;
-        tail.file = create(&*self.disk, &self.dir, old + 1)?;
+        let rolled = tail.file.sync().and_then(|()| create(&*self.disk, &self.dir, old + 1));
+        tail.file = rolled.inspect_err(|_| tail.poisoned = true)?;
         tail.generation = old + 1;
         tail.len = MAGIC.len() as u64;
         let mut synced = self.synced.lock();
         synced.position = synced.position.max(tail.position);
         drop(synced);
         self.wake.notify_all();
+        Ok(old)
+    }
+
+    /// Removes generations up to `last`. To be called only when tantivy's durable commit holds every record of them.
+    pub fn forget(&self, last: u64) -> io::Result<()> {
         for name in self.disk.list(&self.dir)? {
-            if generation_of(&name).is_some_and(|generation| generation <= old) {
+            if generation_of(&name).is_some_and(|generation| generation <= last) {
                 self.disk.remove(&self.dir.join(name))?;
             }
         }
@@ -317,8 +326,12 @@ mod tests {
         let mut records = Vec::new();
         entry(1).encode(&mut records);
         log.append(&records).unwrap();
-        log.roll().unwrap();
+        let old = log.roll().unwrap();
         log.append(&records).unwrap();
+        drop(log);
+        let (log, entries) = replayed(dir.path());
+        assert_eq!(entries.len(), 2, "what is not forgotten yet is repeated");
+        log.forget(old).unwrap();
         drop(log);
         assert_eq!(replayed(dir.path()).1.len(), 1);
         SystemDisk.replace(&dir.path().join(file_name(1)), b"MRTLOG\0\x01garbage").unwrap();

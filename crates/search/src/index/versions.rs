@@ -34,8 +34,7 @@ impl Versions {
 
     /// Remembers an operation.
     pub fn put(&mut self, id: &str, version: Version, now: Millis) {
-        // A source shares its request's memory, which is held as long as the source is.
-        self.bytes += id.len() + version.source.as_ref().map_or(0, Bytes::len) + size_of::<Version>();
+        self.bytes += bytes_of(id, &version);
         if version.source.is_none() {
             self.recent.remove(id);
             self.deleted.insert(id.to_owned(), (version, now));
@@ -50,12 +49,21 @@ impl Versions {
         self.bytes
     }
 
-    /// Forgets what searches find now.
-    pub fn forget_visible(&mut self, now: Millis) {
-        self.recent.clear();
+    /// Forgets the operations below `committed`, which searches find now.
+    pub fn forget_visible(&mut self, committed: u64, now: Millis) {
         self.bytes = 0;
+        self.recent.retain(|id, version| {
+            let is_kept = version.seq >= committed;
+            self.bytes += if is_kept { bytes_of(id, version) } else { 0 };
+            is_kept
+        });
         // A burst's memory is given back.
         self.recent.shrink_to(1024);
-        self.deleted.retain(|_, (_, at)| now - *at < TOMBSTONE_MS);
+        self.deleted.retain(|_, (version, at)| version.seq >= committed || now - *at < TOMBSTONE_MS);
     }
+}
+
+/// A source shares its request's memory, which is held as long as the source is.
+fn bytes_of(id: &str, version: &Version) -> usize {
+    id.len() + version.source.as_ref().map_or(0, Bytes::len) + size_of::<Version>()
 }

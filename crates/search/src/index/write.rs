@@ -2,7 +2,7 @@
 
 use super::translog::Entry;
 use super::versions::Version;
-use super::{Index, State, UNREFRESHED_BYTES_MAX, writer};
+use super::{Index, State, Step, UNREFRESHED_BYTES_MAX};
 use crate::error::Error;
 use crate::mapping::Mappings;
 use bytes::Bytes;
@@ -107,7 +107,7 @@ impl Index {
         if let Some(why) = &state.failed {
             return Err(Error::storage(&self.meta.name, why.clone()));
         }
-        let mut batch = Batch { records: Vec::new(), mappings: self.mappings(), grown: false };
+        let mut batch = Batch { records: Vec::new(), steps: Vec::new(), mappings: self.mappings(), grown: false };
         let mut results = Vec::with_capacity(reads.len());
         for (read, write) in reads {
             let done = read.and_then(|read| self.decide(&mut state, &mut batch, &write, read));
@@ -120,19 +120,26 @@ impl Index {
         if batch.records.is_empty() {
             return Ok(results);
         }
-        self.schedule(&mut state, self.world.clock.now());
+        let now = self.world.clock.now();
+        state.last_write = now;
+        self.schedule(&mut state, now);
         self.next_seq.store(state.next_seq, Ordering::Release);
-        let appended = self.translog.append(&batch.records);
-        if let Err(error) = &appended {
-            // What tantivy's writer got is not in the log: it must never be committed.
-            state.failed = Some(format!("the translog cannot be written: {error}"));
+        let position = self.translog.append(&batch.records).map_err(|error| {
+            let why = format!("the translog cannot be written: {error}");
+            state.failed = Some(why.clone());
             state.refresh_due = None;
-        }
-        if appended.is_ok() && state.versions.bytes() > UNREFRESHED_BYTES_MAX {
-            self.refresh_locked(&mut state)?;
-        }
+            Error::storage(&self.meta.name, why)
+        })?;
+        // What the translog does not have must never be committed.
+        state.waiting.append(&mut batch.steps);
+        let is_full = state.versions.bytes() > UNREFRESHED_BYTES_MAX;
         drop(state);
-        let synced = appended.and_then(|position| self.translog.sync(position));
+        if is_full {
+            self.refresh()?;
+        } else if let Some(mut writing) = self.writing.try_lock() {
+            self.feed(&mut writing, false)?;
+        }
+        let synced = self.translog.sync(position);
         synced.map_err(|error| Error::storage(&self.meta.name, format!("the translog cannot be written: {error}")))?;
         Ok(results)
     }
@@ -245,7 +252,7 @@ impl Index {
         self.put(state, batch, id, (source, value), version, true)
     }
 
-    /// Gives the operation its place and hands it to translog, tantivy and the versions.
+    /// Gives the operation its place, for translog, tantivy and the versions.
     fn commit_one(
         &self,
         state: &mut State,
@@ -258,18 +265,17 @@ impl Index {
             Some(value) => Some(batch.mappings.take_apart(&entry.id, value)?),
             None => None,
         };
-        let writer = writer(&self.tantivy, &mut state.writer)?;
         entry.seq = state.next_seq;
-        if result != "created" || entry.version != 1 {
-            writer.delete_term(self.layout.id_term(&entry.id));
-        }
+        let is_first = result == "created" && entry.version == 1;
+        let mut step = Step { replaces: (!is_first).then(|| self.layout.id_term(&entry.id)), document: None };
         if let (Some(mut document), Some(source)) = (document.take(), &entry.source) {
             if !document.added.is_empty() {
                 Arc::make_mut(&mut batch.mappings).adopt(std::mem::take(&mut document.added));
                 batch.grown = true;
             }
-            writer.add_document(self.layout.document(&entry.id, source, entry.seq, entry.version, document))?;
+            step.document = Some(self.layout.document(&entry.id, source, entry.seq, entry.version, document));
         }
+        batch.steps.push(step);
         state.next_seq += 1;
         entry.encode(&mut batch.records);
         let done = Done { id: entry.id.clone(), result, version: entry.version, seq: entry.seq };
@@ -289,6 +295,7 @@ impl Index {
 /// What a batch of writes has made so far.
 struct Batch {
     records: Vec<u8>,
+    steps: Vec<Step>,
     mappings: Arc<Mappings>,
     grown: bool,
 }

@@ -96,6 +96,10 @@ impl Walk<'_> {
                 if self.known().is_some() {
                     return Err(self.unfit(value, "an object where the field has a value of its own"));
                 }
+                if self.mappings.dynamic == Dynamic::False && !self.mappings.is_object(&self.path) {
+                    // Nothing of it is mapped, nor will be.
+                    return Ok(());
+                }
                 members.iter().try_for_each(|(name, value)| self.member(name, value, depth + 1))
             }
             leaf => self.leaf(leaf),

@@ -10,7 +10,9 @@ use crate::index::ColumnOf;
 use crate::mapping::{Field, Kind};
 use serde_json::Value;
 use std::ops::Bound;
-use tantivy::query::{BooleanQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, TermSetQuery};
+use tantivy::Term;
+use tantivy::query::{BooleanQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, TermQuery, TermSetQuery};
+use tantivy::schema::IndexRecordOption;
 
 /// The bounds of a range, as they were given.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,21 @@ pub struct Range {
     pub format: Option<DateFormat>,
     /// Where midnight is.
     pub zone: Option<Zone>,
+}
+
+/// So many terms are cheaper to look up one by one: a set is made into an automaton, which begins with a megabyte.
+const FEW_TERMS: usize = 64;
+
+/// Documents with one of these terms; every match scores 1.
+fn one_of(terms: Vec<Term>) -> BoxQuery {
+    let any: BoxQuery = match terms.len() {
+        0..=FEW_TERMS => {
+            let single = |term| Box::new(TermQuery::new(term, IndexRecordOption::Basic)) as BoxQuery;
+            Box::new(BooleanQuery::new(terms.into_iter().map(|term| (Occur::Should, single(term))).collect()))
+        }
+        _ => Box::new(TermSetQuery::new(terms)),
+    };
+    Box::new(ConstScoreQuery::new(any, 1.0))
 }
 
 impl Context<'_> {
@@ -47,7 +64,7 @@ impl Context<'_> {
         if matches!(field.kind, Kind::Text | Kind::Keyword) {
             let into = self.tantivy_field(field);
             let terms = values.iter().map(|value| self.layout.path_term(into, path, &text_of(value)));
-            return Ok(Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 1.0)));
+            return Ok(one_of(terms.collect()));
         }
         let spans = values.iter().map(|value| self.span_of_value(path, field, value)).collect::<Result<_, _>>()?;
         Ok(Box::new(DocsQuery::spans(path, spans)))
@@ -55,8 +72,7 @@ impl Context<'_> {
 
     /// Documents of these ids.
     pub fn ids(&self, ids: impl Iterator<Item = String>) -> BoxQuery {
-        let terms = ids.map(|id| self.layout.id_term(&id));
-        Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 1.0))
+        one_of(ids.map(|id| self.layout.id_term(&id)).collect())
     }
 
     /// A field that matches a text: any (or `needed`) of its words, or the value itself where there are no words.

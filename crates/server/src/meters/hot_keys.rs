@@ -4,7 +4,6 @@
 //! its count. A key with more than a sixteenth of the weight is always found, and its weight is never told too small. Two
 //! minutes are kept, one that is counted in and the one before, so that yesterday's hot key is forgotten.
 
-use bytes::Bytes;
 use millrace_base::{Millis, ShardId};
 use millrace_log::StreamKey;
 use parking_lot::Mutex;
@@ -18,8 +17,8 @@ const COUNTERS: usize = 16;
 const WINDOW_MS: Millis = 60_000;
 /// Keys are kept up to this length: people are to recognise them.
 const KEY_BYTES_MAX: usize = 64;
-/// Shards that are kept; the quiet ones go first.
-const SHARDS_MAX: usize = 10_000;
+/// Shards of a stream that are kept, and streams; the quiet ones go first.
+const KEPT_MAX: usize = 10_000;
 
 /// A partition key and its share of a shard.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +32,17 @@ pub struct HotKey {
 /// The sketches of all shards.
 #[derive(Default)]
 pub struct HotKeys {
-    shards: Mutex<HashMap<(StreamKey, ShardId), Windows>>,
+    streams: Mutex<HashMap<StreamKey, Shards>>,
+}
+
+type Shards = HashMap<ShardId, Windows>;
+
+/// As much of a partition key as is kept: a copy, for a slice would hold the whole request that it came with.
+pub type SampledKey = Box<[u8]>;
+
+/// The part of a key that is kept.
+pub fn sampled(key: &[u8]) -> SampledKey {
+    key[..key.len().min(KEY_BYTES_MAX)].into()
 }
 
 #[derive(Default)]
@@ -46,19 +55,18 @@ struct Windows {
 #[derive(Default)]
 struct Sketch {
     total: u64,
-    counters: Vec<(Box<[u8]>, u64)>,
+    counters: Vec<(SampledKey, u64)>,
 }
 
 impl Sketch {
-    fn add(&mut self, key: &[u8], weight: u64) {
-        let key = &key[..key.len().min(KEY_BYTES_MAX)];
+    fn add(&mut self, key: SampledKey, weight: u64) {
         self.total += weight;
-        if let Some((_, count)) = self.counters.iter_mut().find(|(known, _)| **known == *key) {
+        if let Some((_, count)) = self.counters.iter_mut().find(|(known, _)| *known == key) {
             *count += weight;
         } else if self.counters.len() < COUNTERS {
-            self.counters.push((key.into(), weight));
+            self.counters.push((key, weight));
         } else if let Some((known, count)) = self.counters.iter_mut().min_by_key(|(_, count)| *count) {
-            (*known, *count) = (key.into(), *count + weight);
+            (*known, *count) = (key, *count + weight);
         }
     }
 }
@@ -72,39 +80,44 @@ impl Windows {
             self.since = now;
         }
     }
+
+    fn is_of_late(&self, now: Millis) -> bool {
+        now - self.since < 2 * WINDOW_MS
+    }
 }
 
 impl HotKeys {
     /// Counts records of a stream: shard, partition key, weight.
-    pub fn add<'a>(
+    pub fn add(
         &self,
         stream: &StreamKey,
-        records: impl IntoIterator<Item = (ShardId, &'a Bytes, usize)>,
+        records: impl IntoIterator<Item = (ShardId, SampledKey, usize)>,
         now: Millis,
     ) {
-        let mut shards = self.shards.lock();
-        for (shard, key, bytes) in records {
-            if shards.len() >= SHARDS_MAX {
-                shards.retain(|_, windows| now - windows.since < 2 * WINDOW_MS);
+        let mut streams = self.streams.lock();
+        if !streams.contains_key(stream) {
+            if streams.len() >= KEPT_MAX {
+                streams.retain(|_, shards| shards.values().any(|windows| windows.is_of_late(now)));
             }
-            let windows = shards.entry((stream.clone(), shard)).or_default();
+            streams.insert(stream.clone(), Shards::new());
+        }
+        let Some(shards) = streams.get_mut(stream) else { return };
+        if shards.len() >= KEPT_MAX {
+            shards.retain(|_, windows| windows.is_of_late(now));
+        }
+        for (shard, key, bytes) in records {
+            let windows = shards.entry(shard).or_default();
             windows.turn(now);
             windows.now.add(key, bytes as u64);
         }
     }
 
-    /// Counts one record.
-    pub fn add_one(&self, stream: &StreamKey, shard: ShardId, key: &[u8], bytes: usize, now: Millis) {
-        let mut shards = self.shards.lock();
-        let windows = shards.entry((stream.clone(), shard)).or_default();
-        windows.turn(now);
-        windows.now.add(key, bytes as u64);
-    }
-
     /// The hottest keys of a shard, the hottest first.
     pub fn of(&self, stream: &StreamKey, shard: ShardId, now: Millis) -> Vec<HotKey> {
-        let mut shards = self.shards.lock();
-        let Some(windows) = shards.get_mut(&(stream.clone(), shard)) else { return Vec::new() };
+        let mut streams = self.streams.lock();
+        let Some(windows) = streams.get_mut(stream).and_then(|shards| shards.get_mut(&shard)) else {
+            return Vec::new();
+        };
         windows.turn(now);
         let total = (windows.now.total + windows.before.total).max(1) as f64;
         let mut sums: HashMap<&[u8], u64> = HashMap::new();
@@ -132,8 +145,8 @@ mod tests {
     fn a_hot_key_is_found_among_thousands_and_forgotten_in_time() {
         let (hot, stream) = (HotKeys::default(), StreamKey { scope: Scope::default(), name: "s".into() });
         for n in 0..10_000 {
-            let key = if n % 3 == 0 { Bytes::from_static(b"loud") } else { Bytes::from(format!("quiet-{n}")) };
-            hot.add(&stream, [(ShardId(0), &key, 100)], 1_000);
+            let key = if n % 3 == 0 { sampled(b"loud") } else { sampled(format!("quiet-{n}").as_bytes()) };
+            hot.add(&stream, [(ShardId(0), key, 100)], 1_000);
         }
         let found = &hot.of(&stream, ShardId(0), 1_000)[0];
         assert_eq!(found.key, "loud");

@@ -1,6 +1,6 @@
 //! AWS/Kinesis: what comes in and goes out of streams, by stream, by shard when enhanced monitoring is on, and by consumer.
 
-use super::hot_keys::HotKeys;
+use super::hot_keys::{self, HotKeys};
 use super::sheet::{Sheet, Shelf, measures};
 use crate::trace::notes::Notes;
 use millrace_api::kinesis::{Got, KinesisObserver, Pushed, Put, Subscribed, Unlike};
@@ -86,8 +86,8 @@ struct Inner {
     shards: Shelf<(StreamKey, ShardId), ShardMeasure>,
     consumers: Shelf<(StreamKey, String), ConsumerMeasure>,
     schemas: Shelf<StreamKey, SchemaMeasure>,
-    /// By stream, the schema that refused records and why the last one was refused.
-    unlike: Mutex<HashMap<StreamKey, (String, String)>>,
+    /// By stream, and by whether records are refused: the schema that they do not conform to, and why the last one does not.
+    unlike: Mutex<HashMap<(StreamKey, bool), (String, String)>>,
     hot: HotKeys,
     throttles: Mutex<HashMap<(StreamKey, ShardId), Recent>>,
     notes: Notes,
@@ -145,9 +145,10 @@ impl Streams {
         throttles.iter().map(|((stream, shard), recent)| (stream.clone(), *shard, recent.now + recent.before)).collect()
     }
 
-    /// The schema that refused a stream's records, and why the last one was; none when that was before the start.
-    pub fn refused_lately(&self, stream: &StreamKey) -> Option<(String, String)> {
-        self.inner.unlike.lock().get(stream).cloned()
+    /// The schema that a stream's records did not conform to, and why the last one did not; none when that was before the
+    /// start. `is_refused`: of those that were refused, else of those that were taken with a warning.
+    pub fn last_unlike(&self, stream: &StreamKey, is_refused: bool) -> Option<(String, String)> {
+        self.inner.unlike.lock().get(&(stream.clone(), is_refused)).cloned()
     }
 
     /// Which metrics shards show.
@@ -235,10 +236,8 @@ impl KinesisObserver for Streams {
         let describe = || (stream.scope.clone(), vec![("StreamName", stream.name.to_string())]);
         let measure = if *is_refused { SchemaMeasure::Refused } else { SchemaMeasure::Warned };
         self.inner.schemas.of(stream, describe).count(measure, *records as f64);
-        if *is_refused {
-            let told = (schema.clone(), reason.chars().take(REASON_CHARS_MAX).collect());
-            self.inner.unlike.lock().insert((*stream).clone(), told);
-        }
+        let told = (schema.clone(), reason.chars().take(REASON_CHARS_MAX).collect());
+        self.inner.unlike.lock().insert(((*stream).clone(), *is_refused), told);
     }
 
     fn throttled(&self, stream: &StreamKey, shard: ShardId, partition_key: &[u8], bytes: usize) {
@@ -250,7 +249,8 @@ impl KinesisObserver for Streams {
             recent.now += 1;
         }
         // Those that are written are sampled: one that is not weighs as much as it would have.
-        self.inner.hot.add_one(stream, shard, partition_key, bytes.div_ceil(super::hot_keys::SAMPLED), self.now());
+        let weight = bytes.div_ceil(hot_keys::SAMPLED);
+        self.inner.hot.add(stream, [(shard, hot_keys::sampled(partition_key), weight)], self.now());
     }
 
     fn got(&self, got: &Got<'_>) {

@@ -1,9 +1,8 @@
 //! The log, counted: what is appended to streams, by whom ever, and where those who read in this process stand.
 
-use super::hot_keys::SAMPLED;
+use super::hot_keys::{SAMPLED, SampledKey, sampled};
 use super::kinesis::{StreamMeasure, Streams, is_internal};
 use crate::trace::notes::Notes;
-use bytes::Bytes;
 use millrace_base::{Clock, Millis, Scope, ShardId};
 use millrace_log::{
     Appended, Bounds, Log, LogError, NewRecord, Placed, Producer, Readership, ShardMetric, ShardReader, StreamInfo,
@@ -30,7 +29,7 @@ pub struct MeteredLog {
 struct Incoming {
     bytes: usize,
     /// Place in the append, key, bytes.
-    samples: Vec<(usize, Bytes, usize)>,
+    samples: Vec<(usize, SampledKey, usize)>,
     /// The bytes of each record, when shards are counted.
     sizes: Option<Vec<u32>>,
 }
@@ -47,24 +46,23 @@ impl MeteredLog {
         let size = |record: &NewRecord| record.data.len() + record.partition_key.len();
         let before = self.seen.fetch_add(records.len(), Ordering::Relaxed);
         let first = (SAMPLED - before % SAMPLED) % SAMPLED;
-        let sampled = records.iter().enumerate().skip(first).step_by(SAMPLED);
+        let looked_at = records.iter().enumerate().skip(first).step_by(SAMPLED);
         let sizes = self.streams.monitoring().shows_any(key);
         Incoming {
             bytes: records.iter().map(size).sum(),
-            samples: sampled.map(|(at, record)| (at, record.partition_key.clone(), size(record))).collect(),
+            samples: looked_at.map(|(at, record)| (at, sampled(&record.partition_key), size(record))).collect(),
             sizes: sizes.then(|| records.iter().map(|record| size(record) as u32).collect()),
         }
     }
 }
 
 impl Incoming {
-    fn count(&self, streams: &Streams, key: &StreamKey, placed: &[Placed], now: Millis) {
+    fn count(self, streams: &Streams, key: &StreamKey, placed: &[Placed], now: Millis) {
         let sheet = streams.stream(key);
         sheet.count(StreamMeasure::IncomingBytes, self.bytes as f64);
         sheet.count(StreamMeasure::IncomingRecords, placed.len() as f64);
         if !self.samples.is_empty() {
-            let of = |sample: &(usize, _, _)| placed.get(sample.0).map(|placed| placed.shard);
-            let found = self.samples.iter().filter_map(|sample| Some((of(sample)?, &sample.1, sample.2)));
+            let found = self.samples.into_iter().filter_map(|(at, key, size)| Some((placed.get(at)?.shard, key, size)));
             streams.hot_keys().add(key, found, now);
         }
         let Some(sizes) = &self.sizes else { return };

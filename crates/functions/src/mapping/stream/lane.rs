@@ -88,6 +88,8 @@ pub(super) struct Lane {
     pub(super) waiting_bytes: usize,
     /// When the first of the waiting records came: its batching window starts here.
     pub(super) since: Millis,
+    /// Whether the shard has gathered a full batch of which these are a part.
+    pub(super) is_ripe: bool,
     /// Parts of a batch that was split, to be called before anything that waits.
     pub(super) parts: VecDeque<Batch>,
     pub(super) work: Work,
@@ -111,7 +113,7 @@ impl Lane {
         let count = self.waiting.iter().take(max).take_while(|item| takes(item)).count();
         let items: Vec<Item> = self.waiting.drain(..count).collect();
         self.waiting_bytes -= items.iter().map(Item::event_bytes).sum::<usize>();
-        self.since = now;
+        (self.since, self.is_ripe) = (now, false);
         items
     }
 

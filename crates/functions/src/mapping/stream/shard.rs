@@ -111,6 +111,8 @@ pub(crate) struct Shard {
     accepts: bool,
     pub(super) tickets: Tickets,
     pub(super) lanes: Vec<Lane>,
+    /// Records since the lanes last had a full batch among them.
+    gathered: usize,
     pub(super) window: Option<OpenWindow>,
     pub(super) window_floor: Millis,
     /// Counts changes of the window, so that each is saved once.
@@ -152,6 +154,7 @@ impl Shard {
             accepts: true,
             tickets: Tickets::from(from),
             lanes: lanes(if checkpoint.window.is_some() { 1 } else { applied.settings.parallelization_factor }),
+            gathered: 0,
             window: checkpoint.window,
             window_floor: checkpoint.window_floor,
             window_changes: 0,
@@ -270,6 +273,12 @@ impl Shard {
         let lanes = self.lanes.len();
         let lane = if lanes == 1 { 0 } else { (hash_key(&item.partition_key) % lanes as u128) as usize };
         self.lanes[lane].push(item, now);
+        self.gathered += 1;
+        // A batch is gathered from the shard and parted among its lanes: more lanes do not make records wait for longer.
+        if lanes > 1 && self.gathered >= self.applied.settings.batch_size {
+            self.gathered = 0;
+            self.lanes.iter_mut().for_each(|lane| lane.is_ripe = !lane.waiting().is_empty());
+        }
     }
 
     /// Reads once; true when there was something.

@@ -35,7 +35,8 @@ impl Shard {
         let waiting = &self.lanes[lane];
         let first = waiting.waiting().front().filter(|item| item.arrival < end)?;
         let is_old = self.is_too_old(first, now);
-        let full = waiting.waiting().len() >= batch_size
+        let full = waiting.is_ripe
+            || waiting.waiting().len() >= batch_size
             || waiting.waiting_bytes >= PAYLOAD_BYTES_MAX
             || waiting.waiting().back().is_some_and(|item| item.arrival >= end)
             || self.ended
