@@ -7,15 +7,16 @@
 
 use super::event::Class;
 use super::ledger::{Entry, Ledger};
-use super::pipeline::Pipeline;
+use super::pipeline::{IDS_AT_ONCE, Pipeline};
+use super::screen::now_ms;
 use crate::cli::client::{CliError, xml_texts};
 use crate::dlq::{DeadLetter, DeadLetterQueue};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ids that one search asks for, all of which may be hits.
-const IDS_AT_ONCE: u64 = 10_000;
+/// Where the lake's delivery puts what it cannot convert.
+const UNCONVERTED: &str = "errors/";
 /// Ids that a report names.
 const NAMED: usize = 10;
 /// Dead letters of a page, and that are looked into at most.
@@ -40,7 +41,7 @@ pub struct View {
     pub repeated_by_producer: u64,
     /// Damaged, poisonous or changed events that are there all the same.
     pub special: u64,
-    /// Rows without an id of this run.
+    /// Rows with an id of another run.
     pub foreign: u64,
 }
 
@@ -48,6 +49,20 @@ impl View {
     /// True when nothing is lost and nothing is there twice.
     pub fn is_whole(&self) -> bool {
         self.missing == 0 && self.doubled == 0
+    }
+
+    /// Counts a row by its id.
+    fn row(&mut self, found: &mut [u16], id: Option<&str>, ledger: &Ledger) {
+        let number = id.and_then(|id| ledger.number(id));
+        match (id, number.and_then(|number| found.get_mut(number as usize))) {
+            (_, Some(count)) => *count += 1,
+            (Some(_), None) => self.foreign += 1,
+            // Damage took its id.
+            (None, None) => {
+                self.found += 1;
+                self.special += 1;
+            }
+        }
     }
 
     /// Compares an event with the copies that were found.
@@ -100,6 +115,10 @@ pub struct Quarantine {
     pub reasons: BTreeMap<String, u64>,
     /// Records that they are about, by what is special about them.
     pub records: BTreeMap<String, u64>,
+    /// Records that the lake's delivery set aside.
+    pub unconverted: u64,
+    /// Records that the stream's contract told of.
+    pub unlike_contract: u64,
 }
 
 /// Looks up every acknowledged event in the index. A producer that puts an event again after midnight puts it into another
@@ -108,18 +127,12 @@ pub async fn index(pipeline: &Pipeline, ledger: &Ledger, days: bool) -> Result<V
     let entries = ledger.entries();
     let copies = if days { Copies::OneADay } else { Copies::One };
     let mut view = View::default();
-    let path = format!("/{}/_search?ignore_unavailable=true", pipeline.index);
     for (part, entries) in entries.chunks(IDS_AT_ONCE as usize).enumerate() {
         let from = part as u64 * IDS_AT_ONCE;
         let ids: Vec<String> = (from..from + entries.len() as u64).map(|number| ledger.id(number)).collect();
-        let body = json!({ "size": IDS_AT_ONCE, "_source": false, "query": { "ids": { "values": ids } } });
-        let answer = pipeline.search.search(&path, &body).await?;
         let mut found = vec![0_u16; entries.len()];
-        for hit in answer["hits"]["hits"].as_array().into_iter().flatten() {
-            let number = hit["_id"].as_str().and_then(|id| ledger.number(id));
-            if let Some(number) = number {
-                found[(number - from) as usize] += 1;
-            }
+        for number in pipeline.found(&ids).await?.iter().filter_map(|id| ledger.number(id)) {
+            found[(number - from) as usize] += 1;
         }
         for ((id, entry), found) in ids.iter().zip(entries).zip(found) {
             view.judge(|| id.clone(), *entry, found, copies);
@@ -135,15 +148,9 @@ pub async fn lake(pipeline: &Pipeline, ledger: &Ledger) -> Result<View, CliError
     let entries = ledger.entries();
     let mut found = vec![0_u16; entries.len()];
     let mut view = View::default();
-    for key in objects(pipeline).await? {
+    for key in objects(pipeline, pipeline.prefix).await? {
         let object = pipeline.lake.download("s3", &format!("/{}/{key}", pipeline.bucket)).await?;
-        let count = |id: Option<&str>| {
-            let number = id.and_then(|id| ledger.number(id)).and_then(|number| found.get_mut(number as usize));
-            match number {
-                Some(count) => *count += 1,
-                None => view.foreign += 1,
-            }
-        };
+        let count = |id: Option<&str>| view.row(&mut found, id, ledger);
         millrace_deliver::text_column(object, "authorization_id", count)
             .map_err(|error| CliError::Input(format!("s3://{}/{key}: {error}", pipeline.bucket)))?;
     }
@@ -153,11 +160,11 @@ pub async fn lake(pipeline: &Pipeline, ledger: &Ledger) -> Result<View, CliError
     Ok(view)
 }
 
-/// The keys of the lake's objects.
-pub async fn objects(pipeline: &Pipeline) -> Result<Vec<String>, CliError> {
+/// The keys of the lake's objects below a prefix.
+pub async fn objects(pipeline: &Pipeline, prefix: &str) -> Result<Vec<String>, CliError> {
     let (mut keys, mut after) = (Vec::new(), String::new());
     loop {
-        let fields = [("list-type", "2"), ("prefix", pipeline.prefix), ("start-after", &*after)];
+        let fields = [("list-type", "2"), ("prefix", prefix), ("start-after", &*after)];
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let page = pipeline.lake.download("s3", &format!("/{}?{query}", pipeline.bucket)).await?;
         let page = String::from_utf8_lossy(&page);
@@ -171,9 +178,10 @@ pub async fn objects(pipeline: &Pipeline) -> Result<Vec<String>, CliError> {
     }
 }
 
-/// Reads the dead letters, and the records that they are about.
-pub async fn quarantine(pipeline: &Pipeline, ledger: &Ledger) -> Result<Quarantine, CliError> {
-    let mut all = Quarantine::default();
+/// Reads the dead letters and the records that they are about, and counts what else was set aside or told of since `from`.
+pub async fn quarantine(pipeline: &Pipeline, ledger: &Ledger, from: i64) -> Result<Quarantine, CliError> {
+    let unlike_contract = pipeline.unlike_contract(from, now_ms() + 1_000).await?;
+    let mut all = Quarantine { unlike_contract, unconverted: unconverted(pipeline).await?, ..Quarantine::default() };
     let entries = ledger.entries();
     let mut seen = BTreeSet::new();
     let queues: Vec<DeadLetterQueue> = pipeline.client.get("/_millrace/dlq").await?;
@@ -196,6 +204,16 @@ pub async fn quarantine(pipeline: &Pipeline, ledger: &Ledger) -> Result<Quaranti
         }
     }
     Ok(all)
+}
+
+/// Records that the lake's delivery could not convert, each of which is a line.
+async fn unconverted(pipeline: &Pipeline) -> Result<u64, CliError> {
+    let mut lines = 0;
+    for key in objects(pipeline, UNCONVERTED).await? {
+        let object = pipeline.lake.download("s3", &format!("/{}/{key}", pipeline.bucket)).await?;
+        lines += object.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
+    }
+    Ok(lines)
 }
 
 async fn page(pipeline: &Pipeline, queue: &str, after: Option<&str>) -> Result<Vec<DeadLetter>, CliError> {
@@ -282,6 +300,15 @@ mod tests {
         assert!(judged(good(2, 0), 2, Copies::OneADay).is_whole(), "before midnight and after it");
         let poison = judged(entry(1, 0, Class::Poison), 1, Copies::One);
         assert!(poison.is_whole() && poison.special == 1);
+    }
+
+    #[test]
+    fn a_row_without_an_id_is_damaged_and_not_anothers() {
+        let (mut view, mut found, ledger) = (View::default(), [0], Ledger::new(1));
+        for id in [Some("auth-00000001-0000000000"), Some("auth-00000002-0000000000"), Some("x"), None] {
+            view.row(&mut found, id, &ledger);
+        }
+        assert_eq!((found, view.foreign, view.special, view.found), ([1], 2, 1, 1));
     }
 
     #[test]

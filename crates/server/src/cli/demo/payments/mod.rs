@@ -89,7 +89,8 @@ pub async fn run(args: PaymentsArgs) -> Result<(), CliError> {
         let aws = client(endpoint)?;
         let lake = args.lake_endpoint.as_ref().map_or_else(|| aws.clone(), |endpoint| aws.clone().at(endpoint));
         let clients = Clients { search: aws.clone().at(&args.search_endpoint), lake, aws };
-        return play::run(&args, clients).await;
+        let around = play::Surroundings::open(&args, &clients).await?;
+        return play::run(&args, clients, &around).await;
     }
     let (folder, is_temporary) = own::folder(args.place.data.as_ref())?;
     let quotas = args.incident == Some(Incident::Whale);
@@ -116,12 +117,14 @@ async fn on_own(args: &PaymentsArgs, server: &Server) -> Result<(), CliError> {
     let aws = client(&format!("http://{address}"))?.signed_as(root);
     let clients =
         Clients { search: aws.clone().at(&format!("http://{}", server.search_address)), lake: aws.clone(), aws };
-    let result = play::run(args, clients).await;
+    // Until the end: the function goes on asking for the index, and alarms go on ringing, while people look further.
+    let around = play::Surroundings::open(args, &clients).await?;
+    let result = play::run(args, clients, &around).await;
     if args.place.exit {
         return result;
     }
     println!("\n4. Look further, in another terminal");
-    println!("   export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1");
+    println!("   export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1");
     println!("   export AWS_SHARED_CREDENTIALS_FILE={}", credentials.display());
     println!("   millrace tail decline-rates --from-start");
     println!("   millrace doctor");

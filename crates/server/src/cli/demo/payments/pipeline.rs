@@ -11,6 +11,9 @@ const PREFIX: &str = "authorizations/";
 /// The delivery stream that writes them.
 const DELIVERY: &str = "authorizations-to-lake";
 
+/// Documents that one search finds at most.
+pub const IDS_AT_ONCE: u64 = 10_000;
+
 /// A deployed pipeline.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
@@ -66,6 +69,15 @@ impl Pipeline {
         Ok(answer["count"].as_u64().unwrap_or(0))
     }
 
+    /// Which of these documents a search finds, no more than 10,000: their ids.
+    pub async fn found(&self, ids: &[String]) -> Result<Vec<String>, CliError> {
+        let path = format!("/{}/_search?ignore_unavailable=true", self.index);
+        let body = json!({ "size": IDS_AT_ONCE, "_source": false, "query": { "ids": { "values": ids } } });
+        let answer = self.search.search(&path, &body).await?;
+        let hits = answer["hits"]["hits"].as_array().into_iter().flatten();
+        Ok(hits.filter_map(|hit| hit["_id"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Figures of a metric from `from` to `to` (milliseconds since 1970), one for each `period` seconds.
     async fn metric(&self, metric: Metric<'_>, from: i64, to: i64) -> Result<Vec<f64>, CliError> {
         let (dimension, value) = metric.of;
@@ -99,13 +111,16 @@ impl Pipeline {
 
     /// Records that were written to the lake since `from`.
     pub async fn delivered(&self, from: i64, to: i64) -> Result<u64, CliError> {
-        let metric = Metric {
-            namespace: "AWS/Firehose",
-            name: "DeliveryToS3.Records",
-            of: ("DeliveryStreamName", DELIVERY),
-            stat: "Sum",
-            period: 60,
-        };
+        self.sum("AWS/Firehose", "DeliveryToS3.Records", ("DeliveryStreamName", DELIVERY), from, to).await
+    }
+
+    /// Records that the stream's contract told of since `from`.
+    pub async fn unlike_contract(&self, from: i64, to: i64) -> Result<u64, CliError> {
+        self.sum("Millrace/Kinesis", "SchemaWarnedRecords", ("StreamName", &self.stream), from, to).await
+    }
+
+    async fn sum(&self, namespace: &str, name: &str, of: (&str, &str), from: i64, to: i64) -> Result<u64, CliError> {
+        let metric = Metric { namespace, name, of, stat: "Sum", period: 60 };
         let values = self.metric(metric, from / 60_000 * 60_000, to).await?;
         Ok(values.iter().sum::<f64>() as u64)
     }

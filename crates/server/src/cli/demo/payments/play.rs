@@ -31,26 +31,41 @@ const FIRST_WITHIN: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const DAY_MS: i64 = 86_400_000;
 
+/// What the deployed pipeline talks to outside of its server: it has to stay for as long as the pipeline is used.
+pub struct Surroundings {
+    hook: Webhook,
+    proxy: Option<Proxy>,
+    screen: Screen,
+}
+
+impl Surroundings {
+    /// Those of a run.
+    pub async fn open(args: &PaymentsArgs, clients: &Clients) -> Result<Self, CliError> {
+        let screen = Screen::new();
+        let hook = Webhook::open(screen.clone()).await?;
+        let proxy = match args.incident.is_some_and(Incident::is_of_index) {
+            true => {
+                let target = clients.search.endpoint().trim_start_matches("http://").to_owned();
+                Some(Proxy::open(target).await?)
+            }
+            false => None,
+        };
+        Ok(Self { hook, proxy, screen })
+    }
+}
+
 /// Plays a run against a server.
-pub async fn run(args: &PaymentsArgs, clients: Clients) -> Result<(), CliError> {
-    let screen = Screen::new();
-    let hook = Webhook::open(screen.clone()).await?;
-    let proxy = match args.incident.is_some_and(Incident::is_of_index) {
-        true => {
-            let target = clients.search.endpoint().trim_start_matches("http://").to_owned();
-            Some(Proxy::open(target).await?)
-        }
-        false => None,
-    };
+pub async fn run(args: &PaymentsArgs, clients: Clients, around: &Surroundings) -> Result<(), CliError> {
+    let Surroundings { hook, proxy, screen } = around;
     println!("1. Deploying examples/payments/template.yaml");
     let scratch = std::env::temp_dir().join(format!("millrace-payments-{}", std::process::id()));
-    let request = example::request(args.template.as_ref(), &scratch, parameters(args, &hook, proxy.as_ref()))?;
+    let request = example::request(args.template.as_ref(), &scratch, parameters(args, hook, proxy.as_ref()))?;
     let outputs = up::send(&clients.aws, &request).await?;
     hook.confirmed().await?;
     let pipeline = Pipeline::new(clients, &outputs)?;
 
     println!("\n2. A day of card authorizations in {} minutes, up to {} a second", args.minutes, args.rate);
-    let report = day(args, &pipeline, &hook, proxy.as_ref(), &screen).await?;
+    let report = day(args, &pipeline, hook, proxy.as_ref(), screen).await?;
     println!("\n3. What came of it");
     report.show();
     if let Some(path) = &args.report {
@@ -141,7 +156,7 @@ async fn day(
         alarms,
         index: audit::index(pipeline, &ledger, is_over_midnight).await?,
         lake: audit::lake(pipeline, &ledger).await?,
-        quarantine: audit::quarantine(pipeline, &ledger).await?,
+        quarantine: audit::quarantine(pipeline, &ledger, began_at).await?,
         settled_secs,
         visible: Percentiles::of(&visible),
         read: Percentiles::of(&read),
@@ -179,7 +194,7 @@ async fn settle(pipeline: &Pipeline, ledger: &Ledger, earlier: u64) -> Result<In
     loop {
         // A server that is just restarting is asked again.
         let indexed = pipeline.indexed().await.ok();
-        let objects = audit::objects(pipeline).await.map(|keys| keys.len()).ok();
+        let objects = audit::objects(pipeline, pipeline.prefix).await.map(|keys| keys.len()).ok();
         if before != Some((indexed, objects)) {
             (before, changed) = (Some((indexed, objects)), Instant::now());
         }

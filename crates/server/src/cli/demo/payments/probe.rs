@@ -2,14 +2,14 @@
 
 use super::event::Event;
 use super::load::{Line, Timed, is_final};
-use super::pipeline::Pipeline;
+use super::pipeline::{IDS_AT_ONCE, Pipeline};
 use crate::cli::client::CliError;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 /// How often an event is timed.
 const EVERY: Duration = Duration::from_millis(300);
@@ -17,10 +17,8 @@ const EVERY: Duration = Duration::from_millis(300);
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How often a consumer asks for records.
 const READ_EVERY: Duration = Duration::from_millis(5);
-/// An event that is not there after so long is given up on here; the audit will look for it.
+/// A record that a consumer does not have after so long is none that it will get.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Events that are waited for at once.
-const WAITING_MAX: usize = 6;
 
 /// Measured times.
 #[derive(Debug, Default)]
@@ -31,29 +29,47 @@ pub struct Delays {
     pub read: Mutex<Vec<Duration>>,
 }
 
-/// Times events until `timed` ends.
-#[allow(clippy::disallowed_methods, reason = "delays are measured in real time")]
+/// Times events until `timed` ends. All that wait are asked for together, so that an index that keeps many waiting does not
+/// leave fewer of them timed.
 pub async fn searches(pipeline: Pipeline, line: Arc<Line>, mut timed: mpsc::Receiver<Timed>, delays: Arc<Delays>) {
-    let room = Arc::new(Semaphore::new(WAITING_MAX));
-    loop {
-        tokio::time::sleep(EVERY).await;
-        let Ok(place) = room.clone().acquire_owned().await else { return };
-        line.wanted.store(true, Ordering::Relaxed);
-        let Some(Timed { number, made }) = timed.recv().await else { return };
-        let (pipeline, delays, id) = (pipeline.clone(), delays.clone(), line.ledger.id(number));
-        tokio::spawn(async move {
-            let query = json!({ "ids": { "values": [id] } });
-            while made.elapsed() < PATIENCE {
-                // The server may be away for a moment: that counts as a delay, as it would for people.
-                if pipeline.count(&query).await.unwrap_or(0) > 0 {
-                    delays.visible.lock().push(made.elapsed());
-                    break;
-                }
-                tokio::time::sleep(ASK_EVERY).await;
-            }
-            drop(place);
-        });
+    let waiting = Mutex::new(Vec::new());
+    let asking = async {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            ask(&pipeline, &line, &waiting, &delays).await;
+        }
+    };
+    let gathering = async {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            line.wanted.store(true, Ordering::Relaxed);
+            let Some(event) = timed.recv().await else { return };
+            waiting.lock().push(event);
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = gathering => {}
     }
+}
+
+/// Asks once for all that wait.
+async fn ask(pipeline: &Pipeline, line: &Line, waiting: &Mutex<Vec<Timed>>, delays: &Delays) {
+    let id = |event: &Timed| line.ledger.id(event.number);
+    let ids: Vec<String> = waiting.lock().iter().take(IDS_AT_ONCE as usize).map(id).collect();
+    if ids.is_empty() {
+        return;
+    }
+    // The server may be away for a moment: that counts as a delay, as it would for people.
+    let Ok(found) = pipeline.found(&ids).await else { return };
+    let mut visible = delays.visible.lock();
+    waiting.lock().retain(|event| {
+        let is_there = found.contains(&id(event));
+        if is_there {
+            visible.push(event.made.elapsed());
+        }
+        !is_there
+    });
 }
 
 /// Puts single events and reads them from the stream, until `singles` ends.

@@ -164,15 +164,17 @@ impl Report {
         let listed = |counts: &std::collections::BTreeMap<String, u64>| {
             counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
         };
-        let quarantine = &self.quarantine;
-        match quarantine.letters {
-            0 => println!("   quarantine: nothing"),
-            letters => println!(
-                "   quarantine: {letters} dead letters ({}) about records: {}",
-                listed(&quarantine.reasons),
-                listed(&quarantine.records)
-            ),
+        let Quarantine { letters, reasons, records, unconverted, unlike_contract } = &self.quarantine;
+        match letters {
+            0 => println!("   quarantine: no dead letter"),
+            _ => {
+                let name = if *letters == 1 { "dead letter" } else { "dead letters" };
+                println!("   quarantine: {letters} {name} ({}) about records: {}", listed(reasons), listed(records));
+            }
         }
+        println!(
+            "   the lake set {unconverted} records aside below errors/; {unlike_contract} broke the stream's contract"
+        );
     }
 }
 
