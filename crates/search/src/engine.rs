@@ -230,8 +230,7 @@ impl Engine {
         let _changing = self.changing.lock();
         for index in self.concrete(expression)? {
             self.indices.write().remove(&index.meta.name);
-            index.discard();
-            self.remove_folder(&index.meta.uuid)?;
+            self.remove_folder(&index)?;
             let mut aliases = self.aliases.read().clone();
             aliases.forget(&index.meta.name);
             if aliases != *self.aliases.read() {
@@ -242,8 +241,9 @@ impl Engine {
         Ok(())
     }
 
-    fn remove_folder(&self, uuid: &str) -> Result<(), Error> {
-        let dir = self.dir.join(uuid);
+    fn remove_folder(&self, index: &Index) -> Result<(), Error> {
+        index.discard();
+        let dir = self.dir.join(&index.meta.uuid);
         // Without this file the folder is garbage, whatever else is still in it.
         self.world.disk.remove(&dir.join(META_FILE))?;
         self.world.disk.sync_dir(&dir)?;
@@ -316,9 +316,9 @@ impl Engine {
     fn change_aliases(&self, changes: &[Change]) -> Result<(), Error> {
         let mut next = self.aliases.read().clone();
         let removed = next.apply(changes, |name| self.indices.read().contains_key(name))?;
-        let uuid = |name: &String| self.indices.read().get(name).map(|index| index.meta.uuid.clone());
-        let uuids: Vec<String> = removed.iter().filter_map(uuid).collect();
-        next.removed.clone_from(&uuids);
+        let found = |name: &String| self.indices.read().get(name).cloned();
+        let gone: Vec<Arc<Index>> = removed.iter().filter_map(found).collect();
+        next.removed = gone.iter().map(|index| index.meta.uuid.clone()).collect();
         next.save(&*self.world.disk, &self.dir)?;
         {
             let (mut indices, mut aliases) = (self.indices.write(), self.aliases.write());
@@ -327,7 +327,7 @@ impl Engine {
             *aliases = next;
         }
         // What fails here is done at the next start.
-        uuids.iter().try_for_each(|uuid| self.remove_folder(uuid))
+        gone.iter().try_for_each(|index| self.remove_folder(index))
     }
 
     /// The index that is read under a name of its own or an alias.

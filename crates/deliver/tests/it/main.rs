@@ -6,6 +6,7 @@ mod lake;
 mod lambda;
 mod manager;
 mod objects;
+mod rebuild;
 mod reshard;
 mod search;
 mod simulate;
