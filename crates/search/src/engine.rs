@@ -93,7 +93,7 @@ impl Engine {
         let world = World { disk: parts.disk, clock: parts.clock, dice: parts.dice };
         world.disk.create_dir(&parts.dir)?;
         let is_made = |uuid: &str| Ok(world.disk.list(&parts.dir.join(uuid))?.iter().any(|name| name == META_FILE));
-        let mut aliases = Aliases::load(&*world.disk, &parts.dir, &is_made)?;
+        let mut aliases = Aliases::load(&*world.disk, &parts.dir, is_made)?;
         let definitions = Definitions::load(&*world.disk, &parts.dir)?;
         let mut indices = BTreeMap::new();
         for uuid in world.disk.list(&parts.dir)? {

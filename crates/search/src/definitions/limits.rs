@@ -163,8 +163,8 @@ fn parse_bytes(text: &str) -> Option<u64> {
 pub fn size_text(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes}b"),
-        ..1_048_576 => fraction(bytes as f64 / 1024.0, "kb"),
-        ..1_073_741_824 => fraction(bytes as f64 / 1_048_576.0, "mb"),
+        1024..1_048_576 => fraction(bytes as f64 / 1024.0, "kb"),
+        1_048_576..1_073_741_824 => fraction(bytes as f64 / 1_048_576.0, "mb"),
         _ => fraction(bytes as f64 / 1_073_741_824.0, "gb"),
     }
 }

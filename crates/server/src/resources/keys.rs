@@ -95,7 +95,8 @@ impl ResourceType for KmsKey {
         if read::flag(properties, "MultiRegion") == Some(true) {
             return Err(ResourceError::property("MultiRegion", "multi-Region keys are not supported yet"));
         }
-        if read::flag(properties, "Enabled") == Some(false) && read::flag(properties, "EnableKeyRotation") == Some(true) {
+        if read::flag(properties, "Enabled") == Some(false) && read::flag(properties, "EnableKeyRotation") == Some(true)
+        {
             return Err(ResourceError::property("EnableKeyRotation", "a key that is disabled cannot be rotated"));
         }
         Ok(())
