@@ -140,6 +140,42 @@ def test_a_records_journey(start_server, collector):
     assert (0, "function", "look") in steps(trace(server, TRACE))
 
 
+COPY = """
+CREATE TABLE a (id BIGINT) WITH ('connector' = 'kinesis', 'stream.arn' = 'arn:aws:kinesis:{region}:{account}:stream/old',
+    'source.init.position' = 'TRIM_HORIZON', 'format' = 'json');
+CREATE TABLE b (id BIGINT) WITH ('connector' = 'kinesis', 'stream.arn' = 'arn:aws:kinesis:{region}:{account}:stream/new',
+    'format' = 'json');
+INSERT INTO b SELECT id FROM a;
+"""
+
+
+def test_what_an_application_finds_when_it_begins_is_linked_and_steps_come_after_their_records(start_server):
+    server = start_server()
+    kinesis, analytics = server.client("kinesis"), server.client("kinesisanalyticsv2")
+    for stream in ["old", "new"]:
+        kinesis.create_stream(StreamName=stream, ShardCount=1)
+        wait_for(lambda: stream_status(kinesis, stream) == "ACTIVE", what="the stream")
+    put = lambda id: kinesis.put_record(StreamName="old", Data=json.dumps({"id": id}).encode(), PartitionKey="k")["SequenceNumber"]
+    first = put(1)
+    code = {"CodeContentType": "PLAINTEXT", "CodeContent": {"TextContent": COPY.format(region=REGION, account=ACCOUNT)}}
+    analytics.create_application(
+        ApplicationName="copier", RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole=f"arn:aws:iam::{ACCOUNT}:role/any",
+        ApplicationConfiguration={"ApplicationCodeConfiguration": code})
+    analytics.start_application(ApplicationName="copier")
+
+    def written(number):
+        journey = trace(server, number, "--stream", "old")
+        found = [hop["event"]["step"] for hop in journey["hops"] if hop["event"].get("step", {}).get("led_to")]
+        return [journey, found[0]] if found else None
+
+    assert wait_for(lambda: written(first), what="the first row's link")[1]["led_to"][0]["stream"] == "new"
+    # The sink last wrote long before this record came: its step began with the record all the same.
+    time.sleep(2)
+    second = put(2)
+    journey, step = wait_for(lambda: written(second), what="the next row's link")
+    assert "put" in journey["hops"][0]["event"] and step["began"] >= journey["hops"][0]["event"]["put"]["began"]
+
+
 def test_the_log_is_one_json_object_a_line(start_server):
     server = start_server(TEMPLATES / "windows.yaml", arguments=("--log-format", "json"))
     kinesis = server.client("kinesis")

@@ -34,8 +34,24 @@ pub fn hops(journeys: &Journeys, ranges: &[Range]) -> io::Result<Vec<Hop>> {
             }
         }
     }
+    since(&mut hops);
     hops.sort_by_key(|hop| (began(&hop.event), hop.depth));
     Ok(hops)
+}
+
+/// Steps begin no earlier than the records whose journey is told: a stage is noted since it last looked, and a read may be
+/// quicker than the put's answer.
+fn since(hops: &mut [Hop]) {
+    let puts = hops.iter().filter_map(|hop| match &hop.event {
+        HopEvent::Put(put) if hop.depth == 0 => Some(put.began),
+        _ => None,
+    });
+    let Some(came) = puts.min() else { return };
+    for hop in hops {
+        if let HopEvent::Step(step) = &mut hop.event {
+            step.began = step.began.max(came).min(step.ended);
+        }
+    }
 }
 
 /// Whether the second is the first once more: a try that failed in the same way.
