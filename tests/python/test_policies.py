@@ -285,7 +285,7 @@ def test_an_application_starts_when_its_role_may(locked, admin):
     kinesis.put_record(StreamName="app-in", Data=b'{"id": 7}', PartitionKey="k")
     wait_for(lambda: "sts:AssumeRole" in locked.log_text() and "role/copier" in locked.log_text(), what="there is no role")
     iam.create_role(RoleName="copier", AssumeRolePolicyDocument=trust("kinesisanalytics.amazonaws.com"))
-    reads = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:DescribeStream", "kinesis:ListShards"]
+    reads = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:DescribeStreamSummary", "kinesis:ListShards"]
     iam.put_role_policy(RoleName="copier", PolicyName="r", PolicyDocument=policy(allow(reads, arn("kinesis", "stream/app-in"))))
     lacking = "assumed-role/copier/guarded-copy is not authorized to perform: kinesis:PutRecords"
     wait_for(lambda: lacking in locked.log_text(), what="the role may read, not write")
@@ -329,6 +329,8 @@ def test_who_did_what_is_on_record_and_cannot_be_changed(locked, admin):
         return done.returncode, done.stdout + done.stderr
 
     assert verify(locked.data)[0] == 0
+    shown = subprocess.run([BINARY, "audit", "show", locked.data], capture_output=True, text=True, timeout=60)
+    assert shown.stdout.splitlines()[: len(lines)] == lines
     copy = locked.data.parent / "copy"
     copy.mkdir()
     place = next(at for at, r in enumerate(records) if r["eventName"] == "DeleteStream")
@@ -336,6 +338,15 @@ def test_who_did_what_is_on_record_and_cannot_be_changed(locked, admin):
     (copy / "audit-000000000001.jsonl").write_text("\n".join(lines) + "\n")
     code, said = verify(copy)
     assert code == 1 and f"audit-000000000001.jsonl:{place + 1}: this line was changed" in said
+
+
+def test_a_sealed_audit_can_be_read(start_server):
+    server = start_server(arguments=["--encrypt"])
+    server.client("sqs").create_queue(QueueName="sealed-audit")
+    server.stop()
+    assert b"CreateQueue" not in (server.data / "audit" / "audit-000000000001.jsonl").read_bytes()
+    shown = subprocess.run([BINARY, "audit", "show", server.data], capture_output=True, text=True, timeout=60, check=True)
+    assert "CreateQueue" in [json.loads(line)["eventName"] for line in shown.stdout.splitlines()]
 
 
 def test_topics_and_alarms_deliver_where_they_are_let_in(locked, admin):

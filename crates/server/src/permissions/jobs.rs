@@ -14,9 +14,10 @@ use millrace_base::{Arn, Scope};
 use millrace_process::graph::{ConnectorSpec, JobGraph, Operator};
 use std::path::{Component, Path, PathBuf};
 
+/// Either of these finds a stream: Flink's connector asks for the summary, older policies have the whole.
+const FINDS: [&str; 2] = ["kinesis:DescribeStreamSummary", "kinesis:DescribeStream"];
 /// What a stream is read and written with.
-const READS: [&str; 4] =
-    ["kinesis:DescribeStream", "kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"];
+const READS: [&str; 3] = ["kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"];
 const WRITES: [&str; 1] = ["kinesis:PutRecords"];
 /// The folder of buckets in the data folder.
 const LAKE: &str = "lake";
@@ -67,8 +68,12 @@ impl Job<'_> {
         match table.connector.as_str() {
             "kinesis" => {
                 let Some(stream) = stream(scope, table) else { return Ok(()) };
-                let actions: &[&str] = if as_ == Use::Read { &READS } else { &WRITES };
-                actions.iter().try_for_each(|action| self.check(action, &stream))
+                if as_ == Use::Write {
+                    return WRITES.iter().try_for_each(|action| self.check(action, &stream));
+                }
+                let [summary, whole] = FINDS;
+                self.check(summary, &stream).or_else(|denied| self.check(whole, &stream).map_err(|_| denied))?;
+                READS.iter().try_for_each(|action| self.check(action, &stream))
             }
             "opensearch" => self.check_index(table),
             // Without a path the connector says so itself.
