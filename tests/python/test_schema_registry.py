@@ -331,7 +331,8 @@ def test_records_that_do_not_conform_are_refused_one_by_one(server, glue, kinesi
     # The doctor names the schema and the last reason, and does not suspect the disk.
     told = json.loads(server.millrace("doctor", "--json").stdout)["findings"]
     of_stream = [finding for finding in told if finding["subject"] == f"stream {stream}"]
-    assert [finding["symptom"] for finding in of_stream] == ["refused by schema"], told
+    assert [finding["symptom"] for finding in of_stream] == ["refused by schema", "broken contract"], told
+    assert of_stream[1]["seen"].startswith("2 records ") and "not JSON" in of_stream[1]["cause"]
     assert f"{registry}/person" in of_stream[0]["cause"] and "mail" in of_stream[0]["cause"]
     tag(kinesis, stream, schema_enforcement="enforce", schema=f"{registry}/absent")
     assert "no such schema" in put(kinesis, stream, good)["Records"][0]["ErrorMessage"]

@@ -34,5 +34,7 @@ pub use package::{PackageError, UNZIPPED_BYTES_MAX, measure};
 pub use pool::ACCOUNT_EXECUTIONS_MAX;
 pub use runner::{EVENT_BYTES_MAX, Runner, RunnerParts};
 pub use runtimes::{PrepareError, Runtime, RuntimeNameError};
-pub use sandbox::{Exchange, LogLine, LogSink, RESPONSE_BYTES_MAX, Refused, RuntimeDoor, RuntimeHost, Work};
+pub use sandbox::{
+    Exchange, LogLine, LogSink, RESPONSE_BYTES_MAX, Refused, RuntimeDoor, RuntimeHost, UNSTARTABLE, Work,
+};
 pub use version::{EventConfig, FunctionSource, FunctionVersion, LogFormat, Logging, Package};

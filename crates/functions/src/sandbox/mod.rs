@@ -18,6 +18,7 @@ pub use exchange::{Exchange, RESPONSE_BYTES_MAX, Refused, Work};
 pub use logs::{LogLine, LogSink};
 pub(crate) use process::leftovers;
 pub(crate) use report::Failure;
+pub use report::UNSTARTABLE;
 pub(crate) use usage::{Groups, available_kib};
 pub(crate) use user::User;
 

@@ -9,6 +9,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+/// The `errorType` of a function of which nothing ran, because its runtime or its bootstrap cannot be started.
+pub const UNSTARTABLE: &str = "Runtime.InvalidEntrypoint";
+
 /// Why an initialisation or an invocation did not end by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -47,12 +50,10 @@ impl Failure {
                 let named = described.as_ref().and_then(|error| error["errorType"].as_str());
                 named.unwrap_or("Runtime.Unknown").to_owned()
             }
-            Self::Exit(_) | Self::Unstartable { .. } | Self::OutOfMemory | Self::StorageFull { .. } => {
-                "Runtime.ExitError".to_owned()
-            }
+            Self::Exit(_) | Self::OutOfMemory | Self::StorageFull { .. } => "Runtime.ExitError".to_owned(),
             Self::Timeout(_) => "Sandbox.Timedout".to_owned(),
             Self::ResponseTooLarge => "Function.ResponseSizeTooLarge".to_owned(),
-            Self::Entrypoint(_) => "Runtime.InvalidEntrypoint".to_owned(),
+            Self::Unstartable { .. } | Self::Entrypoint(_) => UNSTARTABLE.to_owned(),
         }
     }
 

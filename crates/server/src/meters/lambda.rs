@@ -8,14 +8,19 @@ use async_trait::async_trait;
 use millrace_base::{Arn, Clock, Millis, Scope};
 use millrace_functions::{
     BatchEvent, BatchOutcome, EventObserver, FunctionKey, FunctionResponse, Invocation, Invoke, InvokeError, Meter,
+    UNSTARTABLE,
 };
 use millrace_watch::{MetricKey, Metrics};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 const COUNT: &str = "Count";
+/// So much of an error is kept.
+const MESSAGE_CHARS_MAX: usize = 400;
 
 measures! {
     /// Metrics of a function, and without dimensions of all functions of an account.
@@ -43,7 +48,35 @@ pub struct FunctionMeter {
     accounts: Arc<Shelf<Scope, FunctionMeasure>>,
     running: Arc<Mutex<HashMap<Scope, HashMap<FunctionKey, u64>>>>,
     stuck: Arc<Mutex<HashMap<(String, String), StuckBatch>>>,
+    errors: Arc<Mutex<HashMap<FunctionKey, FunctionError>>>,
     notes: Notes,
+}
+
+/// What a call failed with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionError {
+    /// `errorType`.
+    pub kind: String,
+    /// The beginning of `errorMessage`.
+    pub message: String,
+}
+
+impl FunctionError {
+    /// Whether nothing of the function ran, because its runtime cannot be started.
+    pub fn is_unstartable(&self) -> bool {
+        self.kind == UNSTARTABLE
+    }
+
+    /// Reads the answer of a call that failed; functions may answer anything.
+    fn read(payload: &[u8]) -> Self {
+        let answer: Value = serde_json::from_slice(payload).unwrap_or_default();
+        let text = |member: &str| answer[member].as_str().unwrap_or_default();
+        // Without the id of the one call, the same trouble is the same text.
+        let message = text("errorMessage");
+        let message =
+            message.split_once(" Error: ").filter(|(id, _)| id.starts_with("RequestId: ")).map_or(message, |at| at.1);
+        Self { kind: text("errorType").to_owned(), message: message.chars().take(MESSAGE_CHARS_MAX).collect() }
+    }
 }
 
 /// A batch of a mapping that is tried again and again.
@@ -79,8 +112,14 @@ impl FunctionMeter {
             accounts: Arc::new(Shelf::new(metrics)),
             running: Arc::default(),
             stuck: Arc::default(),
+            errors: Arc::default(),
             notes,
         }
+    }
+
+    /// What a function's last call that failed since the start failed with.
+    pub fn last_error(&self, function: &FunctionKey) -> Option<FunctionError> {
+        self.errors.lock().get(function).cloned()
     }
 
     /// Batches that are tried again and again.
@@ -167,6 +206,9 @@ impl<I: Invoke> Invoke for Metered<I> {
             Ok(response) => {
                 note(FunctionMeasure::Invocations, 1.0);
                 note(FunctionMeasure::Errors, f64::from(u8::from(response.failed)));
+                if response.failed {
+                    self.meter.errors.lock().insert(function.clone(), FunctionError::read(&response.payload));
+                }
                 note(FunctionMeasure::Throttles, 0.0);
                 let measured = began.elapsed().as_secs_f64() * 1000.0;
                 note(FunctionMeasure::Duration, reported(&response.log_tail).unwrap_or(measured));
@@ -253,6 +295,19 @@ impl EventObserver for FunctionMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_read_from_answers() {
+        let read = |text: &str| FunctionError::read(text.as_bytes());
+        let away = read(
+            r#"{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: 1-2 Error: Runtime exited with error: exit status 127"}"#,
+        );
+        assert!(away.is_unstartable());
+        assert_eq!(away.message, "Runtime exited with error: exit status 127");
+        let own = read(r#"{"errorType":"KeyError","errorMessage":"'x' Error: y","stackTrace":[]}"#);
+        assert_eq!((own.is_unstartable(), own.message.as_str()), (false, "'x' Error: y"));
+        assert_eq!(read("no JSON"), FunctionError::default());
+    }
 
     #[test]
     fn durations_are_those_of_reports() {

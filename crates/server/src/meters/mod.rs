@@ -21,7 +21,7 @@ pub mod vitals;
 pub use analytics::ApplicationMeter;
 pub use firehose::DeliveryMeter;
 pub use kinesis::Streams;
-pub use lambda::{FunctionMeter, Metered};
+pub use lambda::{FunctionError, FunctionMeter, Metered};
 pub use log::MeteredLog;
 
 use crate::trace::notes::Notes;

@@ -7,6 +7,7 @@
 use super::ages::Behind;
 use super::analytics::application_of;
 use super::hot_keys::HotKey;
+use super::lambda::FunctionError;
 use super::{Lookout, Space, space};
 use crate::door::scope_of;
 use axum::Router;
@@ -15,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use millrace_base::{Millis, Scope, ShardId};
-use millrace_functions::{Functions, Mappings};
+use millrace_functions::{FunctionKey, Functions, Mappings};
 use millrace_log::{ReaderKind, StreamKey};
 use millrace_watch::{MetricKey, Metrics, Stat, Summary};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub struct Vitals {
     pub throttled: Vec<ThrottledShard>,
     /// Puts that failed lately, by stream, for reasons other than quotas and schemas.
     pub failed_puts: Vec<(String, u64)>,
-    /// Streams whose schema refused records lately.
+    /// Streams whose records broke the contract with their schema lately.
     #[serde(default)]
     pub unlike: Vec<UnlikeVitals>,
     /// Batches of event source mappings that are tried again and again.
@@ -131,11 +132,14 @@ pub struct ThrottledShard {
 pub struct UnlikeVitals {
     /// The stream.
     pub stream: String,
-    /// Records that were refused lately.
+    /// How many lately.
     pub records: u64,
-    /// The schema: `REGISTRY/NAME`; none when the last refusal was before the server's start.
+    /// Whether they were taken with a warning; else they were refused.
+    #[serde(default)]
+    pub is_warning: bool,
+    /// The schema: `REGISTRY/NAME`; none when the last one was before the server's start.
     pub schema: Option<String>,
-    /// Why the last one was refused.
+    /// Why the last one does not conform.
     pub reason: Option<String>,
 }
 
@@ -192,6 +196,9 @@ pub struct FunctionVitals {
     pub invocations: u64,
     /// Calls that failed.
     pub errors: u64,
+    /// What the last call that failed since the server's start failed with.
+    #[serde(default)]
+    pub last_error: Option<FunctionError>,
     /// Calls that were refused.
     pub throttles: u64,
     /// How long half of the calls take at the most, in milliseconds.
@@ -304,7 +311,7 @@ impl Examination {
             failed_puts: lately.failed_puts(&rooms.log.streams(scope)),
             unlike: unlike(lookout, scope, &lately),
             stuck: stuck(lookout, scope, now),
-            functions: self.function_vitals(scope, &lately),
+            functions: self.function_vitals(lookout, scope, &lately),
             deliveries: deliveries(lookout, scope, &lately),
             jobs: jobs(lookout, scope),
             search: (lately.search("ThreadpoolWriteRejected"), lately.search("5xx")),
@@ -342,13 +349,16 @@ impl Examination {
         all
     }
 
-    fn function_vitals(&self, scope: &Scope, lately: &Lately<'_>) -> Vec<FunctionVitals> {
+    fn function_vitals(&self, lookout: &Lookout, scope: &Scope, lately: &Lately<'_>) -> Vec<FunctionVitals> {
         let (functions, _) = self.functions.list(scope, false, None, usize::MAX);
         let names = functions.iter().map(|function| text(function, "/FunctionName"));
-        names
-            .map(|name| lately.function(name))
-            .filter(|function| function.invocations + function.throttles > 0)
-            .collect()
+        let called =
+            names.map(|name| lately.function(name)).filter(|function| function.invocations + function.throttles > 0);
+        let told = called.map(|function| {
+            let key = FunctionKey { scope: scope.clone(), name: function.name.as_str().into() };
+            FunctionVitals { last_error: lookout.meters.functions.last_error(&key), ..function }
+        });
+        told.collect()
     }
 }
 
@@ -420,11 +430,13 @@ fn throttled(lookout: &Lookout, scope: &Scope) -> Vec<ThrottledShard> {
 
 fn unlike(lookout: &Lookout, scope: &Scope, lately: &Lately<'_>) -> Vec<UnlikeVitals> {
     let streams = lookout.rooms.log.streams(scope).into_iter();
-    let counted = streams.map(|name| (lately.unlike(&name) as u64, name)).filter(|(records, _)| *records > 0);
-    let shown = counted.map(|(records, name)| {
-        let told = lookout.meters.streams.refused_lately(&StreamKey { scope: scope.clone(), name: name.clone() });
-        let (schema, reason) = told.unzip();
-        UnlikeVitals { stream: name.to_string(), records, schema, reason }
+    let each = streams.flat_map(|name| [(name.clone(), false), (name, true)]);
+    let shown = each.filter_map(|(name, is_warning)| {
+        let records = lately.unlike(&name, is_warning) as u64;
+        let key = StreamKey { scope: scope.clone(), name };
+        let (schema, reason) = lookout.meters.streams.last_unlike(&key, !is_warning).unzip();
+        let stream = key.name.to_string();
+        (records > 0).then_some(UnlikeVitals { stream, records, is_warning, schema, reason })
     });
     shown.collect()
 }
@@ -530,6 +542,7 @@ impl Lately<'_> {
         FunctionVitals {
             invocations: of("Invocations").statistics.sum as u64,
             errors: of("Errors").statistics.sum as u64,
+            last_error: None,
             throttles: of("Throttles").statistics.sum as u64,
             p50_ms: percentile("p50"),
             p99_ms: percentile("p99"),
@@ -538,9 +551,10 @@ impl Lately<'_> {
         }
     }
 
-    /// Records that a stream's schema refused.
-    fn unlike(&self, stream: &str) -> f64 {
-        self.sum("Millrace/Kinesis", "SchemaRefusedRecords", [("StreamName", stream)])
+    /// Records that a stream's schema refused, or warned of.
+    fn unlike(&self, stream: &str, is_warning: bool) -> f64 {
+        let metric = if is_warning { "SchemaWarnedRecords" } else { "SchemaRefusedRecords" };
+        self.sum("Millrace/Kinesis", metric, [("StreamName", stream)])
     }
 
     fn failed_puts(&self, streams: &[Arc<str>]) -> Vec<(String, u64)> {
@@ -549,7 +563,7 @@ impl Lately<'_> {
             let single = of("PutRecord.Success");
             let throttled = of("WriteProvisionedThroughputExceeded").sum - of("PutRecords.ThrottledRecords").sum;
             let failed = of("PutRecords.FailedRecords").sum + (single.count - single.sum - throttled).max(0.0);
-            (stream.to_string(), (failed - self.unlike(stream)).max(0.0) as u64)
+            (stream.to_string(), (failed - self.unlike(stream, false)).max(0.0) as u64)
         });
         failed.filter(|(_, failed)| *failed > 0).collect()
     }

@@ -7,6 +7,7 @@ pub use alarm_action::alarm_action;
 
 use crate::dlq::failure::Failure;
 use crate::dlq::{DeadLetter, DeadLetterQueue};
+use crate::meters::FunctionError;
 use crate::meters::vitals::{
     FunctionVitals, JobVitals, LATELY_MS, MappingVitals, ReaderVitals, StuckVitals, ThrottledShard, UnlikeVitals,
     Vitals,
@@ -26,6 +27,10 @@ const FREE_SHARE_MIN: f64 = 0.03;
 const FULL_BYTES: u64 = 16 << 20;
 /// A key with this share of a shard is hot.
 const HOT_SHARE: f64 = 0.3;
+
+/// What helps a function that cannot be started.
+const MEND_RUNTIME: &str =
+    "install its runtime where the server finds it and its functions' user may run it, or mend its bootstrap";
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -166,19 +171,30 @@ fn failed_puts(vitals: &Vitals, stream: &str, count: u64) -> Finding {
     }
 }
 
-/// Producers whose records a stream's schema refuses: the disk has nothing to do with it.
+/// Producers whose records do not conform to a stream's schema: the disk has nothing to do with it.
 fn unlike(unlike: &UnlikeVitals) -> Finding {
-    let UnlikeVitals { stream, records, schema, reason } = unlike;
+    let UnlikeVitals { stream, records, is_warning, schema, reason } = unlike;
     let named = schema.as_ref().map_or_else(String::new, |schema| format!(" {schema}"));
     let last = reason.as_ref().map_or_else(String::new, |reason| format!("; the last one: {reason}"));
+    let (symptom, seen, meanwhile) = if *is_warning {
+        let seen = "broke the stream's contract; they are warned of, not refused";
+        let meanwhile =
+            "they are taken meanwhile, because of the tag millrace:schema-enforcement=warn, and every reader gets them";
+        ("broken contract", format!("{} of the last {} {seen}", many(*records, "record"), time(LATELY_MS)), meanwhile)
+    } else {
+        let meanwhile = "with the tag millrace:schema-enforcement=warn they are taken meanwhile";
+        (
+            "refused by schema",
+            format!("{} refused in the last {}", many(*records, "record"), time(LATELY_MS)),
+            meanwhile,
+        )
+    };
     Finding {
-        symptom: "refused by schema",
+        symptom,
         subject: format!("stream {stream}"),
-        seen: format!("{} refused in the last {}", many(*records, "record"), time(LATELY_MS)),
+        seen,
         cause: format!("the stream's tag millrace:schema names schema{named}, and records do not conform to it{last}"),
-        remedy: "mend the producer, or register a version of the schema that takes these records; with the tag \
-                 millrace:schema-enforcement=warn they are taken meanwhile"
-            .to_owned(),
+        remedy: format!("mend the producer, or register a version of the schema that takes these records; {meanwhile}"),
         command: Some(match schema.as_ref().and_then(|schema| schema.split_once('/')) {
             Some((registry, name)) => format!(
                 "aws glue get-schema-version --schema-id RegistryName={registry},SchemaName={name} \
@@ -242,11 +258,16 @@ fn poison(vitals: &Vitals, stuck: &StuckVitals) -> Finding {
     let bisects = mapping.is_some_and(|mapping| mapping.bisects);
     let gives_up = mapping.and_then(|mapping| mapping.on_failure.clone());
     let StuckVitals { function, tries, shard, first, records, .. } = stuck;
-    let cause = match stuck.failed {
-        true => format!("a poison batch: {function} fails on it every time ({})", stuck.reason),
-        false => format!("{function} cannot be called: {}", stuck.reason),
+    let last =
+        vitals.functions.iter().find(|other| other.name == *function).and_then(|other| other.last_error.as_ref());
+    let unstartable = last.filter(|error| stuck.failed && error.is_unstartable());
+    let cause = match (unstartable, stuck.failed) {
+        (Some(error), _) => format!("{function} cannot be started: {}", error.message),
+        (None, true) => format!("a poison batch: {function} fails on it every time ({})", stuck.reason),
+        (None, false) => format!("{function} cannot be called: {}", stuck.reason),
     };
     let remedy = match (stuck.failed, bisects, gives_up) {
+        _ if unstartable.is_some() => MEND_RUNTIME.to_owned(),
         (false, ..) => "make the function callable: does it exist, is it Active, has it concurrency left?".to_owned(),
         (true, true, Some(_)) => {
             "mend the function; the mapping halves the batch meanwhile and gives up the record at \
@@ -259,7 +280,7 @@ fn poison(vitals: &Vitals, stuck: &StuckVitals) -> Finding {
                 .to_owned()
         }
     };
-    let command = match stuck.failed {
+    let command = match stuck.failed && unstartable.is_none() {
         true => format!(
             "aws lambda update-event-source-mapping --uuid {} --bisect-batch-on-function-error \
              --maximum-retry-attempts 2",
@@ -268,7 +289,7 @@ fn poison(vitals: &Vitals, stuck: &StuckVitals) -> Finding {
         false => format!("aws lambda get-function --function-name {function}"),
     };
     Finding {
-        symptom: "poison batch",
+        symptom: if unstartable.is_some() { "stuck batch" } else { "poison batch" },
         subject: format!("event source mapping {} ({function})", stuck.mapping),
         seen: format!(
             "{} from position {first} of {shard} tried {tries} times in {}",
@@ -361,8 +382,8 @@ fn slow_function(
 ) -> (String, String, Option<String>) {
     let name = &reader.name;
     if vitals.stuck.iter().any(|stuck| Some(&stuck.mapping) == reader.mapping.as_ref() && stuck.tries >= STUCK_TRIES) {
-        let remedy = "see the poison batch above: everything behind it in its shard waits".to_owned();
-        return ("a poison batch holds its shard up".to_owned(), remedy, None);
+        let remedy = "see the batch above: everything behind it in its shard waits".to_owned();
+        return ("a batch that fails every time holds its shard up".to_owned(), remedy, None);
     }
     let how = match &reader.consumer {
         Some(consumer) => format!("it reads as consumer {consumer} (enhanced fan-out)"),
@@ -453,7 +474,7 @@ fn rejected(vitals: &Vitals) -> Option<Finding> {
 }
 
 fn function(function: &FunctionVitals) -> Option<Finding> {
-    let FunctionVitals { name, invocations, errors, undelivered, .. } = function;
+    let FunctionVitals { name, invocations, errors, undelivered, last_error, .. } = function;
     let logs = Some(format!("aws logs tail /aws/lambda/{name} --since 10m"));
     if *undelivered > 0 {
         return Some(Finding {
@@ -466,14 +487,32 @@ fn function(function: &FunctionVitals) -> Option<Finding> {
         });
     }
     // Some errors are retried away; most of the calls failing is another thing.
-    (*errors > 0 && errors * 2 >= *invocations).then(|| Finding {
-        symptom: "failing function",
-        subject: format!("function {name}"),
-        seen: format!("{errors} of {invocations} calls failed in the last {}", time(LATELY_MS)),
-        cause: "the function raises an error, runs out of time or memory".to_owned(),
-        remedy: "read what it says".to_owned(),
-        command: logs,
+    (*errors > 0 && errors * 2 >= *invocations).then(|| {
+        let (cause, remedy) = failing(last_error.as_ref());
+        Finding {
+            symptom: "failing function",
+            subject: format!("function {name}"),
+            seen: format!("{errors} of {invocations} calls failed in the last {}", time(LATELY_MS)),
+            cause,
+            remedy: remedy.to_owned(),
+            command: logs,
+        }
     })
+}
+
+/// Why a function's calls fail, and what to do: one that cannot be started has not said anything.
+fn failing(last: Option<&FunctionError>) -> (String, &'static str) {
+    match last {
+        Some(error) if error.is_unstartable() => (format!("it cannot be started: {}", error.message), MEND_RUNTIME),
+        Some(FunctionError { kind, message }) if !message.is_empty() => {
+            let kind = if kind.is_empty() { String::new() } else { format!("{kind}: ") };
+            (
+                format!("the function raises an error, runs out of time or memory; the last one: {kind}{message}"),
+                "read what it says",
+            )
+        }
+        _ => ("the function raises an error, runs out of time or memory".to_owned(), "read what it says"),
+    }
 }
 
 fn dead_letters(letters: &Letters) -> Finding {
@@ -485,6 +524,8 @@ fn dead_letters(letters: &Letters) -> Finding {
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let told: Vec<String> = reasons.iter().take(3).map(|(reason, count)| format!("{count} × {reason}")).collect();
+    let read = letters.messages.len();
+    let of = if read < queue.messages { format!("of the first {read}: ") } else { String::new() };
     let grows = match letters.grew {
         grew if grew > 0 => format!(" ({} ago: {})", time(LATELY_MS), (queue.messages as i64 - grew).max(0)),
         _ => String::new(),
@@ -494,7 +535,7 @@ fn dead_letters(letters: &Letters) -> Finding {
         symptom: "dead letters",
         subject: format!("queue {}", queue.name),
         seen: format!("{} waiting{grows}{}", many(queue.messages as u64, "message"), age.unwrap_or_default()),
-        cause: told.join("; "),
+        cause: format!("{of}{}", told.join("; ")),
         remedy: "look at them, mend what they failed on, and bring them back".to_owned(),
         command: Some(format!("millrace dlq show {0} && millrace dlq redrive {0}", queue.name)),
     }

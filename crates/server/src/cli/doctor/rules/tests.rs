@@ -61,6 +61,25 @@ fn a_slow_function_is_named_with_its_figures() {
 }
 
 #[test]
+fn a_function_that_cannot_start_is_told_from_one_that_fails() {
+    let found = |kind: &str, message: &str| {
+        let last_error = Some(FunctionError { kind: kind.into(), message: message.into() });
+        let function =
+            FunctionVitals { name: "score".into(), invocations: 4, errors: 4, last_error, ..FunctionVitals::default() };
+        let stuck = StuckVitals { function: "score".into(), tries: 7, failed: true, ..StuckVitals::default() };
+        findings(&Vitals { functions: vec![function], stuck: vec![stuck], ..well() }, &[])
+    };
+    let away = found("Runtime.InvalidEntrypoint", "exit status 126 (Permission denied)");
+    assert_eq!((away[0].symptom, away[1].symptom), ("stuck batch", "failing function"));
+    assert_eq!(away[0].cause, "score cannot be started: exit status 126 (Permission denied)");
+    assert_eq!(away[1].cause, "it cannot be started: exit status 126 (Permission denied)");
+    assert!(away.iter().all(|one| one.remedy.contains("runtime")));
+    let raises = found("KeyError", "'amount'");
+    assert_eq!(raises[0].symptom, "poison batch");
+    assert!(raises[1].cause.ends_with("the last one: KeyError: 'amount'"), "{}", raises[1].cause);
+}
+
+#[test]
 fn a_poison_batch_is_the_cause_of_what_waits_behind_it() {
     let stuck = StuckVitals {
         mapping: "m".into(),
@@ -75,7 +94,7 @@ fn a_poison_batch_is_the_cause_of_what_waits_behind_it() {
     assert_eq!(found[0].symptom, "poison batch");
     assert_eq!(
         (found[1].symptom, found[1].cause.as_str()),
-        ("climbing iterator age", "a poison batch holds its shard up")
+        ("climbing iterator age", "a batch that fails every time holds its shard up")
     );
 }
 
@@ -100,11 +119,22 @@ fn what_a_schema_refuses_is_no_failed_disk() {
     let unlike = UnlikeVitals {
         stream: "orders".into(),
         records: 6,
+        is_warning: false,
         schema: Some("shop/order".into()),
         reason: Some("field 'n': not a number".into()),
     };
-    let found = findings(&Vitals { unlike: vec![unlike], ..well() }, &[]);
-    assert_eq!((found.len(), found[0].symptom), (1, "refused by schema"));
+    let warned = UnlikeVitals { is_warning: true, ..unlike.clone() };
+    let found = findings(&Vitals { unlike: vec![unlike, warned], ..well() }, &[]);
+    assert_eq!((found.len(), found[0].symptom, found[1].symptom), (2, "refused by schema", "broken contract"));
+    assert!(
+        found[1].seen.contains("6 records of the last 5 min broke")
+            && found[1].seen.ends_with("warned of, not refused")
+    );
+    assert!(
+        found[0].remedy.contains("with the tag") && !found[1].remedy.contains("with the tag"),
+        "{}",
+        found[1].remedy
+    );
     assert!(found[0].cause.contains("shop/order") && found[0].cause.ends_with("field 'n': not a number"));
     assert!(found[0].command.as_deref().unwrap().contains("RegistryName=shop,SchemaName=order"));
 }
@@ -145,10 +175,13 @@ fn dead_letters_tell_their_reasons() {
     };
     let event = r#"{"requestContext":{"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:score",
         "condition":"RetriesExhausted"},"requestPayload":{},"responsePayload":{"errorMessage":"no such user"}}"#;
-    let queue = DeadLetterQueue { name: "failed".into(), messages: 3, oldest: Some(0), now: 61_000, feeds: Vec::new() };
+    let queue =
+        |messages| DeadLetterQueue { name: "failed".into(), messages, oldest: Some(0), now: 61_000, feeds: Vec::new() };
     let from = Some("arn:aws:sqs:us-east-1:000000000000:orders");
-    let messages = vec![letter(event, None), letter(event, None), letter("x", from)];
-    let found = findings(&well(), &[Letters { queue, messages, grew: 2 }]);
+    let messages = || vec![letter(event, None), letter(event, None), letter("x", from)];
+    let more = findings(&well(), &[Letters { queue: queue(606), messages: messages(), grew: 2 }]);
+    assert!(more[0].cause.starts_with("of the first 3: 2 × score: "), "{}", more[0].cause);
+    let found = findings(&well(), &[Letters { queue: queue(3), messages: messages(), grew: 2 }]);
     assert_eq!(found[0].cause, "2 × score: RetriesExhausted: no such user; 1 × received too often from orders");
     assert!(found[0].seen.contains("3 messages waiting (5 min ago: 1), the oldest for 61.0 s"), "{}", found[0].seen);
 }
