@@ -340,7 +340,8 @@ def test_tls_and_plaintext_share_the_port(locked):
         with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
             with context.wrap_socket(plain, server_hostname="127.0.0.1") as stream:
                 assert stream.selected_alpn_protocol() == wanted
-    assert (locked.data / "tls" / "private").stat().st_mode & 0o777 == 0o700
+    private = locked.data / "tls" / "private"
+    assert [path.stat().st_mode & 0o777 for path in (private, private / "ca.key")] == [0o700, 0o600]
 
 
 def own_address():

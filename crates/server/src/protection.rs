@@ -8,7 +8,9 @@ use millrace_access::{Authorizer, Identities};
 use millrace_api::authorize::{Gate, ResourceFacts};
 use millrace_api::http::Tls;
 use millrace_base::{Clock, SystemDisk};
+use std::fs::Permissions;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// How often certificate files are looked at.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
+/// Holds the key of the server's own authority, within its folder.
+const PRIVATE: &str = "private";
 /// What the server may be called beside its addresses: `*.s3.localhost` for buckets as host names.
 const NAMES: [&str; 4] = ["localhost", "*.localhost", "*.s3.localhost", "host.docker.internal"];
 
@@ -104,23 +108,32 @@ fn tell<E: std::fmt::Display>(what: &str, renewed: Result<bool, E>) {
 }
 
 fn certificates(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Certificates, StartError> {
-    let source = match &settings.tls_files {
-        Some((cert, key)) => Source::Files { cert: cert.clone(), key: key.clone() },
-        None => {
-            let dir = settings.data.join("tls");
-            shut(&dir.join("private")).map_err(room("TLS"))?;
-            Source::Own { dir, names: names(settings) }
-        }
-    };
-    Certificates::open(source, Arc::new(SystemDisk), clock.clone()).map_err(room("TLS"))
+    let open = |source| Certificates::open(source, Arc::new(SystemDisk), clock.clone()).map_err(room("TLS"));
+    if let Some((cert, key)) = &settings.tls_files {
+        return open(Source::Files { cert: cert.clone(), key: key.clone() });
+    }
+    let dir = settings.data.join("tls");
+    let private = dir.join(PRIVATE);
+    shut(&private).map_err(room("TLS"))?;
+    let certificates = open(Source::Own { dir, names: names(settings) })?;
+    shut_files(&private).map_err(room("TLS"))?;
+    Ok(certificates)
 }
 
 /// Makes a folder that its owner alone may enter.
 #[allow(clippy::disallowed_methods, reason = "its mode is a matter of the real file system, outside any simulation")]
 fn shut(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(dir)?;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+    std::fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
+/// Leaves a shut folder's files to their owner, so that they stay private where they are copied to.
+#[allow(clippy::disallowed_methods, reason = "their mode is a matter of the real file system, outside any simulation")]
+fn shut_files(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        std::fs::set_permissions(entry?.path(), Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }
 
 /// The names in the server's certificate: those that everybody has, where it listens, and those asked for.
