@@ -33,8 +33,8 @@ pub struct EndpointArgs {
     /// The server's address
     #[arg(long, env = "AWS_ENDPOINT_URL", default_value = DEFAULT_ENDPOINT, value_name = "URL")]
     pub endpoint: String,
-    /// The region that names are looked up in
-    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    /// The region that names are looked up in; without AWS_REGION that of AWS_DEFAULT_REGION
+    #[arg(long, env = "AWS_REGION", default_value_t = default_region())]
     pub region: String,
     /// The access key id; its secret is AWS_SECRET_ACCESS_KEY. With --auth off twelve digits are the account, anything
     /// else is account 000000000000
@@ -43,6 +43,12 @@ pub struct EndpointArgs {
     /// The profile of AWS_SHARED_CREDENTIALS_FILE (or ~/.aws/credentials) that is used without an access key id
     #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
+}
+
+/// The region where AWS_REGION names none: as for the AWS CLI, that of AWS_DEFAULT_REGION.
+pub fn default_region() -> String {
+    let named = std::env::var("AWS_DEFAULT_REGION").ok().filter(|region| !region.is_empty());
+    named.unwrap_or_else(|| Scope::DEFAULT_REGION.to_owned())
 }
 
 /// A command that failed, in words for the person who typed it.

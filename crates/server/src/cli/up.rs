@@ -1,6 +1,6 @@
 //! `millrace up`: runs the server until Ctrl-C; `millrace deploy`: sends templates to one that runs.
 
-use super::client::{CliError, Client, EndpointArgs};
+use super::client::{CliError, Client, EndpointArgs, default_region};
 use super::package;
 use crate::door::{DeployEvent, DeployRequest, carry_out};
 use crate::server::Server;
@@ -31,7 +31,7 @@ pub async fn run(args: UpArgs) -> Result<(), CliError> {
     let requests = requests(&args.deploy)?;
     let server = Server::start(&settings).await.map_err(|error| CliError::Input(error.to_string()))?;
     let scope =
-        Scope::new(&variable("AWS_ACCOUNT_ID", Scope::DEFAULT_ACCOUNT), &variable("AWS_REGION", Scope::DEFAULT_REGION));
+        Scope::new(&variable("AWS_ACCOUNT_ID", Scope::DEFAULT_ACCOUNT), &variable("AWS_REGION", &default_region()));
     greet(&settings, &server);
     for request in &requests {
         let last = carry_out(&server.deployer, &server.uploads, &scope, request, &|event| show(&event)).await;

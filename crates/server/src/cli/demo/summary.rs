@@ -220,10 +220,8 @@ fn speed(replayed: &Replayed) {
 /// The commands to look further.
 pub fn look_further(server: &Server, data: &Path, search: &str) {
     println!("\n4. Look further, in another terminal");
-    println!(
-        "   export AWS_ENDPOINT_URL=http://{} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any",
-        server.address
-    );
+    println!("   export AWS_ENDPOINT_URL=http://{} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any", server.address);
+    println!("   export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1");
     println!("   aws kinesis list-streams");
     println!("   millrace tail departures --from-start");
     println!("   millrace sql");
