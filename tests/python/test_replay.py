@@ -171,6 +171,16 @@ def test_applications_and_snapshots_by_their_api(server, unique):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         flink.create_application(**make, ApplicationConfiguration=configuration("INSERT INTO nowhere SELECT 1"))
     assert code_of(error) == "CodeValidationException"
+    # A Studio notebook's runtime, as templates name it, has its own mode.
+    notebook = {**make, "ApplicationName": unique("notebook"), "RuntimeEnvironment": "ZEPPELIN-FLINK-3_0"}
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        flink.create_application(**notebook, ApplicationMode="STREAMING", ApplicationConfiguration=configuration(sql))
+    assert code_of(error) == "InvalidArgumentException" and "give INTERACTIVE" in str(error.value)
+    made = flink.create_application(**notebook, ApplicationMode="INTERACTIVE", ApplicationConfiguration=configuration(sql))
+    told = flink.describe_application(ApplicationName=notebook["ApplicationName"])["ApplicationDetail"]
+    for shown in (made["ApplicationDetail"], told):
+        assert (shown["ApplicationMode"], shown["RuntimeEnvironment"]) == ("INTERACTIVE", "ZEPPELIN-FLINK-3_0")
+    flink.delete_application(ApplicationName=notebook["ApplicationName"], CreateTimestamp=told["CreateTimestamp"])
     created = flink.create_application(**make, ApplicationConfiguration=configuration(sql))["ApplicationDetail"]
     with pytest.raises(botocore.exceptions.ClientError) as error:
         flink.create_application(**make, ApplicationConfiguration=configuration(sql))

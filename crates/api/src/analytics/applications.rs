@@ -23,16 +23,29 @@ fn wrong(message: impl Into<String>) -> AnalyticsError {
     AnalyticsError::InvalidArgument(message.into())
 }
 
+/// `INTERACTIVE` for the runtimes of Studio notebooks, on which AWS runs Flink SQL, and `STREAMING` for all others.
+fn mode(runtime_environment: &str) -> &'static str {
+    if runtime_environment.starts_with("ZEPPELIN-") { "INTERACTIVE" } else { "STREAMING" }
+}
+
+/// Says what is wrong with an application's mode, if one is given: its runtime has another.
+pub fn check_mode(runtime_environment: &str, given: Option<&str>) -> Result<(), String> {
+    let mode = mode(runtime_environment);
+    match given {
+        Some(given) if given != mode => Err(format!(
+            "ApplicationMode {given} does not go with RuntimeEnvironment {runtime_environment}: give {mode}, or another \
+             runtime (INTERACTIVE goes with ZEPPELIN-FLINK-3_0, STREAMING with those of Flink)."
+        )),
+        _ => Ok(()),
+    }
+}
+
 pub fn create(
     analytics: &Analytics,
     caller: &Caller,
     input: CreateApplicationRequest,
 ) -> Result<CreateApplicationResponse, Fault> {
-    if input.application_mode.as_ref().is_some_and(|mode| mode.as_str() != "STREAMING") {
-        return Err(
-            wrong("ApplicationMode INTERACTIVE is not supported by Millrace yet: `millrace sql` is a prompt.").into()
-        );
-    }
+    check_mode(&input.runtime_environment, input.application_mode.as_ref().map(Text::as_str)).map_err(wrong)?;
     let mut definition = ApplicationDefinition {
         name: input.application_name.to_string(),
         sql: String::new(),
@@ -182,7 +195,7 @@ fn summary(scope: &Scope, state: &ApplicationState) -> ApplicationSummary {
         application_status: status(state),
         application_version_id: state.version as i64,
         runtime_environment: state.definition.runtime_environment.as_str().into(),
-        application_mode: Some("STREAMING".into()),
+        application_mode: Some(mode(&state.definition.runtime_environment).into()),
     }
 }
 
@@ -200,7 +213,7 @@ fn detail(scope: &Scope, state: &ApplicationState) -> ApplicationDetail {
         create_timestamp: Some(Timestamp(state.created)),
         last_update_timestamp: Some(Timestamp(state.updated)),
         application_configuration_description: Some(configuration(state)),
-        application_mode: Some("STREAMING".into()),
+        application_mode: Some(mode(&definition.runtime_environment).into()),
     }
 }
 

@@ -9,6 +9,7 @@ mod applications;
 mod port;
 mod snapshots;
 
+pub use applications::check_mode as check_application_mode;
 pub use port::{AnalyticsError, AnalyticsRoom, ApplicationDefinition, ApplicationSnapshot, ApplicationState, Restore};
 
 use crate::http::{Call, Reply, Service, blocking};

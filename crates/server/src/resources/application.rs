@@ -3,6 +3,7 @@
 use super::ports::{ApplicationDefinition, ApplicationPort, PortError};
 use super::read;
 use async_trait::async_trait;
+use millrace_api::analytics::check_application_mode;
 use millrace_stack::{Context, Created, ResourceError, ResourceType, Updated};
 use serde_json::Value;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ fn definition(properties: &Value, name: String) -> Result<ApplicationDefinition,
     let Some(sql) = read::at(properties, TEXT) else {
         return Err(ResourceError::property(TEXT, "TextContent is missing: it holds the application's Flink SQL"));
     };
+    let runtime = read::text(properties, "RuntimeEnvironment").unwrap_or_default();
+    check_application_mode(runtime, read::text(properties, "ApplicationMode"))
+        .map_err(|wrong| ResourceError::property("ApplicationMode", wrong))?;
     let custom = |path: &str| read::text(properties, &format!("{path}.ConfigurationType")) == Some("CUSTOM");
     let number = |path: String| read::at(properties, &path).and_then(Value::as_u64);
     let parallelism = number(format!("{PARALLELISM}.Parallelism")).filter(|_| custom(PARALLELISM));
@@ -37,7 +41,7 @@ fn definition(properties: &Value, name: String) -> Result<ApplicationDefinition,
         name,
         sql: sql.as_str().unwrap_or_default().to_owned(),
         description: read::text(properties, "ApplicationDescription").map(str::to_owned),
-        runtime_environment: read::text(properties, "RuntimeEnvironment").unwrap_or_default().to_owned(),
+        runtime_environment: runtime.to_owned(),
         service_execution_role: read::text(properties, "ServiceExecutionRole").unwrap_or_default().to_owned(),
         parallelism: parallelism.and_then(|number| u32::try_from(number).ok()),
         checkpoint_interval_ms: interval,
