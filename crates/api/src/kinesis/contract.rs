@@ -194,8 +194,7 @@ impl Contracts {
         };
         let registry = self.registry.clone();
         let framed = Mutex::default();
-        let (named, warned) = (named.clone(), AtomicI64::new(Millis::MIN));
-        Ok(Some(Contract { enforcement, named, key, registry, plain, framed, warned }))
+        Ok(Some(Contract { enforcement, named: named.clone(), key, registry, plain, framed, warned: Lines::new() }))
     }
 }
 
@@ -219,8 +218,31 @@ struct Contract {
     registry: Registry,
     plain: Result<Arc<Compiled>, String>,
     framed: Mutex<HashMap<Uuid, Result<Arc<Compiled>, String>>>,
-    /// When the last line was written about this stream.
-    warned: AtomicI64,
+    warned: Lines,
+}
+
+/// Lines about a stream whose records are taken although they do not conform.
+struct Lines {
+    /// When the last one was written.
+    at: AtomicI64,
+    /// Records since then.
+    records: AtomicU64,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { at: AtomicI64::new(Millis::MIN), records: AtomicU64::new(0) }
+    }
+
+    /// Counts `records`; when a line is due, it is of so many.
+    fn due(&self, records: usize, now: Millis) -> Option<u64> {
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+        let last = self.at.load(Ordering::Relaxed);
+        let is_due = now.saturating_sub(last) >= WARN_MS || now < last;
+        // Of the requests that come at once, one writes.
+        let writes = is_due && self.at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        writes.then(|| self.records.swap(0, Ordering::Relaxed))
+    }
 }
 
 impl Contract {
@@ -362,19 +384,14 @@ impl Kinesis {
     }
 
     fn warn(&self, contract: &Contract, stream: &StreamInfo, wrong: usize, first: Option<&String>) {
-        let (now, last) = (self.clock.now(), contract.warned.load(Ordering::Relaxed));
-        let is_due = now.saturating_sub(last) >= WARN_MS || now < last;
-        // Of the requests that come at once, one writes.
-        let order = Ordering::Relaxed;
-        if is_due && contract.warned.compare_exchange(last, now, order, order).is_ok() {
-            let reason = first.map_or("", String::as_str);
-            tracing::warn!(
-                stream = %stream.key,
-                records = wrong,
-                reason,
-                "records do not conform to the stream's schema; they are taken because {ENFORCEMENT_TAG} is warn"
-            );
-        }
+        let Some(records) = contract.warned.due(wrong, self.clock.now()) else { return };
+        let reason = first.map_or("", String::as_str);
+        tracing::warn!(
+            stream = %stream.key,
+            records,
+            reason,
+            "records since the last such line do not conform to the stream's schema; they are taken because {ENFORCEMENT_TAG} is warn"
+        );
     }
 }
 
@@ -411,6 +428,16 @@ mod tests {
         let error = check_tags(&tags(ENFORCEMENT_TAG, "on")).unwrap_err();
         assert!(error.message.contains("'on' is none of enforce, warn and off"), "{error}");
         assert!(check_tags(&tags("team", "")).is_ok());
+    }
+
+    #[test]
+    fn a_line_tells_of_all_records_since_the_one_before() {
+        let lines = Lines::new();
+        assert_eq!(lines.due(2, 5_000), Some(2));
+        assert_eq!((lines.due(3, 6_000), lines.due(4, 14_999)), (None, None));
+        assert_eq!(lines.due(1, 15_000), Some(8));
+        // A clock that was set back does not silence it.
+        assert_eq!(lines.due(1, 1_000), Some(1));
     }
 
     #[test]
