@@ -65,6 +65,25 @@ impl AlarmRule {
         }
     }
 
+    /// The alarms by whose states the rule holds, or does not: as [`Self::children`], without those that make no difference.
+    pub fn causes(&self, state: &impl Fn(&str) -> Option<AlarmState>) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.explain(state, &mut names);
+        names
+    }
+
+    fn explain<'a>(&'a self, state: &impl Fn(&str) -> Option<AlarmState>, names: &mut Vec<&'a str>) {
+        match self {
+            Self::Constant(_) | Self::Is(..) => self.collect(names),
+            Self::Not(rule) => rule.explain(state, names),
+            // AND is false by those that are false, OR true by those that are true; the other way round all of them count.
+            Self::All(rules) | Self::Any(rules) => {
+                let holds = self.holds(state);
+                rules.iter().filter(|rule| rule.holds(state) == holds).for_each(|rule| rule.explain(state, names));
+            }
+        }
+    }
+
     /// The alarms that it names, by name or ARN as written, in order and each once.
     pub fn children(&self) -> Vec<&str> {
         let mut names = Vec::new();
@@ -221,6 +240,22 @@ mod tests {
         }
         let rule = AlarmRule::parse("ALARM(a) OR (OK(b) AND NOT ALARM(a))").unwrap();
         assert_eq!(rule.children(), ["a", "b"]);
+    }
+
+    #[test]
+    fn only_those_that_make_the_difference_are_causes() {
+        for (rule, causes) in [
+            ("ALARM(a) OR ALARM(b)", &["a"][..]),
+            ("ALARM(a) AND NOT ALARM(b)", &["a", "b"]),
+            ("ALARM(b) OR OK(a)", &["b", "a"]),
+            ("ALARM(a) AND (OK(a) OR ALARM(b))", &["a", "b"]),
+            ("ALARM(b) AND ALARM(a)", &["b"]),
+            ("NOT (OK(b) AND ALARM(b))", &["b"]),
+            ("TRUE OR ALARM(b)", &[]),
+        ] {
+            let state = |name: &str| Some(if name == "a" { AlarmState::Alarm } else { AlarmState::Ok });
+            assert_eq!(AlarmRule::parse(rule).unwrap().causes(&state), causes, "{rule}");
+        }
     }
 
     #[test]

@@ -311,7 +311,7 @@ impl Alarms {
             Some(Child { arn: arn_of(&scope, child), state, since })
         };
         let all: Vec<Child> = rule.children().into_iter().filter_map(told).collect();
-        let mut changed: Vec<Child> = rule.children().into_iter().filter_map(told).collect();
+        let mut changed: Vec<Child> = rule.causes(&of).into_iter().filter_map(told).collect();
         changed.retain(|child| child.since > status.transitioned);
         changed.sort_by_key(|child| child.since);
         let (reason, data) = composite_reason(&watched.alarm.arn(), status.is_unchecked(), state, &changed, &all);

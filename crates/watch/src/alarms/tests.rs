@@ -304,4 +304,15 @@ fn a_composite_alarm_says_which_child_brought_it_there() {
     let page = &page.unwrap().notification;
     assert_eq!(page["TriggeringChildren"][0]["Arn"], arn("two"));
     assert_eq!(page["Region"], "US East (N. Virginia)");
+    // Both go to OK, the one that was never to blame last.
+    world.alarms.set_state(&Scope::default(), "two", AlarmState::Ok, "by hand".to_owned(), None).unwrap();
+    world.seconds(1);
+    world.clock.advance(1);
+    world.alarms.set_state(&Scope::default(), "two", AlarmState::Alarm, "by hand".to_owned(), None).unwrap();
+    world.clock.advance(1);
+    world.alarms.set_state(&Scope::default(), "one", AlarmState::Ok, "by hand".to_owned(), None).unwrap();
+    world.seconds(1);
+    let found = status();
+    assert!(found.reason.starts_with(&format!("{} transitioned to ALARM at ", arn("two"))), "{}", found.reason);
+    assert!(!found.reason_data.unwrap().contains(&arn("one")));
 }
