@@ -346,6 +346,29 @@ def test_a_backfill_through_a_function(server, unique):
     assert [one for one in lam.list_functions()["Functions"] if "backfill" in one["FunctionName"]] == []
 
 
+def test_a_function_that_fails_for_long_holds_nothing_up(start_server, tmp_path):
+    server, gate = start_server(), tmp_path / "gate"
+    lam = server.client("lambda")
+    server.create_stream("orders")
+    put_orders(server, "orders", range(40))
+    held = WRITER.replace("    lines = []", "    import time\n    if not os.path.exists(os.environ['GATE']):\n"
+                          "        time.sleep(1)\n        raise RuntimeError('nobody is there')\n    lines = []")
+    variables = {"INDEX_PREFIX": "daily-", "SEARCH": server.search_url, "GATE": str(gate)}
+    lam.create_function(FunctionName="writer", Runtime="python3.12", Handler="app.handler", Role=ROLE, Timeout=60,
+                        Code={"ZipFile": package(held)}, Environment={"Variables": variables})
+    wait_for(lambda: lam.get_function(FunctionName="writer")["Configuration"]["State"] == "Active", what="the function")
+    command = ["backfill", "--stream", "orders", "--function", "writer", "--to-index", "daily-*", "--index-variable", "INDEX_PREFIX"]
+    assert server.millrace(*command, "--detach").returncode == 0
+    wait_for(lambda: "nobody is there" in server.millrace("backfill", "list").stdout, what="a word of what holds it up")
+    begun = time.monotonic()
+    assert server.stop() == 0 and time.monotonic() - begun < 10, "the server waits for nobody"
+    gate.touch()
+    server.start()
+    done = server.millrace(*command)
+    assert done.returncode == 0 and "gave no document" not in done.stdout, done.stdout + done.stderr
+    assert sum(count(server, f"daily-2026-01-0{day}") for day in (1, 2, 3)) == 40
+
+
 def test_a_backfill_from_the_lake(server, unique):
     """The stream has lost everything (it is a new one of the same name); the lake has it, Parquet and JSON."""
     kinesis, firehose, glue = server.client("kinesis"), server.client("firehose"), server.client("glue")

@@ -2,7 +2,7 @@
 
 use super::job::{Job, Phase, Place, TABLE, Through};
 use super::lake::Known;
-use super::write::{Batch, Refused, Target};
+use super::write::{Batch, Refused, Target, stopped};
 use super::{Parts, Trouble, copy, shards, swap};
 use futures::future::join_all;
 use millrace_base::{Millis, ShardId};
@@ -22,8 +22,6 @@ const SAVE_MS: Millis = 500;
 /// Pauses between a failure and the next try: this, doubled each time, up to the maximum.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How often a pause looks whether the job was stopped meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// What one read of a shard found.
 pub struct Round {
@@ -59,21 +57,13 @@ pub async fn run(parts: Parts, job: Job, stop: Arc<AtomicBool>) {
                 tracing::warn!("backfill {} waits and tries again: {why}", work.job.id);
                 work.job.trouble = Some(why);
                 work.save(true);
-                wait(pause, &stop).await;
+                // Its time is over, or the job is stopped: either ends the pause.
+                let _ = tokio::time::timeout(pause, stopped(&stop)).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         }
     }
     work.save(true);
-}
-
-async fn wait(pause: Duration, stop: &AtomicBool) {
-    let mut left = pause;
-    while !left.is_zero() && !stop.load(Ordering::Acquire) {
-        let nap = left.min(LOOK);
-        tokio::time::sleep(nap).await;
-        left -= nap;
-    }
 }
 
 /// A job at work.
@@ -181,7 +171,7 @@ impl Work {
             let settings = settings.map_err(|refusal| Trouble::Never(refusal.to_string()))?;
             self.role = settings["Role"].as_str().unwrap_or_default().to_owned();
         }
-        Ok(Target::of(&self.job, self.role.clone()))
+        Ok(Target::of(&self.job, self.role.clone(), self.stop.clone()))
     }
 
     fn records_max(&self) -> usize {

@@ -1,6 +1,6 @@
 //! From records to documents: straight into the index, or through a function that writes there itself.
 
-use super::job::{Job, Through};
+use super::job::{Job, TABLE, Through};
 use super::{Parts, Trouble};
 use crate::calling::CallError;
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use millrace_search::{Action, BulkOp, Condition, Engine, Refresh, Write};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longer than any function may run.
@@ -18,6 +20,8 @@ const CALL_TIME_MAX: Duration = Duration::from_secs(905);
 /// How often a batch that fails is tried before it is halved, as an event source mapping with BisectBatchOnFunctionError would.
 const TRIES: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often whoever waits looks whether the job was stopped meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Records of one shard, in order.
 pub struct Batch {
@@ -41,11 +45,14 @@ pub struct Target {
     role: String,
     /// Documents with a greater number are the live writer's.
     swapped_at: Option<u64>,
+    /// The job's, for a word to people.
+    key: String,
+    stop: Arc<AtomicBool>,
 }
 
 impl Target {
-    /// Where a job's documents go. `role`: the function's.
-    pub fn of(job: &Job, role: String) -> Self {
+    /// Where a job's documents go until `stop`. `role`: the function's.
+    pub fn of(job: &Job, role: String, stop: Arc<AtomicBool>) -> Self {
         let scope = job.scope.clone();
         let to = match &job.spec.through {
             Through::Function { name, .. } => {
@@ -60,6 +67,8 @@ impl Target {
             scope,
             to,
             role,
+            key: job.key(),
+            stop,
         }
     }
 
@@ -138,6 +147,17 @@ impl Target {
         Ok((id, source))
     }
 
+    /// Says what holds the job up, until it is saved the next time: its calls may fail for many minutes.
+    fn tell(&self, parts: &Parts, why: String) {
+        let told = parts.catalog.update(|facts| match facts.get::<Job>(TABLE, &self.key)? {
+            Some(job) => facts.put(TABLE, &self.key, &Job { trouble: Some(why), ..job }),
+            None => Ok(()),
+        });
+        if let Err(error) = told {
+            tracing::warn!("backfill {}: {error}", self.key);
+        }
+    }
+
     async fn call(&self, parts: &Parts, batch: &Batch) -> Result<Refused, Trouble> {
         let mut refused = Refused::new();
         let mut waiting: VecDeque<(Range<usize>, u32)> = VecDeque::from([(0..batch.records.len(), 0)]);
@@ -150,12 +170,22 @@ impl Target {
             if called.end < range.end {
                 waiting.push_front((called.end..range.end, 0));
             }
-            let (failed_from, why) = match parts.calling.call(&self.to, event, CALL_TIME_MAX).await {
+            let answer = tokio::select! {
+                answer = parts.calling.call(&self.to, event, CALL_TIME_MAX) => answer,
+                () = stopped(&self.stop) => return Err(Trouble::Again("it is stopped; what was called is called again".to_owned())),
+            };
+            let (failed_from, why) = match answer {
                 Ok(answer) => match first_failure(&answer, batch, &called) {
                     None => continue,
                     Some(from) => (from, "the function reported it as failed".to_owned()),
                 },
-                Err(CallError::Failed(why) | CallError::TimedOut(why)) => (called.start, why),
+                Err(CallError::Failed(why) | CallError::TimedOut(why)) => {
+                    self.tell(
+                        parts,
+                        format!("the function failed for {} records, and is asked again: {why}", called.len()),
+                    );
+                    (called.start, why)
+                }
                 Err(CallError::NotFound(why)) => return Err(Trouble::Never(why)),
                 Err(error) => return Err(Trouble::Again(error.to_string())),
             };
@@ -174,6 +204,13 @@ impl Target {
             }
         }
         Ok(refused)
+    }
+}
+
+/// Returns once `stop` is set.
+pub async fn stopped(stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -138,6 +138,9 @@ async fn list(client: &Client) -> Result<(), CliError> {
         let (began, records) = (calendar::timestamp(job.created, "Z"), thousands(job.records));
         let (stream, to) = (&job.spec.stream, job.spec.view());
         println!("{}  {began}  {stream} to {to}: {records} records, {}", job.id, view.status());
+        if let Some(why) = &job.trouble {
+            println!("          it tries again: {why}");
+        }
     }
     Ok(())
 }
