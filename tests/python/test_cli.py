@@ -89,6 +89,20 @@ def test_a_stream_that_is_not_there_is_named(server, unique):
         assert run.returncode != 0 and name in run.stderr, (words, run)
 
 
+def test_the_region_is_found_as_the_aws_cli_finds_it(server):
+    def region(**named):
+        # An account that has nothing, of which the command says where it looked.
+        environment = server.environment(account="987654321098")
+        plain = {key: value for key, value in environment.items() if key not in ("AWS_REGION", "AWS_DEFAULT_REGION")}
+        run = subprocess.run([BINARY, "dlq", "list"], env=plain | named, text=True, capture_output=True, timeout=20)
+        assert run.returncode == 0, run
+        return run.stdout.split()[-1]
+
+    assert region() == "us-east-1"
+    assert region(AWS_DEFAULT_REGION="eu-west-1") == "eu-west-1"
+    assert region(AWS_DEFAULT_REGION="eu-west-1", AWS_REGION="us-west-2") == "us-west-2"
+
+
 def test_no_server_gives_the_cure(tmp_path):
     env = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     run = subprocess.run([BINARY, "put", "x"], env=env, text=True, capture_output=True, input="x\n", timeout=30)
