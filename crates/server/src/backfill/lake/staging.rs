@@ -36,6 +36,9 @@ fn folder(key: &str) -> &str {
     key.rfind('/').map_or("", |at| &key[..=at])
 }
 
+/// What goes from a folder, and what comes: from where, to where.
+type Changes<'a> = (Vec<&'a str>, Vec<(&'a str, &'a str)>);
+
 impl Staging<'_> {
     fn own(&self) -> String {
         format!("{STAGING_PREFIX}{}/", self.id)
@@ -81,7 +84,7 @@ impl Staging<'_> {
         let Some(replaced) = self.marked().await? else {
             return if staged.is_empty() { Ok(()) } else { Err(self.failed("the list of what goes is not there")) };
         };
-        let mut folders: BTreeMap<&str, (Vec<&str>, Vec<(&str, &str)>)> = BTreeMap::new();
+        let mut folders: BTreeMap<&str, Changes<'_>> = BTreeMap::new();
         for key in &replaced {
             folders.entry(folder(key)).or_default().0.push(key);
         }
