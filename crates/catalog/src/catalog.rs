@@ -75,7 +75,7 @@ impl Catalog {
 
     /// The fact under `key`, if there is one.
     pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, CatalogError> {
-        let read = self.database()?.begin_read().map_err(|e| self.store(e))?;
+        let read = self.database().begin_read().map_err(|e| self.store(e))?;
         let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
         let found = facts.get((table, key)).map_err(|e| self.store(e))?;
         found.map(|value| decode(self.shared.seal.as_deref(), table, key, value.value())).transpose()
@@ -83,7 +83,7 @@ impl Catalog {
 
     /// All facts of a table whose keys begin with `prefix`, in order of key.
     pub fn list<T: DeserializeOwned>(&self, table: &str, prefix: &str) -> Result<Vec<(String, T)>, CatalogError> {
-        let read = self.database()?.begin_read().map_err(|e| self.store(e))?;
+        let read = self.database().begin_read().map_err(|e| self.store(e))?;
         let facts = read.open_table(FACTS).map_err(|e| self.store(e))?;
         let mut found = Vec::new();
         for entry in facts.range((table, prefix)..).map_err(|e| self.store(e))? {
@@ -113,7 +113,7 @@ impl Catalog {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let write = self.database()?.begin_write().map_err(|e| self.store(e))?;
+        let write = self.database().begin_write().map_err(|e| self.store(e))?;
         let result = {
             let facts = write.open_table(FACTS).map_err(|e| self.store(e))?;
             change(&mut Transaction { path: &self.shared.path, seal: self.shared.seal.as_deref(), facts })?
@@ -130,15 +130,18 @@ impl Catalog {
     }
 
     /// The store. redb takes nothing more after a write that failed, and writes nothing either, so a disk that was full and
-    /// has room again gets another store over the same file.
-    fn database(&self) -> Result<Arc<Database>, CatalogError> {
+    /// has room again gets another store over the same file. Until then what can be read can be read.
+    fn database(&self) -> Arc<Database> {
         let mut database = self.shared.database.lock();
         if self.shared.has_failed.swap(false, Ordering::AcqRel) && is_done_for(&database) {
-            *database = Arc::new(open_store(&self.shared.file).map_err(|reason| self.store(reason))?);
+            match open_store(&self.shared.file) {
+                Ok(opened) => *database = Arc::new(opened),
+                Err(_) => self.shared.has_failed.store(true, Ordering::Release),
+            }
             // What was being committed when it failed may be there, or not.
             self.shared.changes.fetch_add(1, Ordering::Release);
         }
-        Ok(database.clone())
+        database.clone()
     }
 
     fn store(&self, error: impl std::fmt::Display) -> CatalogError {

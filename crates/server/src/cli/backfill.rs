@@ -107,7 +107,8 @@ Rebuild the Parquet or JSON that a delivery stream wrote, by its format, prefix 
 
 The new index is built beside (backfill-ID-…) with the live one's mapping; at the tip the live name moves over in one step.
 A lake is built beside, too (_backfill/ID/…). The delivery stream goes over to a new version of its definition, which it keeps; what it
-wrote before is replaced folder by folder, what it writes from then on is not touched. Older objects stay as they are.
+wrote before is replaced (it goes first, so that nobody sees a record twice), what it writes from then on is not touched.
+Older objects stay as they are.
 The same command goes on after a crash or a stop, of this command or of the server, and says so when all is done.";
 
 fn time(text: &str) -> Result<Millis, String> {

@@ -9,13 +9,13 @@
 //!
 //! # Crash behaviour
 //! Before the swap the job says which chunks are whole; what later ones have left is removed before they are written again.
-//! The swap goes folder by folder: what is replaced goes, then what is staged comes, one object at a time, each out of the
-//! staging area only once it is in its place. The list goes last. Whatever was cut off is done by doing all of it again: there is
-//! no state in which a record is in its folder twice, nor one from which a second pass does not end in the whole.
+//! In the swap what is replaced goes, then what is staged comes, one object at a time, each out of the staging area only once
+//! it is in its place. No key of the one is a key of the other: the delivery stream's version is part of them. The list goes
+//! last. Whatever was cut off is done by doing all of it again: there is no state in which a record is there twice, nor one from
+//! which a second pass does not end in the whole.
 
 use bytes::Bytes;
 use millrace_deliver::{ObjectStore, STAGING_PREFIX, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "replaced.json";
 const ENDING: &str = ".staged";
@@ -30,14 +30,6 @@ pub struct Staging<'a> {
     /// The job.
     pub id: &'a str,
 }
-
-/// The folder of a key, with its slash.
-fn folder(key: &str) -> &str {
-    key.rfind('/').map_or("", |at| &key[..=at])
-}
-
-/// What goes from a folder, and what comes: from where, to where.
-type Changes<'a> = (Vec<&'a str>, Vec<(&'a str, &'a str)>);
 
 impl Staging<'_> {
     fn own(&self) -> String {
@@ -84,23 +76,14 @@ impl Staging<'_> {
         let Some(replaced) = self.marked().await? else {
             return if staged.is_empty() { Ok(()) } else { Err(self.failed("the list of what goes is not there")) };
         };
-        let mut folders: BTreeMap<&str, Changes<'_>> = BTreeMap::new();
+        // All of it first: an object's folder follows its oldest record, so that a record may come into another one than before.
         for key in &replaced {
-            folders.entry(folder(key)).or_default().0.push(key);
+            self.store.delete(self.bucket, key).await?;
         }
         for (_, from, to) in &staged {
-            folders.entry(folder(to)).or_default().1.push((from, to));
-        }
-        for (goes, comes) in folders.into_values() {
-            let taken: BTreeSet<&str> = comes.iter().map(|(_, to)| *to).collect();
-            for key in goes.into_iter().filter(|key| !taken.contains(key)) {
-                self.store.delete(self.bucket, key).await?;
-            }
-            for (from, to) in comes {
-                let content = self.store.get(self.bucket, from).await?;
-                self.store.put(self.bucket, to, content).await?;
-                self.store.delete(self.bucket, from).await?;
-            }
+            let content = self.store.get(self.bucket, from).await?;
+            self.store.put(self.bucket, to, content).await?;
+            self.store.delete(self.bucket, from).await?;
         }
         self.store.delete(self.bucket, &self.list_key()).await
     }
@@ -136,6 +119,7 @@ mod tests {
     use async_trait::async_trait;
     use millrace_deliver::ObjectInfo;
     use parking_lot::Mutex;
+    use std::collections::BTreeMap;
 
     /// A store that dies at a change, before or after it took place.
     #[derive(Default)]
