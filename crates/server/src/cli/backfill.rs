@@ -240,6 +240,10 @@ async fn follow(client: &Client, id: &str) -> Result<(), CliError> {
 
 fn report(view: &View) -> Result<(), CliError> {
     let job = &view.job;
+    // Which ones is found out only once a lake's job works.
+    if job.to_lake.is_some() && !job.lake.objects.is_empty() {
+        println!("what the stream no longer has was read from {} objects of the lake", job.lake.objects.len());
+    }
     job.swaps.iter().for_each(|swap| println!("{swap}"));
     if job.refused > 0 {
         let fate = if job.to_lake.is_some() { "could not be delivered, and lie in" } else { "gave no document:" };
