@@ -4,7 +4,6 @@ use crate::world::{START, World, converted, create_table, failures, parquet_ids,
 use bytes::Bytes;
 use millrace_base::ShardId;
 use millrace_deliver::{DeliveredTo, Rebuilder, Reread, count_records, failures_of};
-use millrace_log::Log;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
