@@ -14,7 +14,7 @@ pub use limits::{Figures, Known, Limits, Measure, size_text};
 pub use templates::{Plan, Templates};
 
 use crate::error::Error;
-use millrace_base::Disk;
+use millrace_base::{Disk, wildcard_matches};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl Definitions {
 
 /// Whether a name is one of some patterns (`*` stands for anything).
 fn matches_any<'a>(patterns: impl IntoIterator<Item = &'a str>, name: &str) -> bool {
-    patterns.into_iter().any(|pattern| crate::names::fits(pattern, name))
+    patterns.into_iter().any(|pattern| wildcard_matches(pattern, name))
 }
 
 /// A list of patterns of index names, one at least.

@@ -1,6 +1,7 @@
 //! Conditions: comparisons of values with texts and numbers, joined by `&&`, `||` and parentheses.
 
 use super::lex::{Token, tokens};
+use millrace_base::wildcard_matches;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -259,9 +260,11 @@ impl Operand {
     fn equals(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Number(wanted), _) => number(value) == Some(*wanted),
-            (Self::Text(pattern), Value::String(text)) => wildcard(pattern, text),
-            (Self::Text(pattern), Value::Number(number)) => wildcard(pattern, &number.to_string()),
-            (Self::Text(pattern), Value::Bool(value)) => wildcard(pattern, if *value { "true" } else { "false" }),
+            (Self::Text(pattern), Value::String(text)) => wildcard_matches(pattern, text),
+            (Self::Text(pattern), Value::Number(number)) => wildcard_matches(pattern, &number.to_string()),
+            (Self::Text(pattern), Value::Bool(value)) => {
+                wildcard_matches(pattern, if *value { "true" } else { "false" })
+            }
             _ => false,
         }
     }
@@ -274,18 +277,4 @@ fn number(value: &Value) -> Option<f64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
-}
-
-/// Whether a text is of a form in which stars stand for any letters.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let (middle, last) = rest.rsplit_once('*').map_or(("", rest), |(middle, last)| (middle, last));
-    for part in middle.split('*').filter(|part| !part.is_empty()) {
-        match text.find(part) {
-            Some(at) => text = &text[at + part.len()..],
-            None => return false,
-        }
-    }
-    text.ends_with(last)
 }
