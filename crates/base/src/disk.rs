@@ -47,12 +47,21 @@ pub trait Disk: Send + Sync + 'static {
 
     /// Writes a whole file so that after a crash either the old or the new content is there.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.replace_with_parts(path, &[content])
+    }
+
+    /// As [`Self::replace`], with a content whose parts lie in several places.
+    fn replace_with_parts(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".tmp");
         let fresh = path.with_file_name(name);
         self.remove(&fresh)?;
         let file = self.open(&fresh, true)?;
-        file.write_at(content, 0)?;
+        let mut at = 0;
+        for part in parts {
+            file.write_at(part, at)?;
+            at += part.len() as u64;
+        }
         file.sync()?;
         self.rename(&fresh, path)?;
         match path.parent() {

@@ -62,15 +62,14 @@ impl CheckpointStore {
     /// # Errors
     /// The disk's. The checkpoint is then not taken, and the one before it still holds.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        let mut file = Vec::with_capacity(checkpoint.body.len() + HEADER + 4);
-        file.extend_from_slice(MAGIC);
-        file.extend_from_slice(&checkpoint.epoch.to_le_bytes());
-        file.extend_from_slice(&(checkpoint.body.len() as u64).to_le_bytes());
-        file.extend_from_slice(&checkpoint.body);
-        file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());
+        let mut header = MAGIC.to_vec();
+        header.extend_from_slice(&checkpoint.epoch.to_le_bytes());
+        header.extend_from_slice(&(checkpoint.body.len() as u64).to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &checkpoint.body).to_le_bytes();
         let write = || -> io::Result<()> {
             crate::durable::create_dir(&*self.disk, &self.dir)?;
-            self.disk.replace(&self.path(checkpoint.epoch), &file)?;
+            // State is large: it is not copied to stand in one piece.
+            self.disk.replace_with_parts(&self.path(checkpoint.epoch), &[&header, &checkpoint.body, &crc])?;
             let names = self.names()?;
             names.iter().rev().skip(KEPT).try_for_each(|(_, name)| self.disk.remove(&self.dir.join(name)))
         };

@@ -35,6 +35,16 @@ impl Writer {
         self.0.extend_from_slice(value);
     }
 
+    /// What `write` appends, with its length before it, which is given. Read back by [`Reader::bytes`].
+    pub fn sized(&mut self, write: impl FnOnce(&mut Self)) -> usize {
+        let at = self.0.len();
+        self.u64(0);
+        write(self);
+        let len = self.0.len() - at - 8;
+        self.0[at..at + 8].copy_from_slice(&(len as u64).to_le_bytes());
+        len
+    }
+
     /// A count and each item.
     pub fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
         self.u64(items.len() as u64);

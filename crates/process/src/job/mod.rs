@@ -310,7 +310,10 @@ impl Job {
         let epoch = self.epoch;
         let prepared = self.trunk.prepare(epoch)?;
         if let Some(store) = &self.store {
-            let body = write_saved((self.graph_hash, self.incarnation), finished, &positions, &self.trunk, &prepared);
+            let mut body = Writer(Vec::with_capacity(self.checkpoint_bytes as usize * 9 / 8));
+            let ids = (self.graph_hash, self.incarnation);
+            write_saved(&mut body, ids, finished, &positions, &self.trunk, &prepared);
+            let body = body.0;
             self.checkpoint_bytes = body.len() as u64;
             store.save(&Checkpoint { epoch, body })?;
         }
@@ -388,13 +391,13 @@ fn hash(graph: &JobGraph) -> Result<u64, JobError> {
 }
 
 fn write_saved(
+    out: &mut Writer,
     (hash, incarnation): (u64, u64),
     finished: bool,
     positions: &[Place],
     trunk: &Trunk,
     prepared: &[Vec<u8>],
-) -> Vec<u8> {
-    let mut out = Writer::default();
+) {
     out.u32(STATE_VERSION);
     out.u64(hash);
     out.u64(incarnation);
@@ -407,11 +410,8 @@ fn write_saved(
         out.u64(place.position);
         out.bytes(&place.progress);
     });
-    let mut state = Writer::default();
-    trunk.save(&mut state);
-    out.bytes(&state.0);
+    out.sized(|out| trunk.save(out));
     out.list(prepared.iter(), |out, bytes| out.bytes(bytes));
-    out.0
 }
 
 fn read_saved(body: &[u8], hash: u64, store: Option<&CheckpointStore>) -> Result<Saved, JobError> {

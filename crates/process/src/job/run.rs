@@ -223,7 +223,8 @@ impl Driver<'_> {
                 if ended || !self.job.is_unchanged(&positions) {
                     self.job.save(positions, ended)?;
                     self.job.checkpoint_ms = (clock.now() - begun).max(0);
-                    pause = self.job.checkpoint_ms * UNASKED_SHARE;
+                    // Who asked for an interval has it.
+                    pause = if self.job.interval_ms.is_some() { 0 } else { self.job.checkpoint_ms * UNASKED_SHARE };
                 }
                 let counters = self.counters();
                 (options.report)(&counters);
@@ -231,8 +232,6 @@ impl Driver<'_> {
                 if stopped || ended {
                     return Ok(counters);
                 }
-                // Who asked for an interval has it.
-                let pause = if self.job.interval_ms.is_some() { 0 } else { pause };
                 due = interval.map(|interval| clock.now() + interval.max(pause));
             } else if now - reported >= LOOK_MS {
                 (options.report)(&self.counters());

@@ -209,18 +209,18 @@ impl Trunk {
         out.u64(self.late);
         out.list(self.nodes.iter(), |out, (id, stage)| {
             out.u64(*id as u64);
-            let mut state = Writer::default();
-            stage.valve.save(&mut state);
-            match &stage.operator {
-                Stateful::Window(window) => window.save(&mut state),
-                Stateful::Session(session) => session.save(&mut state),
-                Stateful::Group(group) => group.save(&mut state),
-                Stateful::Watermark(_, progress) => progress.save(0, &mut state),
-                Stateful::Limit(left) => state.u64(*left),
-                _ => {}
-            }
-            self.shared.figures.state(*id, state.0.len());
-            out.bytes(&state.0);
+            let bytes = out.sized(|out| {
+                stage.valve.save(out);
+                match &stage.operator {
+                    Stateful::Window(window) => window.save(out),
+                    Stateful::Session(session) => session.save(out),
+                    Stateful::Group(group) => group.save(out),
+                    Stateful::Watermark(_, progress) => progress.save(0, out),
+                    Stateful::Limit(left) => out.u64(*left),
+                    _ => {}
+                }
+            });
+            self.shared.figures.state(*id, bytes);
         });
     }
 
