@@ -2,6 +2,7 @@
 //!
 //! Every accumulator can be updated by rows, merged with another of its kind, turned into result columns, and saved.
 
+use super::Seen;
 use super::numbers::{decimals, doubles, from_longs, longs};
 use crate::aggregates::AggregateCall;
 use crate::codec::{CodecError, Reader, Writer};
@@ -10,7 +11,6 @@ use crate::number::{decimal_binary, rescale};
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float32Array, Float64Array};
 use arrow::buffer::NullBuffer;
 use arrow::row::{RowConverter, SortField};
-use hashbrown::HashSet;
 use millrace_schema::SqlType;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ enum How {
 pub(crate) struct Accumulator {
     values: Values,
     /// Values that were already counted, with their group: for DISTINCT.
-    seen: Option<HashSet<(u32, Box<[u8]>)>>,
+    seen: Option<Seen>,
 }
 
 #[derive(Clone)]
@@ -106,7 +106,7 @@ impl AccSpec {
 
     /// An accumulator without groups.
     pub fn accumulator(&self) -> Accumulator {
-        Accumulator { values: self.empty(), seen: self.distinct.then(HashSet::new) }
+        Accumulator { values: self.empty(), seen: self.distinct.then(Seen::new) }
     }
 
     fn pack(&self, column: &ArrayRef) -> Result<arrow::row::Rows, EvalError> {
@@ -211,7 +211,7 @@ impl Accumulator {
                 continue;
             }
             if let (Some(seen), Some(packed)) = (&mut self.seen, &packed)
-                && !seen.insert((group, packed.row(row as usize).data().into()))
+                && !seen.insert(group, packed.row(row as usize).data())
             {
                 continue;
             }
@@ -317,19 +317,23 @@ impl Accumulator {
 
     fn merge_distinct(
         values: &mut Values,
-        seen: &mut HashSet<(u32, Box<[u8]>)>,
+        seen: &mut Seen,
         spec: &AccSpec,
-        theirs: &HashSet<(u32, Box<[u8]>)>,
+        theirs: &Seen,
         groups: &[u32],
     ) -> Result<(), EvalError> {
         let mut fresh: Vec<(u32, &[u8])> = Vec::new();
-        for (group, bytes) in theirs {
-            let group = groups[*group as usize];
-            if seen.insert((group, bytes.clone())) {
+        for (group, bytes) in theirs.iter() {
+            let group = groups[group as usize];
+            if seen.insert(group, bytes) {
                 fresh.push((group, bytes));
             }
         }
-        // In order of value, so that floating sums do not depend on the set's order.
+        if let Values::Counts(counts) = values {
+            fresh.iter().for_each(|(group, _)| counts[*group as usize] += 1);
+            return Ok(());
+        }
+        // In order of value, so that floating sums do not depend on which lane came first.
         fresh.sort_unstable();
         let column = spec.unpack(fresh.iter().map(|(_, bytes)| *bytes))?;
         let rows: Vec<u32> = (0..fresh.len() as u32).collect();
@@ -412,12 +416,10 @@ impl Accumulator {
                 out.bytes(value.as_deref().unwrap_or_default());
             }),
         }
-        let mut seen: Vec<_> = self.seen.iter().flatten().collect();
-        seen.sort_unstable();
-        out.list(seen.into_iter(), |out, (group, bytes)| {
-            out.u32(*group);
-            out.bytes(bytes);
-        });
+        match &self.seen {
+            Some(seen) => seen.save(out),
+            None => out.u64(0),
+        }
     }
 
     /// Reads what [`Self::save`] wrote for the same aggregate.
@@ -443,8 +445,8 @@ impl Accumulator {
                 Ok(is_some.then_some(bytes))
             })?),
         };
-        let seen = from.list(|from| Ok((from.u32()?, Box::from(from.bytes()?))))?;
-        Ok(Self { values, seen: spec.distinct.then(|| seen.into_iter().collect()) })
+        let seen = Seen::load(from)?;
+        Ok(Self { values, seen: spec.distinct.then_some(seen) })
     }
 }
 

@@ -146,6 +146,17 @@ impl KeyTable {
         }
     }
 
+    /// Adds a key; false when it was there.
+    pub fn insert(&mut self, key: &[u8]) -> bool {
+        let known = self.len();
+        self.group_of(self.hasher.hash_one(key), key) as usize == known
+    }
+
+    /// The keys, in order of appearance.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        (0..self.len() as u32).map(|group| self.key(group))
+    }
+
     /// The groups here of another table's keys.
     pub fn adopt(&mut self, other: &Self) -> Vec<u32> {
         (0..other.len() as u32).map(|group| self.group_of(other.hashes[group as usize], other.key(group))).collect()
@@ -153,15 +164,14 @@ impl KeyTable {
 
     /// Appends the keys.
     pub fn save(&self, out: &mut Writer) {
-        out.list(0..self.len() as u32, |out, group| out.bytes(self.key(group)));
+        out.list(self.keys(), |out, key| out.bytes(key));
     }
 
     /// Reads what [`Self::save`] wrote.
     pub fn load(from: &mut Reader<'_>) -> Result<Self, CodecError> {
         let mut table = Self::new();
         for key in from.list(|from| from.bytes())? {
-            let hash = table.hasher.hash_one(key);
-            table.group_of(hash, key);
+            table.insert(key);
         }
         Ok(table)
     }
