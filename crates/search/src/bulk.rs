@@ -4,7 +4,8 @@ use crate::engine::BulkOp;
 use crate::error::Error;
 use crate::index::{Action, Condition, Done, Write};
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 /// What an item of a bulk response is called, and the index that it was for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,29 +126,82 @@ fn read_meta(meta: &Map<String, Value>, line: usize) -> Result<(Option<String>, 
     Ok((index, id, condition))
 }
 
-/// An item of a bulk response.
-pub fn render_item(label: &BulkLabel, result: &Result<Done, Error>, forced_refresh: bool) -> Value {
-    let mut out = match result {
-        Ok(done) => render_done(&label.index, done, forced_refresh),
-        Err(error) => json!({"_index": label.index, "_id": label.id, "error": error.cause()}),
-    };
-    out["status"] = json!(match result {
-        Ok(done) => done.status(),
-        Err(error) => error.status,
-    });
-    json!({label.action: out})
+/// What became of a write, as OpenSearch answers it.
+#[derive(Debug, Serialize)]
+pub struct Outcome<'a> {
+    _index: &'a str,
+    _id: &'a str,
+    _version: u64,
+    result: &'static str,
+    _shards: Copies,
+    _seq_no: u64,
+    _primary_term: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forced_refresh: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
 }
 
-/// What became of a write, as OpenSearch answers it.
-pub fn render_done(index: &str, done: &Done, forced_refresh: bool) -> Value {
-    let copies = u32::from(done.result != "noop");
-    let mut out = json!({
-        "_index": index, "_id": done.id, "_version": done.version, "result": done.result,
-        "_shards": {"total": copies, "successful": copies, "failed": 0},
-        "_seq_no": done.seq, "_primary_term": 1,
-    });
-    if forced_refresh {
-        out["forced_refresh"] = json!(true);
+#[derive(Debug, Serialize)]
+struct Copies {
+    total: u32,
+    successful: u32,
+    failed: u32,
+}
+
+impl<'a> Outcome<'a> {
+    /// Of a write alone.
+    pub fn new(index: &'a str, done: &'a Done, forced_refresh: bool) -> Self {
+        let copies = u32::from(done.result != "noop");
+        Self {
+            _index: index,
+            _id: &done.id,
+            _version: done.version,
+            result: done.result,
+            _shards: Copies { total: copies, successful: copies, failed: 0 },
+            _seq_no: done.seq,
+            _primary_term: 1,
+            forced_refresh: forced_refresh.then_some(true),
+            status: None,
+        }
     }
-    out
+}
+
+/// An item of a bulk response: under the action's name an [`Outcome`] with its status, or what went wrong.
+#[derive(Debug)]
+pub struct BulkItem<'a> {
+    label: &'a BulkLabel,
+    became: Became<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Became<'a> {
+    Done(Outcome<'a>),
+    Failed { _index: &'a str, _id: Option<&'a str>, error: Value, status: u16 },
+}
+
+impl<'a> BulkItem<'a> {
+    /// Of one action.
+    pub fn new(label: &'a BulkLabel, result: &'a Result<Done, Error>, forced_refresh: bool) -> Self {
+        let became = match result {
+            Ok(done) => {
+                let outcome = Outcome::new(&label.index, done, forced_refresh);
+                Became::Done(Outcome { status: Some(done.status()), ..outcome })
+            }
+            Err(error) => Became::Failed {
+                _index: &label.index,
+                _id: label.id.as_deref(),
+                error: error.cause(),
+                status: error.status,
+            },
+        };
+        Self { label, became }
+    }
+}
+
+impl Serialize for BulkItem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.label.action, &self.became)])
+    }
 }

@@ -20,7 +20,7 @@ mod rollover;
 mod tally;
 mod values;
 
-pub use bulk::{BulkLabel, parse_bulk, render_done, render_item};
+pub use bulk::{BulkItem, BulkLabel, Outcome, parse_bulk};
 pub use definitions::size_text;
 pub use engine::{BulkOp, Engine, Parts, Refresh};
 pub use error::Error;

@@ -2,9 +2,11 @@
 
 use super::request::Request;
 use super::response::{Answer, took};
+use millrace_base::Millis;
 use millrace_search::{
-    Action, Condition, Engine, Error, Found, Refresh, SourceFilter, Write, parse_bulk, render_done, render_item,
+    Action, BulkItem, Condition, Engine, Error, Found, Outcome, Refresh, SourceFilter, Write, parse_bulk,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 const SOURCE_PARAMS: [&str; 3] = ["_source", "_source_includes", "_source_excludes"];
@@ -18,9 +20,15 @@ pub fn bulk(engine: &Engine, request: &Request, index: Option<&str>) -> Result<A
     let results = engine.bulk(ops, refresh)?;
     let errors = results.iter().any(Result::is_err);
     let forced = refresh == Refresh::Now;
-    let items: Vec<Value> =
-        labels.iter().zip(&results).map(|(label, result)| render_item(label, result, forced)).collect();
-    Ok(Answer::ok(json!({"took": took(engine, begun), "errors": errors, "items": items})))
+    let items = labels.iter().zip(&results).map(|(label, result)| BulkItem::new(label, result, forced)).collect();
+    Ok(Answer::ok(Bulk { took: took(engine, begun), errors, items }))
+}
+
+#[derive(Serialize)]
+struct Bulk<'a> {
+    took: Millis,
+    errors: bool,
+    items: Vec<BulkItem<'a>>,
 }
 
 /// `PUT /{index}/_doc/{id}`, `POST /{index}/_doc`, `PUT /{index}/_create/{id}`
@@ -55,7 +63,7 @@ fn write(engine: &Engine, request: &Request, index: &str, id: Option<&str>, acti
     let write = Write { id: id.map(str::to_owned), action, condition: condition(request)? };
     let result = engine.write(index, vec![write], refresh)?.into_iter().next();
     let done = result.unwrap_or_else(|| Err(Error::storage(index, "the write has no result")))?;
-    Ok(Answer::json(done.status(), render_done(index, &done, refresh == Refresh::Now)))
+    Ok(Answer::json(done.status(), Outcome::new(index, &done, refresh == Refresh::Now)))
 }
 
 fn condition(request: &Request) -> Result<Condition, Error> {

@@ -1,7 +1,8 @@
 //! Answers, and the parts of them that were asked for.
 
-use millrace_base::Millis;
+use millrace_base::{Millis, wildcard_matches};
 use millrace_search::{Engine, Error};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 const JSON: &str = "application/json; charset=UTF-8";
@@ -20,28 +21,28 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What the body is.
     pub content_type: &'static str,
-    value: Option<Value>,
 }
 
 impl Answer {
     /// JSON with status 200.
-    pub fn ok(value: Value) -> Self {
+    pub fn ok(value: impl Serialize) -> Self {
         Self::json(200, value)
     }
 
     /// JSON with a status.
-    pub fn json(status: u16, value: Value) -> Self {
-        Self { status, body: Vec::new(), content_type: JSON, value: Some(value) }
+    pub fn json(status: u16, value: impl Serialize) -> Self {
+        // What is answered has text keys only, so it can be written.
+        Self { status, body: serde_json::to_vec(&value).unwrap_or_default(), content_type: JSON }
     }
 
     /// Text with status 200.
     pub fn text(text: String) -> Self {
-        Self { status: 200, body: text.into_bytes(), content_type: TEXT, value: None }
+        Self { status: 200, body: text.into_bytes(), content_type: TEXT }
     }
 
     /// A status and nothing else.
     pub fn empty(status: u16) -> Self {
-        Self { status, body: Vec::new(), content_type: TEXT, value: None }
+        Self { status, body: Vec::new(), content_type: TEXT }
     }
 
     /// What went wrong.
@@ -54,12 +55,12 @@ impl Answer {
         let mut error =
             Error::illegal_argument(format!("the request's body is larger than {limit} bytes; send less at once"));
         error.status = 413;
-        Self::error(&error).shaped(false, None)
+        Self::error(&error)
     }
 
     /// Nothing is done, because it could not be put on record.
     pub fn unavailable(message: &str) -> Self {
-        Self::error(&Error::storage("_all", message.to_owned())).shaped(false, None)
+        Self::error(&Error::storage("_all", message.to_owned()))
     }
 
     /// What an error's body says; nothing of an answer that is none.
@@ -71,15 +72,18 @@ impl Answer {
         body["error"]["reason"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Writes the JSON, pretty or not, or only the parts that `filter_path` names.
+    /// Makes the JSON pretty, or leaves only the parts that `filter_path` names.
     pub fn shaped(mut self, pretty: bool, filter: Option<&str>) -> Self {
-        let Some(mut value) = self.value.take() else { return self };
-        if let Some(filter) = filter.filter(|_| self.status < 400) {
+        let filter = filter.filter(|_| self.status < 400);
+        if self.content_type != JSON || !pretty && filter.is_none() {
+            return self;
+        }
+        let mut value: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        if let Some(filter) = filter {
             let paths: Vec<Vec<&str>> = filter.split(',').map(|path| path.trim().split('.').collect()).collect();
             let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
             value = parts(value, &paths).unwrap_or_else(|| json!({}));
         }
-        // A JSON value of ours has text keys only, so it can be written.
         self.body = match pretty {
             true => serde_json::to_vec_pretty(&value).unwrap_or_default(),
             false => serde_json::to_vec(&value).unwrap_or_default(),
@@ -104,10 +108,10 @@ fn parts(value: Value, paths: &[&[&str]]) -> Option<Value> {
                 for path in paths {
                     if path[0] == "**" {
                         below.push(path);
-                        if matches(path[1], &name) {
+                        if wildcard_matches(path[1], &name) {
                             below.push(&path[2..]);
                         }
-                    } else if matches(path[0], &name) {
+                    } else if wildcard_matches(path[0], &name) {
                         below.push(&path[1..]);
                     }
                 }
@@ -125,18 +129,6 @@ fn parts(value: Value, paths: &[&[&str]]) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(head) else { return false };
-    let mut pieces: Vec<&str> = rest.split('*').collect();
-    let last = pieces.pop().unwrap_or_default();
-    for piece in pieces {
-        let Some(at) = name.find(piece) else { return false };
-        name = &name[at + piece.len()..];
-    }
-    name.ends_with(last)
 }
 
 #[cfg(test)]

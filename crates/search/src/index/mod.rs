@@ -5,6 +5,7 @@
 //! which the write is found by searches; a flush syncs that commit, after which the translog may forget it. Writes do not
 //! wait for refreshes, nor reads for the lock.
 
+mod ids;
 mod layout;
 mod read;
 mod segments;
@@ -19,7 +20,8 @@ pub use write::{Action, Condition, Done, Write};
 use crate::analysis;
 use crate::error::Error;
 use crate::mapping::Mappings;
-use millrace_base::{Clock, Dice, Disk, Millis};
+use ids::{Ids, Learner};
+use millrace_base::{Clock, Dice, Disk, Millis, work_in_background};
 use parking_lot::{Condvar, Mutex, RwLock};
 use segments::Segments;
 use serde_json::{Map, Value, json};
@@ -34,8 +36,13 @@ use versions::Versions;
 
 /// The name of the file that says what an index is. A folder without it is the rest of a deleted index.
 pub const META_FILE: &str = "index.json";
+/// The format of segments. 1 had automata as term dictionaries.
+const FORMAT: u64 = 2;
 /// What tantivy's writer may buffer; tantivy's least is 15 MB.
 const WRITER_BYTES: usize = 32 << 20;
+/// So many segments of about one size become one: more of them would make searches slow, fewer would make every document be
+/// merged more often (thrice instead of twice among a million and a half, at refreshes of three thousand).
+const MERGED_AT_LEAST: usize = 16;
 /// An index that is not written to gives its writer's memory and threads back after this long.
 const WRITER_IDLE_MS: i64 = 30_000;
 /// A write is found this much later when refreshes are cheap.
@@ -84,6 +91,8 @@ pub struct Index {
     /// Taken before `state` by whoever takes both.
     writing: Mutex<Writing>,
     state: Mutex<State>,
+    /// Reads the ids of old segments; nothing when they are known.
+    learner: Mutex<Option<Learner>>,
     /// All operations below this sequence number are found by searches.
     refreshed: Mutex<u64>,
     refresh_done: Condvar,
@@ -94,6 +103,8 @@ pub struct Index {
 /// What the lock guards.
 pub(crate) struct State {
     versions: Versions,
+    /// What may be in segments.
+    ids: Ids,
     next_seq: u64,
     /// What tantivy's writer has not been given yet, in order.
     waiting: Vec<Step>,
@@ -158,6 +169,7 @@ impl Index {
         let mut writing = Writing { writer: None, fed: committed, committed };
         let mut state = State {
             versions: Versions::default(),
+            ids: Ids::new(true),
             next_seq: committed,
             waiting: Vec::new(),
             refresh_due: None,
@@ -185,9 +197,13 @@ impl Index {
             next_seq,
             writing: Mutex::new(writing),
             state: Mutex::new(state),
+            learner: Mutex::default(),
             world,
         };
         index.refresh()?;
+        let learner = Learner::new(index.searcher());
+        index.state.lock().ids = Ids::new(learner.is_none());
+        *index.learner.lock() = learner;
         Ok(Arc::new(index))
     }
 
@@ -246,8 +262,8 @@ impl Index {
         self.refresh_done.notify_all();
     }
 
-    /// Makes tantivy's last commit durable.
-    fn flush(&self, _: &mut Writing) -> Result<(), Error> {
+    /// Makes tantivy's last commit durable. Whoever calls has the writer, so that no other commit comes meanwhile.
+    fn flush(&self, _writing: &mut Writing) -> Result<(), Error> {
         self.segments.flush().map_err(|error| self.fail("a flush", error.into()))
     }
 
@@ -337,8 +353,14 @@ impl Index {
         Ok(self.reader.reload()?)
     }
 
-    /// Refreshes when it is due, and closes the writer of an index that nobody writes to. When to come again.
+    /// Does what is due, and a piece of what may wait. When to come again.
     pub fn tick(&self, now: Millis) -> Option<Millis> {
+        let next = self.tend(now);
+        if self.learn() { Some(now) } else { next }
+    }
+
+    /// Refreshes when it is due, and closes the writer of an index that nobody writes to. When to come again.
+    fn tend(&self, now: Millis) -> Option<Millis> {
         if self.state.lock().refresh_due.is_some_and(|due| due <= now) {
             // The failure is kept in the state and given to whoever writes next.
             let _ = self.refresh();
@@ -430,9 +452,17 @@ fn writer<'a>(index: &tantivy::Index, slot: &'a mut Option<IndexWriter>) -> Resu
             .num_worker_threads(1)
             .num_merge_threads(1)
             .build();
-        let writer = index.writer_with_options(options)?;
+        // Merges may wait; the threads that write segments are started anew, by whoever commits.
+        let writer = std::thread::scope(|scope| {
+            let made = scope.spawn(|| {
+                work_in_background();
+                index.writer_with_options(options)
+            });
+            made.join().expect("tantivy does not panic when it makes a writer")
+        })?;
         let mut policy = LogMergePolicy::default();
         policy.set_del_docs_ratio_before_merge(0.3);
+        policy.set_min_num_segments(MERGED_AT_LEAST);
         writer.set_merge_policy(Box::new(policy));
         *slot = Some(writer);
     }
@@ -450,8 +480,7 @@ fn repeat(
     let writer = writer(tantivy, &mut writing.writer)?;
     writer.delete_term(layout.id_term(&entry.id));
     if let Some(source) = &entry.source {
-        let value: Value = serde_json::from_slice(source).map_err(|e| Error::mapper_parsing(e.to_string()))?;
-        let mut document = mappings.take_apart(&entry.id, &value)?;
+        let mut document = mappings.take_apart(&entry.id, source)?;
         if !document.added.is_empty() {
             mappings.adopt(std::mem::take(&mut document.added));
             state.mappings_saved = false;
@@ -472,7 +501,7 @@ fn committed_seq(index: &tantivy::Index) -> Result<u64, Error> {
 
 fn save_meta(disk: &dyn Disk, dir: &Path, meta: &Meta, mappings: &Mappings) -> Result<(), Error> {
     let content = json!({
-        "format": 1, "name": meta.name, "uuid": meta.uuid, "created": meta.created,
+        "format": FORMAT, "name": meta.name, "uuid": meta.uuid, "created": meta.created,
         "settings": meta.settings, "mappings": mappings.to_json(),
     });
     Ok(disk.replace(&dir.join(META_FILE), content.to_string().as_bytes())?)
@@ -481,8 +510,12 @@ fn save_meta(disk: &dyn Disk, dir: &Path, meta: &Meta, mappings: &Mappings) -> R
 fn load_meta(content: &[u8]) -> Result<(Meta, Mappings), Error> {
     let damaged = |what: &str| Error::illegal_argument(format!("{META_FILE} is damaged: {what}"));
     let value: Value = serde_json::from_slice(content).map_err(|error| damaged(&error.to_string()))?;
-    if value["format"] != 1 {
-        return Err(damaged("it is of another version of Millrace"));
+    if value["format"] != FORMAT {
+        return Err(Error::illegal_argument(format!(
+            "{META_FILE} is of format {}, and this Millrace has format {FORMAT}: move the index's folder away, start, and build the \
+             index anew from its stream or its lake with `millrace backfill`",
+            value["format"]
+        )));
     }
     let text = |key: &str| value[key].as_str().map(str::to_owned).ok_or_else(|| damaged(key));
     let meta = Meta {

@@ -40,6 +40,9 @@ impl Index {
             let found = |source: &Bytes| Found { version: recent.version, seq: recent.seq, source: source.clone() };
             return Ok(recent.source.as_ref().map(found));
         }
+        if !state.ids.may_have(id.as_bytes()) {
+            return Ok(None);
+        }
         let searcher = self.searcher();
         let Some((address, version, seq)) = self.locate(&searcher, id)? else { return Ok(None) };
         let (_, source) = self.stored(&searcher, address)?;
@@ -50,6 +53,9 @@ impl Index {
     pub(super) fn current(&self, state: &State, id: &str) -> Result<Option<Current>, Error> {
         if let Some(recent) = state.versions.get(id) {
             return Ok(Some(Current { version: recent.version, seq: recent.seq, exists: recent.source.is_some() }));
+        }
+        if !state.ids.may_have(id.as_bytes()) {
+            return Ok(None);
         }
         let located = self.locate(&self.searcher(), id)?;
         Ok(located.map(|(_, version, seq)| Current { version, seq, exists: true }))

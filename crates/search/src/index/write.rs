@@ -4,7 +4,7 @@ use super::translog::Entry;
 use super::versions::Version;
 use super::{Index, State, Step, UNREFRESHED_BYTES_MAX};
 use crate::error::Error;
-use crate::mapping::Mappings;
+use crate::mapping::{Document, Mappings};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -86,9 +86,17 @@ impl Done {
 
 /// A write whose JSON has been read, outside the lock.
 enum Read {
-    Put { source: Bytes, value: Value, create: bool },
+    Put { put: Put, create: bool },
     Update(Box<Update>),
     Delete,
+}
+
+/// A document that is to be put.
+struct Put {
+    source: Bytes,
+    parts: Document,
+    /// By what it was taken apart.
+    by: Arc<Mappings>,
 }
 
 #[derive(Default)]
@@ -102,7 +110,8 @@ struct Update {
 impl Index {
     /// Does several writes in order; each has its own result. Those that succeeded are durable when this returns.
     pub fn write(&self, writes: Vec<Write>) -> Result<Vec<Result<Done, Error>>, Error> {
-        let reads: Vec<_> = writes.into_iter().map(|write| (read(&write.action), write)).collect();
+        let mappings = self.mappings();
+        let reads: Vec<_> = writes.into_iter().map(|write| (read(&mappings, &write), write)).collect();
         let mut state = self.state.lock();
         if let Some(why) = &state.failed {
             return Err(Error::storage(&self.meta.name, why.clone()));
@@ -181,7 +190,7 @@ impl Index {
                     &format!("document already exists (current version [{version}])"),
                 ))
             }
-            Read::Put { source, value, .. } => self.put(state, batch, id, (source, value), version, exists),
+            Read::Put { put, .. } => self.put(state, batch, id, put, version, exists),
             Read::Update(update) => self.update(state, batch, id, *update, version),
             Read::Delete => {
                 let result = if exists { "deleted" } else { "not_found" };
@@ -215,13 +224,18 @@ impl Index {
         state: &mut State,
         batch: &mut Batch,
         id: String,
-        (source, value): (Bytes, Value),
+        put: Put,
         version: u64,
         exists: bool,
     ) -> Result<Done, Error> {
         let result = if exists { "updated" } else { "created" };
-        let entry = Entry { seq: 0, version, id, source: Some(source) };
-        self.commit_one(state, batch, entry, Some(&value), result)
+        // The mapping may have grown since, even by the documents before this one.
+        let parts = match Arc::ptr_eq(&put.by, &batch.mappings) {
+            true => put.parts,
+            false => batch.mappings.take_apart(&id, &put.source)?,
+        };
+        let entry = Entry { seq: 0, version, id, source: Some(put.source) };
+        self.commit_one(state, batch, entry, Some(parts), result)
     }
 
     fn update(
@@ -239,8 +253,8 @@ impl Index {
                 (None, Some(doc)) if update.doc_as_upsert => Value::Object(doc),
                 _ => return Err(Error::document_missing(&self.meta.name, &id)),
             };
-            let source = Bytes::from(fresh.to_string());
-            return self.put(state, batch, id, (source, fresh), version, false);
+            let put = Put::new(&batch.mappings, &id, fresh.to_string().into())?;
+            return self.put(state, batch, id, put, version, false);
         };
         let mut value: Value =
             serde_json::from_slice(&existing.source).map_err(|e| Error::mapper_parsing(e.to_string()))?;
@@ -248,8 +262,8 @@ impl Index {
         if !changed && update.detect_noop {
             return Ok(Done { id, result: "noop", version: existing.version, seq: existing.seq });
         }
-        let source = Bytes::from(value.to_string());
-        self.put(state, batch, id, (source, value), version, true)
+        let put = Put::new(&batch.mappings, &id, value.to_string().into())?;
+        self.put(state, batch, id, put, version, true)
     }
 
     /// Gives the operation its place, for translog, tantivy and the versions.
@@ -258,17 +272,13 @@ impl Index {
         state: &mut State,
         batch: &mut Batch,
         mut entry: Entry,
-        value: Option<&Value>,
+        document: Option<Document>,
         result: &'static str,
     ) -> Result<Done, Error> {
-        let mut document = match value {
-            Some(value) => Some(batch.mappings.take_apart(&entry.id, value)?),
-            None => None,
-        };
         entry.seq = state.next_seq;
         let is_first = result == "created" && entry.version == 1;
         let mut step = Step { replaces: (!is_first).then(|| self.layout.id_term(&entry.id)), document: None };
-        if let (Some(mut document), Some(source)) = (document.take(), &entry.source) {
+        if let (Some(mut document), Some(source)) = (document, &entry.source) {
             if !document.added.is_empty() {
                 Arc::make_mut(&mut batch.mappings).adopt(std::mem::take(&mut document.added));
                 batch.grown = true;
@@ -280,6 +290,7 @@ impl Index {
         entry.encode(&mut batch.records);
         let done = Done { id: entry.id.clone(), result, version: entry.version, seq: entry.seq };
         let version = Version { version: entry.version, seq: entry.seq, source: entry.source };
+        state.ids.add(entry.id.as_bytes());
         state.versions.put(&entry.id, version, self.world.clock.now());
         Ok(done)
     }
@@ -300,14 +311,22 @@ struct Batch {
     grown: bool,
 }
 
-fn read(action: &Action) -> Result<Read, Error> {
-    let parse = |source: &Bytes| -> Result<Value, Error> {
-        serde_json::from_slice(source).map_err(|error| Error::mapper_parsing(format!("failed to parse: {error}")))
-    };
-    match action {
-        Action::Index(source) => Ok(Read::Put { source: source.clone(), value: parse(source)?, create: false }),
-        Action::Create(source) => Ok(Read::Put { source: source.clone(), value: parse(source)?, create: true }),
-        Action::Update(body) => read_update(parse(body)?).map(|update| Read::Update(Box::new(update))),
+impl Put {
+    fn new(by: &Arc<Mappings>, id: &str, source: Bytes) -> Result<Self, Error> {
+        Ok(Self { parts: by.take_apart(id, &source)?, source, by: by.clone() })
+    }
+}
+
+fn read(mappings: &Arc<Mappings>, write: &Write) -> Result<Read, Error> {
+    let put = |source: &Bytes| Put::new(mappings, write.id.as_deref().unwrap_or_default(), source.clone());
+    match &write.action {
+        Action::Index(source) => Ok(Read::Put { put: put(source)?, create: false }),
+        Action::Create(source) => Ok(Read::Put { put: put(source)?, create: true }),
+        Action::Update(body) => {
+            let body = serde_json::from_slice(body);
+            let body = body.map_err(|error| Error::mapper_parsing(format!("failed to parse: {error}")))?;
+            read_update(body).map(|update| Read::Update(Box::new(update)))
+        }
         Action::Delete => Ok(Read::Delete),
     }
 }

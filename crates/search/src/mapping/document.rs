@@ -1,10 +1,11 @@
 //! A document taken apart: every value with its path, typed by the mapping, which grows by what is new.
 
+use super::read::read;
 use super::{Dynamic, FIELDS_MAX, Field, Kind, Mappings};
 use crate::analysis;
 use crate::date::{DateFormat, Zone};
 use crate::error::Error;
-use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Deeper objects are refused (OpenSearch's `index.mapping.depth.limit`).
@@ -37,15 +38,10 @@ pub struct Document {
 }
 
 impl Mappings {
-    /// Takes a document apart. The mapping itself is not changed: [`Self::adopt`] does that, once the document is accepted.
-    pub fn take_apart(&self, id: &str, source: &Value) -> Result<Document, Error> {
-        let Some(fields) = source.as_object() else {
-            return Err(Error::mapper_parsing("failed to parse: a document is a JSON object"));
-        };
-        let mut walk = Walk { mappings: self, id, out: Document::default(), path: String::new() };
-        for (name, value) in fields {
-            walk.member(name, value, 1)?;
-        }
+    /// Takes a document's JSON apart. The mapping itself is not changed: [`Self::adopt`] does that, once the document is accepted.
+    pub fn take_apart(&self, id: &str, source: &[u8]) -> Result<Document, Error> {
+        let mut walk = Walk { mappings: self, id, out: Document::default(), path: String::new(), failed: None };
+        read(&mut walk, source)?;
         let total = self.fields.len() + walk.out.added.len();
         if !walk.out.added.is_empty() && total > FIELDS_MAX {
             let reason = format!("Limit of total fields [{FIELDS_MAX}] has been exceeded while adding new fields");
@@ -60,15 +56,37 @@ impl Mappings {
     }
 }
 
-struct Walk<'a> {
+/// Where in a document its reader is, and what it has found.
+pub(super) struct Walk<'a> {
     mappings: &'a Mappings,
     id: &'a str,
     out: Document,
     path: String,
+    /// Why the document is refused, when its JSON is none of the reasons.
+    pub failed: Option<Error>,
+}
+
+/// A value that is no object, no array and not null.
+pub(super) enum Leaf<'a> {
+    Bool(bool),
+    Number(serde_json::Number),
+    Text(&'a str),
+}
+
+impl Leaf<'_> {
+    /// The value as text.
+    fn plain(&self) -> Cow<'_, str> {
+        match self {
+            Self::Bool(truth) => truth.to_string().into(),
+            Self::Number(number) => number.to_string().into(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
 }
 
 impl Walk<'_> {
-    fn member(&mut self, name: &str, value: &Value, depth: usize) -> Result<(), Error> {
+    /// Goes to a member, below so many objects; gives what [`Self::leave`] wants.
+    pub fn enter(&mut self, name: &str, depth: usize) -> Result<usize, Error> {
         if depth > DEPTH_MAX {
             return Err(Error::illegal_argument(format!("Limit of mapping depth [{DEPTH_MAX}] has been exceeded")));
         }
@@ -78,56 +96,49 @@ impl Walk<'_> {
                 self.path
             )));
         }
-        let before = self.path.len();
-        if before > 0 {
+        let above = self.path.len();
+        if above > 0 {
             self.path.push('.');
         }
         self.path.push_str(name);
-        let result = self.value(value, depth);
-        self.path.truncate(before);
-        result
+        Ok(above)
     }
 
-    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        match value {
-            Value::Null => Ok(()),
-            Value::Array(values) => values.iter().try_for_each(|value| self.value(value, depth)),
-            Value::Object(members) => {
-                if self.known().is_some() {
-                    return Err(self.unfit(value, "an object where the field has a value of its own"));
-                }
-                if self.mappings.dynamic == Dynamic::False && !self.mappings.is_object(&self.path) {
-                    // Nothing of it is mapped, nor will be.
-                    return Ok(());
-                }
-                members.iter().try_for_each(|(name, value)| self.member(name, value, depth + 1))
-            }
-            leaf => self.leaf(leaf),
-        }
+    /// Goes back to where it was before it entered.
+    pub fn leave(&mut self, above: usize) {
+        self.path.truncate(above);
     }
 
-    fn known(&self) -> Option<&Field> {
+    /// Whether nothing of an object is mapped, nor will be.
+    pub fn is_unmapped(&self) -> bool {
+        self.mappings.dynamic == Dynamic::False && !self.mappings.is_object(&self.path)
+    }
+
+    /// The field here, if there is one.
+    pub fn known(&self) -> Option<&Field> {
         self.mappings.fields.get(&self.path).or_else(|| self.out.added.get(&self.path))
     }
 
-    fn leaf(&mut self, value: &Value) -> Result<(), Error> {
-        let field = match self.known() {
-            Some(field) => field.clone(),
-            None => match self.introduce(value)? {
-                Some(field) => field,
-                None => return Ok(()),
-            },
-        };
-        let path = self.path.clone();
-        self.put(&path, &field, value)?;
-        for (name, subfield) in &field.subfields {
-            self.put(&format!("{path}.{name}"), subfield, value)?;
+    /// Takes a value in.
+    pub fn leaf(&mut self, value: &Leaf<'_>) -> Result<(), Error> {
+        let mappings = self.mappings;
+        if let Some(field) = mappings.fields.get(&self.path) {
+            return self.put_all(field, value);
         }
-        Ok(())
+        let added = self.out.added.get(&self.path).cloned();
+        match added.map_or_else(|| self.introduce(value), |field| Ok(Some(field)))? {
+            Some(field) => self.put_all(&field, value),
+            None => Ok(()),
+        }
+    }
+
+    fn put_all(&mut self, field: &Field, value: &Leaf<'_>) -> Result<(), Error> {
+        self.put(self.path.clone(), field, value)?;
+        field.subfields.iter().try_for_each(|(name, field)| self.put(format!("{}.{name}", self.path), field, value))
     }
 
     /// Maps a field that is new, or does not (`None`).
-    fn introduce(&mut self, value: &Value) -> Result<Option<Field>, Error> {
+    fn introduce(&mut self, value: &Leaf<'_>) -> Result<Option<Field>, Error> {
         let below = format!("{}.", self.path);
         let added_below =
             self.out.added.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below));
@@ -157,19 +168,19 @@ impl Walk<'_> {
         }
     }
 
-    fn put(&mut self, path: &str, field: &Field, value: &Value) -> Result<(), Error> {
+    fn put(&mut self, path: String, field: &Field, value: &Leaf<'_>) -> Result<(), Error> {
         match &field.kind {
             Kind::Text => {
-                let text = plain(value);
+                let text = value.plain().into_owned();
                 let tokens = analysis::count(&text);
-                match self.out.lengths.iter_mut().find(|(known, _)| known == path) {
+                match self.out.lengths.iter_mut().find(|(known, _)| *known == path) {
                     Some((_, length)) => *length += tokens,
-                    None => self.out.lengths.push((path.to_owned(), tokens)),
+                    None => self.out.lengths.push((path.clone(), tokens)),
                 }
-                self.out.texts.push((path.to_owned(), text));
+                self.out.texts.push((path, text));
             }
             Kind::Keyword => {
-                let text = plain(value);
+                let text = value.plain();
                 if field.ignore_above.is_some_and(|limit| text.chars().count() > limit) {
                     return Ok(());
                 }
@@ -179,35 +190,34 @@ impl Walk<'_> {
                          are indexed; set [ignore_above]"
                     )));
                 }
-                self.out.keywords.push((path.to_owned(), text));
+                self.out.keywords.push((path, text.into_owned()));
             }
             kind => {
-                let number = number(kind, value).map_err(|why| self.unfit(value, &why))?;
-                self.out.numbers.push((path.to_owned(), number));
+                let number = number(kind, value).map_err(|why| self.unfit(&value.plain(), &why))?;
+                self.out.numbers.push((path, number));
             }
         }
         Ok(())
     }
 
-    fn unfit(&self, value: &Value, why: &str) -> Error {
+    /// What is said of a value that its field cannot hold.
+    pub fn unfit(&self, preview: &str, why: &str) -> Error {
         let kind = self.known().map_or("object", |field| field.kind.name());
         Error::mapper_parsing(format!(
-            "failed to parse field [{}] of type [{kind}] in document with id '{}'. Preview of field's value: '{}': {why}",
-            self.path,
-            self.id,
-            plain(value)
+            "failed to parse field [{}] of type [{kind}] in document with id '{}'. Preview of field's value: '{preview}': {why}",
+            self.path, self.id
         ))
     }
 }
 
 /// What a new field's first value makes of it.
-fn infer(value: &Value) -> Field {
+fn infer(value: &Leaf<'_>) -> Field {
     match value {
-        Value::Bool(_) => Field::of(Kind::Boolean),
-        Value::Number(number) if number.is_f64() => Field::of(Kind::Float),
-        Value::Number(_) => Field::of(Kind::Long),
-        Value::String(text) if looks_like_date(text) => Field::of(Kind::Date(DateFormat::default())),
-        _ => Field::dynamic_text(),
+        Leaf::Bool(_) => Field::of(Kind::Boolean),
+        Leaf::Number(number) if number.is_f64() => Field::of(Kind::Float),
+        Leaf::Number(_) => Field::of(Kind::Long),
+        Leaf::Text(text) if looks_like_date(text) => Field::of(Kind::Date(DateFormat::default())),
+        Leaf::Text(_) => Field::dynamic_text(),
     }
 }
 
@@ -217,47 +227,39 @@ fn looks_like_date(text: &str) -> bool {
     text.len() >= 7 && text.as_bytes()[4] == b'-' && DateFormat::default().parse(text, false, &Zone::UTC).is_some()
 }
 
-/// A value as text.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 /// A value as a field's number; the reason when it is none.
-fn number(kind: &Kind, value: &Value) -> Result<Number, String> {
+fn number(kind: &Kind, value: &Leaf<'_>) -> Result<Number, String> {
     match kind {
         Kind::Boolean => match value {
-            Value::Bool(truth) => Ok(Number::Integer(i64::from(*truth))),
-            Value::String(text) if text == "true" => Ok(Number::Integer(1)),
-            Value::String(text) if text == "false" || text.is_empty() => Ok(Number::Integer(0)),
-            other => Err(format!("Failed to parse value [{}] as only [true] or [false] are allowed.", plain(other))),
+            Leaf::Bool(truth) => Ok(Number::Integer(i64::from(*truth))),
+            Leaf::Text("true") => Ok(Number::Integer(1)),
+            Leaf::Text("false" | "") => Ok(Number::Integer(0)),
+            other => Err(format!("Failed to parse value [{}] as only [true] or [false] are allowed.", other.plain())),
         },
         Kind::Date(format) => {
-            let text = plain(value);
+            let text = value.plain();
             let millis = format.parse(&text, false, &Zone::UTC);
             let millis = millis.ok_or_else(|| format!("failed to parse date field [{text}] with format [{format}]"))?;
             Ok(Number::Integer(millis))
         }
         Kind::Double | Kind::Float => {
             let real = match value {
-                Value::Number(number) => number.as_f64(),
-                Value::String(text) => text.trim().parse().ok(),
+                Leaf::Number(number) => number.as_f64(),
+                Leaf::Text(text) => text.trim().parse().ok(),
                 _ => None,
             };
             let real = real
                 .filter(|real| real.is_finite())
-                .ok_or_else(|| format!("For input string: \"{}\"", plain(value)))?;
+                .ok_or_else(|| format!("For input string: \"{}\"", value.plain()))?;
             Ok(Number::Real(if *kind == Kind::Float { f64::from(real as f32) } else { real }))
         }
         _ => {
             let whole = match value {
-                Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate)),
-                Value::String(text) => text.trim().parse().ok().or_else(|| text.trim().parse().ok().and_then(truncate)),
+                Leaf::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate)),
+                Leaf::Text(text) => text.trim().parse().ok().or_else(|| text.trim().parse().ok().and_then(truncate)),
                 _ => None,
             };
-            let whole = whole.ok_or_else(|| format!("For input string: \"{}\"", plain(value)))?;
+            let whole = whole.ok_or_else(|| format!("For input string: \"{}\"", value.plain()))?;
             let (least, most) = match kind {
                 Kind::Integer => (i64::from(i32::MIN), i64::from(i32::MAX)),
                 Kind::Short => (i64::from(i16::MIN), i64::from(i16::MAX)),
@@ -288,7 +290,7 @@ mod tests {
         let mut mappings = Mappings::default();
         let source = json!({"name": "Ann Lee", "n": 1, "x": 1.5, "ok": true, "at": "2013-01-01T05:00:00Z", "no": null,
             "year": "2013", "a": {"b": ["p", "q"], "c.d": 2}});
-        let document = mappings.take_apart("1", &source).unwrap();
+        let document = mappings.take_apart("1", source.to_string().as_bytes()).unwrap();
         mappings.adopt(document.added);
         let text = json!({"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}});
         let expected = json!({"properties": {
@@ -297,12 +299,30 @@ mod tests {
             "x": {"type": "float"}, "year": text}});
         assert_eq!(mappings.to_json(), expected);
         assert_eq!(document.lengths, vec![("name".into(), 2), ("year".into(), 1), ("a.b".into(), 2)]);
-        let error = mappings.take_apart("7", &json!({"n": "abc"})).unwrap_err();
+        let error = mappings.take_apart("7", json!({"n": "abc"}).to_string().as_bytes()).unwrap_err();
         assert!(
             error.reason.starts_with("failed to parse field [n] of type [long] in document with id '7'."),
             "{error}"
         );
-        assert!(mappings.take_apart("7", &json!({"name": {"first": "x"}})).is_err());
-        assert!(mappings.take_apart("7", &json!({"a": 1})).is_err());
+        assert!(mappings.take_apart("7", json!({"name": {"first": "x"}}).to_string().as_bytes()).is_err());
+        assert!(mappings.take_apart("7", json!({"a": 1}).to_string().as_bytes()).is_err());
+    }
+    #[test]
+    fn what_is_no_document_is_refused() {
+        let refused = |json: &str| Mappings::default().take_apart("1", json.as_bytes()).unwrap_err().reason;
+        for json in ["1", "[{}]", "null", "\"a\""] {
+            assert_eq!(refused(json), "failed to parse: a document is a JSON object", "{json}");
+        }
+        assert_eq!(refused(r#"{"a": {"b": 1, "c": 2, "b": 3}}"#), "failed to parse: Duplicate field 'b'");
+        assert!(refused(r#"{"a": 1} x"#).starts_with("failed to parse: trailing characters"));
+        assert!(refused(r#"{"a": "#).starts_with("failed to parse: EOF"));
+    }
+
+    #[test]
+    fn what_is_not_mapped_is_passed_over_but_must_be_json() {
+        let mappings = Mappings { dynamic: Dynamic::False, ..Mappings::default() };
+        let taken = mappings.take_apart("1", br#"{"a": {"b": [1, {"c": null}]}, "d": 2}"#).unwrap();
+        assert!(taken.numbers.is_empty() && taken.added.is_empty());
+        assert!(mappings.take_apart("1", br#"{"a": {"b": [1, }}"#).is_err());
     }
 }

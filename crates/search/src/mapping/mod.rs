@@ -5,6 +5,7 @@
 
 mod document;
 mod explicit;
+mod read;
 
 pub use document::{Document, Number};
 

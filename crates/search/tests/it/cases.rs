@@ -4,7 +4,7 @@
 //! `search`, `count`, `mapping`, `aliases` (the member's value is the index), `template` (its value is the name), with a `body` or `lines`, and either `expect`, a map from
 //! path in the answer to value (`*` goes through an array), or `error`, parts of the error.
 
-use millrace_search::{Engine, Error, Refresh, parse_bulk, render_item};
+use millrace_search::{BulkItem, Engine, Error, Refresh, parse_bulk};
 use serde_json::{Value, json};
 
 #[test]
@@ -50,7 +50,7 @@ fn run(engine: &Engine, step: &Value) -> Result<Value, Error> {
         let results = engine.bulk(ops, Refresh::Now)?;
         let errors = results.iter().any(Result::is_err);
         let items: Vec<_> =
-            labels.iter().zip(&results).map(|(label, result)| render_item(label, result, false)).collect();
+            labels.iter().zip(&results).map(|(label, result)| BulkItem::new(label, result, false)).collect();
         if errors && step.get("expect").is_none() {
             panic!("a bulk failed: {items:?}");
         }
