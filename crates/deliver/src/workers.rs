@@ -6,7 +6,7 @@
 use crate::deliveries::RunningDelivery;
 use crate::run::{Parts, Runner, Stats, StatsSnapshot, Step, catalog_key};
 use crate::stage::Stager;
-use millrace_base::{Millis, Scope};
+use millrace_base::{Millis, Scope, work_in_background};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,6 +75,7 @@ impl Workers {
                 let (parts, inner, named) = (self.parts.clone(), control.clone(), name.to_owned());
                 let thread = std::thread::Builder::new().name(format!("deliver-{name}"));
                 let spawned = thread.spawn(move || {
+                    work_in_background();
                     let halves = futures::future::join(
                         drive(runner, &named, &inner, &parts),
                         drive_stager(stager, &named, &inner, &parts),
