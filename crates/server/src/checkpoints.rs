@@ -5,7 +5,7 @@ use millrace_process::Counters;
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// So many are remembered; a job takes one a second, if it is not told otherwise.
+/// So many are remembered; a job takes at most one a second, if it is not told otherwise.
 const REMEMBERED: usize = 60;
 
 /// What came of a checkpoint, in Flink's words.

@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use millrace_api::Caller;
 use millrace_api::authorize::{Need, allow_search};
+use millrace_api::wire::Fault;
 use millrace_base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -148,48 +149,15 @@ fn allowed(backfills: &Backfills, caller: &Caller, request: &Request) -> Result<
     if caller.guard.is_open() {
         return Ok(());
     }
-    let denied = |fault: millrace_api::wire::Fault| Refusal::Denied(fault.message);
     let scope = &caller.scope;
     let ask = |action: &str, resource: String| caller.guard.allow(scope, &Need::on(action, resource)).map_err(denied);
     ask("kinesis:GetRecords", scope.arn("kinesis", &format!("stream/{}", request.stream)).to_string())?;
-    if let Some(delivery) = &request.to_lake {
-        ask("firehose:UpdateDestination", scope.arn("firehose", &format!("deliverystream/{delivery}")).to_string())?;
-        let (bucket, prefixes) = backfills.written_by(scope, delivery)?;
-        ask("s3:ListBucket", format!("arn:aws:s3:::{bucket}"))?;
-        for (action, prefix) in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-            .into_iter()
-            .flat_map(|action| prefixes.iter().map(move |prefix| (action, prefix)))
-        {
-            ask(action, format!("arn:aws:s3:::{bucket}/{prefix}*"))?;
-        }
-        return read_lakes(backfills, scope, request, ask);
+    match &request.to_lake {
+        Some(delivery) => may_rebuild_lake(backfills, scope, delivery, &ask)?,
+        None => may_rebuild_index(backfills, caller, request, &ask)?,
     }
-    let mut methods = vec![(Method::PUT, request.index.clone()), (Method::POST, format!("{}/_bulk", request.index))];
-    methods.push((Method::POST, "_aliases".to_owned()));
-    if request.consent.drop_old {
-        methods.push((Method::DELETE, request.index.clone()));
-    }
-    for (method, path) in methods {
-        allow_search(&caller.guard, scope, &method, &path).map_err(denied)?;
-    }
-    if let Through::Function { name, .. } = &request.through {
-        let arn = scope.arn("lambda", &format!("function:{name}")).to_string();
-        for action in ["lambda:GetFunction", "lambda:CreateFunction", "lambda:InvokeFunction"] {
-            ask(action, arn.clone())?;
-        }
-        let need = Need::pass_role(&backfills.role_of(scope, name)?, "lambda.amazonaws.com");
-        caller.guard.allow(scope, &need).map_err(denied)?;
-    }
-    read_lakes(backfills, scope, request, ask)
-}
-
-fn read_lakes(
-    backfills: &Backfills,
-    scope: &Scope,
-    request: &Request,
-    ask: impl Fn(&str, String) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
     if request.to_lake.is_some() && request.lake == LakeChoice::Auto {
+        // It reads the objects that it rebuilds, and no others.
         return Ok(());
     }
     for (bucket, prefix) in backfills.places(scope, &request.stream, &request.lake)? {
@@ -197,6 +165,52 @@ fn read_lakes(
         ask("s3:GetObject", format!("arn:aws:s3:::{bucket}/{prefix}*"))?;
     }
     Ok(())
+}
+
+fn may_rebuild_lake(
+    backfills: &Backfills,
+    scope: &Scope,
+    delivery: &str,
+    ask: &impl Fn(&str, String) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    ask("firehose:UpdateDestination", scope.arn("firehose", &format!("deliverystream/{delivery}")).to_string())?;
+    let (bucket, prefixes) = backfills.written_by(scope, delivery)?;
+    ask("s3:ListBucket", format!("arn:aws:s3:::{bucket}"))?;
+    for action in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"] {
+        for prefix in &prefixes {
+            ask(action, format!("arn:aws:s3:::{bucket}/{prefix}*"))?;
+        }
+    }
+    Ok(())
+}
+
+fn may_rebuild_index(
+    backfills: &Backfills,
+    caller: &Caller,
+    request: &Request,
+    ask: &impl Fn(&str, String) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut methods = vec![(Method::PUT, request.index.clone()), (Method::POST, format!("{}/_bulk", request.index))];
+    methods.push((Method::POST, "_aliases".to_owned()));
+    if request.consent.drop_old {
+        methods.push((Method::DELETE, request.index.clone()));
+    }
+    for (method, path) in methods {
+        allow_search(&caller.guard, &caller.scope, &method, &path).map_err(denied)?;
+    }
+    if let Through::Function { name, .. } = &request.through {
+        let arn = caller.scope.arn("lambda", &format!("function:{name}")).to_string();
+        for action in ["lambda:GetFunction", "lambda:CreateFunction", "lambda:InvokeFunction"] {
+            ask(action, arn.clone())?;
+        }
+        let need = Need::pass_role(&backfills.role_of(&caller.scope, name)?, "lambda.amazonaws.com");
+        caller.guard.allow(&caller.scope, &need).map_err(denied)?;
+    }
+    Ok(())
+}
+
+fn denied(fault: Fault) -> Refusal {
+    Refusal::Denied(fault.message)
 }
 
 impl View {

@@ -273,9 +273,12 @@ impl Shard {
         let lanes = self.lanes.len();
         let lane = if lanes == 1 { 0 } else { (hash_key(&item.partition_key) % lanes as u128) as usize };
         self.lanes[lane].push(item, now);
-        self.gathered += 1;
+        if lanes == 1 {
+            return;
+        }
         // A batch is gathered from the shard and parted among its lanes: more lanes do not make records wait for longer.
-        if lanes > 1 && self.gathered >= self.applied.settings.batch_size {
+        self.gathered += 1;
+        if self.gathered >= self.applied.settings.batch_size {
             self.gathered = 0;
             self.lanes.iter_mut().for_each(|lane| lane.is_ripe = !lane.waiting().is_empty());
         }
