@@ -41,8 +41,10 @@ pub struct Report {
     pub audit: String,
     /// Alarms of the incident, and after how many seconds they were delivered.
     pub alarms: Vec<(String, f64)>,
-    /// The highest iterator age.
-    pub age_max_ms: f64,
+    /// The highest iterator age of the function.
+    pub function_age_max_ms: f64,
+    /// The highest iterator age of any reader.
+    pub reader_age_max_ms: f64,
     /// p50 and p99 from an authorization until a search finds it.
     pub visible_ms: (f64, f64),
     /// p50 and p99 from a put until a consumer has the record.
@@ -148,7 +150,8 @@ impl Report {
             is_whole: views.iter().all(|view| part(view, "missing") == 0 && part(view, "doubled") == 0),
             audit: told.join("; "),
             alarms: alarms.collect(),
-            age_max_ms: number("/iterator_age_max_ms"),
+            function_age_max_ms: number("/function_age_max_ms"),
+            reader_age_max_ms: number("/reader_age_max_ms"),
             visible_ms: (number("/visible/p50_ms"), number("/visible/p99_ms")),
             read_ms: (number("/read/p50_ms"), number("/read/p99_ms")),
             timed: count("/visible/timed"),

@@ -49,10 +49,14 @@ pub struct Plan {
     pub least: f64,
 }
 
+/// The rate is reached so late, or after a twentieth of a short run: no day begins with its worst second.
+const RISE_SECS: f64 = 20.0;
+
 impl Plan {
     fn rate_at(&self, elapsed: Duration) -> f64 {
-        let part = elapsed.as_secs_f64() / self.length.as_secs_f64().max(0.001);
-        (self.rate * self.curve.share(part) * self.factor).max(self.least)
+        let (elapsed, length) = (elapsed.as_secs_f64(), self.length.as_secs_f64().max(0.001));
+        let risen = (elapsed / RISE_SECS.min(length / 20.0)).min(1.0);
+        (self.rate * self.curve.share(elapsed / length) * self.factor * risen).max(self.least)
     }
 }
 
@@ -308,6 +312,7 @@ mod tests {
             least: 0.0,
         };
         assert_eq!(plan.rate_at(Duration::from_secs(5)), 200.0);
+        assert_eq!(plan.rate_at(Duration::from_millis(250)), 100.0);
         assert_eq!(Plan { least: 1_500.0, ..plan }.rate_at(Duration::ZERO), 1_500.0);
     }
 }

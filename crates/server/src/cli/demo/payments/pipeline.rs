@@ -10,6 +10,7 @@ const INDICES: &str = "authorizations-*";
 const PREFIX: &str = "authorizations/";
 /// The delivery stream that writes them.
 const DELIVERY: &str = "authorizations-to-lake";
+const FUNCTION: &str = "enrich-authorizations";
 
 /// Documents that one search finds at most.
 pub const IDS_AT_ONCE: u64 = 10_000;
@@ -97,15 +98,26 @@ impl Pipeline {
         Ok(values.into_iter().flatten().filter_map(Value::as_f64).collect())
     }
 
-    /// The highest iterator age from `from` to `to`, in milliseconds; none when nothing was counted.
-    pub async fn iterator_age(&self, from: i64, to: i64) -> Result<Option<f64>, CliError> {
-        let metric = Metric {
-            namespace: "AWS/Kinesis",
-            name: "GetRecords.IteratorAgeMilliseconds",
-            of: ("StreamName", &self.stream),
-            stat: "Maximum",
-            period: 1,
-        };
+    /// The highest iterator age of the function from `from` to `to`, in milliseconds; none when nothing was counted.
+    pub async fn function_age(&self, from: i64, to: i64) -> Result<Option<f64>, CliError> {
+        self.highest("AWS/Lambda", "IteratorAge", ("FunctionName", FUNCTION), from, to).await
+    }
+
+    /// The same of all who read the stream. Who writes the lake reads on only when an object is made.
+    pub async fn reader_age(&self, from: i64, to: i64) -> Result<Option<f64>, CliError> {
+        let of = ("StreamName", &*self.stream);
+        self.highest("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", of, from, to).await
+    }
+
+    async fn highest(
+        &self,
+        namespace: &str,
+        name: &str,
+        of: (&str, &str),
+        from: i64,
+        to: i64,
+    ) -> Result<Option<f64>, CliError> {
+        let metric = Metric { namespace, name, of, stat: "Maximum", period: 1 };
         Ok(self.metric(metric, from, to).await?.into_iter().reduce(f64::max))
     }
 

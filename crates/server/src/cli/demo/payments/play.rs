@@ -131,6 +131,8 @@ async fn day(
     };
     let (_, incident): (_, Option<Happened>) = tokio::try_join!(load::run(line.clone(), generator, plans), incident)?;
     let seconds = started.elapsed().as_secs_f64();
+    // Without traffic the last batches wait for their window's end.
+    let ages = (*seen.function_age_max_ms.lock(), *seen.reader_age_max_ms.lock());
     line.close();
     reading.await.map_err(|error| CliError::Input(format!("the consumer ended: {error}")))??;
 
@@ -160,7 +162,8 @@ async fn day(
         settled_secs,
         visible: Percentiles::of(&visible),
         read: Percentiles::of(&read),
-        iterator_age_max_ms: *seen.age_max_ms.lock(),
+        function_age_max_ms: ages.0,
+        reader_age_max_ms: ages.1,
         memory_peak_mb: args.endpoint.is_none().then(memory_peak_mb).flatten(),
     })
 }

@@ -80,8 +80,10 @@ pub struct Report {
     pub visible: Percentiles,
     /// From a put until a consumer has the record.
     pub read: Percentiles,
+    /// The highest iterator age of the function, while events were put.
+    pub function_age_max_ms: f64,
     /// The highest iterator age of any reader.
-    pub iterator_age_max_ms: f64,
+    pub reader_age_max_ms: f64,
     /// The most memory that the process ever held (the server's and the generator's, when they are one).
     pub memory_peak_mb: Option<f64>,
 }
@@ -133,7 +135,8 @@ impl Report {
         println!("\n   Delays");
         show_delay("authorization → a search finds it", &self.visible);
         show_delay("put → a consumer has it", &self.read);
-        println!("   {:<36} {:.0} ms at most", "iterator age", self.iterator_age_max_ms);
+        println!("   {:<36} {:.0} ms at most", "iterator age of the function", self.function_age_max_ms);
+        println!("   {:<36} {:.0} ms at most", "of any reader, the lake's too", self.reader_age_max_ms);
         if let Some(memory) = self.memory_peak_mb {
             println!("   {:<36} {memory:.0} MB at most, the generator in the same process", "memory");
         }

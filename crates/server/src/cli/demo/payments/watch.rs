@@ -16,8 +16,10 @@ const BACK_MS: i64 = 9_000;
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// The highest iterator age, in milliseconds.
-    pub age_max_ms: Mutex<f64>,
+    /// The highest iterator age of the function, in milliseconds.
+    pub function_age_max_ms: Mutex<f64>,
+    /// The same of all who read the stream.
+    pub reader_age_max_ms: Mutex<f64>,
 }
 
 /// Looks on until it is dropped.
@@ -29,10 +31,12 @@ pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: 
         let counts = line.ledger.counts();
         let rate = (counts.acknowledged - before) / EVERY.as_secs();
         before = counts.acknowledged;
-        let age = pipeline.iterator_age(now_ms() - BACK_MS, now_ms() + 1_000).await.ok().flatten();
-        if let Some(age) = age {
-            let mut highest = seen.age_max_ms.lock();
-            *highest = highest.max(age);
+        let (from, to) = (now_ms() - BACK_MS, now_ms() + 1_000);
+        let age = pipeline.function_age(from, to).await.ok().flatten();
+        let reader_age = pipeline.reader_age(from, to).await.ok().flatten();
+        for (age, highest) in [(age, &seen.function_age_max_ms), (reader_age, &seen.reader_age_max_ms)] {
+            let mut highest = highest.lock();
+            *highest = highest.max(age.unwrap_or_default());
         }
         let figure = |number: Option<u64>| number.map_or("?".to_owned(), thousands);
         let indexed = figure(pipeline.indexed().await.ok());
