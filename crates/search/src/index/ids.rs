@@ -21,8 +21,10 @@ const READ_AT_ONCE: usize = 20_000;
 /// The filters.
 pub(super) struct Ids {
     filters: Vec<BloomFilter>,
-    /// What the last filter still has room for, and what it had room for.
-    room: (usize, usize),
+    /// What the last filter was made for.
+    size: usize,
+    /// What it still has room for.
+    left: usize,
     /// Whether every id that the index has is in them.
     is_whole: bool,
 }
@@ -30,36 +32,39 @@ pub(super) struct Ids {
 impl Ids {
     /// Of an index that has none, or whose segments are still to be read.
     pub fn new(is_whole: bool) -> Self {
-        Self { filters: Vec::new(), room: (0, FIRST_ROOM / 2), is_whole }
+        Self { filters: Vec::new(), size: FIRST_ROOM / 2, left: 0, is_whole }
     }
 
     /// Adds an id.
     pub fn add(&mut self, id: &[u8]) {
-        if self.room.0 == 0 {
-            let size = self.room.1 * 2;
-            if size > IDS_MAX {
-                *self = Self { is_whole: false, room: (usize::MAX, size), filters: Vec::new() };
-            } else {
-                // The seed is the same in all, so that an id is hashed once.
-                self.filters.push(BloomFilter::with_false_pos(FALSE_POSITIVES).seed(&0).expected_items(size));
-                self.room = (size, size);
-            }
+        if self.left == 0 {
+            self.grow();
         }
         if let Some(filter) = self.filters.last_mut() {
             filter.insert(id);
-            self.room.0 -= 1;
+            self.left -= 1;
         }
+    }
+
+    fn grow(&mut self) {
+        self.size *= 2;
+        if self.is_given_up() {
+            (self.filters, self.left, self.is_whole) = (Vec::new(), usize::MAX, false);
+            return;
+        }
+        // The seed is the same in all, so that an id is hashed once.
+        self.filters.push(BloomFilter::with_false_pos(FALSE_POSITIVES).seed(&0).expected_items(self.size));
+        self.left = self.size;
     }
 
     /// False when the index does not have the id.
     pub fn may_have(&self, id: &[u8]) -> bool {
-        let Some(first) = self.filters.first() else { return !self.is_whole };
-        let hash = first.source_hash(id);
-        !self.is_whole || self.filters.iter().any(|filter| filter.contains_hash(hash))
+        let hash = self.filters.first().map(|filter| filter.source_hash(id));
+        !self.is_whole || hash.is_some_and(|hash| self.filters.iter().any(|filter| filter.contains_hash(hash)))
     }
 
     fn is_given_up(&self) -> bool {
-        self.room.1 > IDS_MAX
+        self.size > IDS_MAX
     }
 }
 

@@ -162,3 +162,32 @@ fn what_a_rolled_translog_forgot_is_durable_in_segments() {
     assert_eq!(count(&again), 10_001);
     assert_eq!(again.get_doc("t", "id-7").unwrap().unwrap().version, 2);
 }
+
+#[test]
+fn ids_of_another_start_are_known_before_their_segments_are_read_and_after() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = open(home.path());
+    // More than are read at once, in two segments.
+    for range in [0..22_000, 22_000..45_000] {
+        engine.index_docs("t", range.map(doc)).unwrap();
+        engine.refresh("t").unwrap();
+    }
+    engine.close().unwrap();
+    drop(engine);
+    let engine = open(home.path());
+    let versions = |ids: [u64; 4]| {
+        let done = engine.index_docs("t", ids.map(doc)).unwrap();
+        done.into_iter().map(|done| done.unwrap().version).collect::<Vec<_>>()
+    };
+    assert_eq!(versions([0, 21_999, 44_999, 50_000]), [2, 2, 2, 1]);
+    for (tick, ids) in
+        [[1, 19_999, 20_000, 50_001], [2, 21_998, 44_998, 50_002], [3, 30_000, 44_997, 50_003]].into_iter().enumerate()
+    {
+        (0..2 * tick).for_each(|_| drop(engine.tick()));
+        assert_eq!(versions(ids), [2, 2, 2, 1], "{ids:?}");
+    }
+    engine.refresh("t").unwrap();
+    assert_eq!(versions([0, 4, 50_000, 50_004]), [3, 2, 2, 1]);
+    engine.refresh("t").unwrap();
+    assert_eq!(count(&engine), 45_005);
+}
