@@ -89,6 +89,10 @@ fn parameters(args: &PaymentsArgs, hook: &Webhook, proxy: Option<&Proxy>) -> BTr
     if let Some(proxy) = proxy {
         parameters.insert("SearchUrl".to_owned(), proxy.url.clone());
     }
+    if args.lake_endpoint.is_some() {
+        // The other store's buckets are encrypted there, or not.
+        parameters.insert("SealLake".to_owned(), "false".to_owned());
+    }
     parameters.extend(args.parameters.iter().cloned());
     parameters
 }
