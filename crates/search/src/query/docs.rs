@@ -134,7 +134,8 @@ fn mark_one(out: &mut BitSet, doc: DocId) {
 }
 
 fn mark(column: &Column<u64>, low: u64, high: u64, docs: DocId, out: &mut BitSet) {
-    if low > high {
+    // A span that ends below a segment's least value would find what has the least one (tantivy 0.27).
+    if low > high || high < column.min_value() || low > column.max_value() {
         return;
     }
     let mut found = Vec::new();
