@@ -202,15 +202,13 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.change(|state| {
             state.parent_exists(to)?;
-            let entry = state.names.current.remove(from).ok_or_else(|| not_found(from))?;
-            state.names.current.insert(to.to_owned(), entry);
-            Ok(())
+            state.names.rename(from, to).ok_or_else(|| not_found(from))
         })
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.change(|state| {
-            state.names.current.remove(path);
+            state.names.remove(path);
             Ok(())
         })
     }

@@ -19,6 +19,8 @@ pub(crate) enum Entry {
 pub(crate) struct Names {
     pub(crate) current: BTreeMap<PathBuf, Entry>,
     durable: BTreeMap<PathBuf, Entry>,
+    /// Renames that are not durable: the name that is new, and the one that was there on disk.
+    moved: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Names {
@@ -58,18 +60,35 @@ impl Names {
         }
         let changed: Vec<PathBuf> = self.changed().filter(|path| path.parent() == Some(dir)).cloned().collect();
         for path in changed {
-            self.make_durable(&path);
+            self.settle(&path);
         }
     }
 
-    /// Each change of a name is kept or lost; what lies in a lost folder is lost with it.
+    pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> Option<()> {
+        let entry = self.current.remove(from)?;
+        self.current.insert(to.to_owned(), entry);
+        let on_disk = self.moved.remove(from).unwrap_or_else(|| from.to_owned());
+        self.moved.insert(to.to_owned(), on_disk);
+        Some(())
+    }
+
+    pub(crate) fn remove(&mut self, path: &Path) {
+        self.current.remove(path);
+        self.moved.remove(path);
+    }
+
+    /// Each change of a name is kept or lost, a rename as one change (as file systems with a journal do); what lies in a lost folder is lost with it.
     pub(crate) fn crash(&mut self, dice: &SimDice) {
-        let changed: BTreeSet<PathBuf> = self.changed().cloned().collect();
-        for path in changed {
+        let mut changed: BTreeSet<PathBuf> = self.changed().cloned().collect();
+        while let Some(path) = changed.pop_first() {
+            if let Some(other) = self.other_half(&path) {
+                changed.remove(&other);
+            }
             if dice.one_in(2) {
-                self.make_durable(&path);
+                self.settle(&path);
             }
         }
+        self.moved.clear();
         let durable = self.durable.clone();
         let reachable = |path: &Path| path.ancestors().skip(1).all(|dir| is_top(dir) || durable.contains_key(dir));
         self.durable.retain(|path, _| reachable(path));
@@ -80,6 +99,26 @@ impl Names {
         let gone = self.durable.keys().filter(|path| !self.current.contains_key(*path));
         let new = self.current.iter().filter(|(path, entry)| self.durable.get(*path) != Some(entry));
         gone.chain(new.map(|(path, _)| path))
+    }
+
+    /// Makes a change durable, a rename as a whole.
+    fn settle(&mut self, path: &Path) {
+        let other = self.other_half(path);
+        self.make_durable(path);
+        if let Some(other) = other {
+            self.make_durable(&other);
+        }
+        self.moved.retain(|to, from| to != path && from != path);
+    }
+
+    /// The other name of a rename. One that was given anew since is a change of its own.
+    fn other_half(&self, path: &Path) -> Option<PathBuf> {
+        let is_gone = |path: &Path| !self.current.contains_key(path);
+        match self.moved.get(path) {
+            Some(from) => is_gone(from).then(|| from.clone()),
+            None if is_gone(path) => self.moved.iter().find(|(_, from)| *from == path).map(|(to, _)| to.clone()),
+            None => None,
+        }
     }
 
     fn make_durable(&mut self, path: &Path) {
@@ -94,4 +133,27 @@ impl Names {
 
 fn is_top(dir: &Path) -> bool {
     dir.parent().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_is_kept_or_lost_as_a_whole() {
+        let (old, new) = (Path::new("/d/old"), Path::new("/d/new"));
+        let mut kept = 0;
+        for seed in 0..64 {
+            let mut names = Names::default();
+            names.create_dir(Path::new("/d"));
+            names.current.insert(old.to_owned(), Entry::File(1));
+            names.sync_dir(Path::new("/d"));
+            names.rename(old, Path::new("/d/between")).unwrap();
+            names.rename(Path::new("/d/between"), new).unwrap();
+            names.crash(&SimDice::new(seed));
+            assert_eq!((names.file(old).is_some(), names.current.len()), (names.file(new).is_none(), 2), "seed {seed}");
+            kept += u32::from(names.file(new).is_some());
+        }
+        assert!((16..48).contains(&kept), "{kept} of 64 were kept");
+    }
 }
