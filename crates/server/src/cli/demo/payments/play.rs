@@ -135,8 +135,7 @@ async fn day(
     };
     let (_, incident): (_, Option<Happened>) = tokio::try_join!(load::run(line.clone(), generator, plans), incident)?;
     let seconds = started.elapsed().as_secs_f64();
-    // Without traffic the last batches wait for their window's end.
-    let ages = (*seen.function_age_max_ms.lock(), *seen.reader_age_max_ms.lock());
+    let (function_age_max_ms, reader_age_max_ms) = seen.ages();
     line.close();
     reading.await.map_err(|error| CliError::Input(format!("the consumer ended: {error}")))??;
 
@@ -148,7 +147,6 @@ async fn day(
     screen.say("auditing");
     let counts = ledger.counts();
     let is_over_midnight = began_at / DAY_MS != now_ms() / DAY_MS;
-    let (visible, read) = (delays.visible.lock().clone(), delays.read.lock().clone());
     let alarms = hook.delivered();
     Ok(Report {
         seed: args.seed,
@@ -164,10 +162,10 @@ async fn day(
         lake: audit::lake(pipeline, &ledger).await?,
         quarantine: audit::quarantine(pipeline, &ledger, began_at).await?,
         settled_secs,
-        visible: Percentiles::of(&visible),
-        read: Percentiles::of(&read),
-        function_age_max_ms: ages.0,
-        reader_age_max_ms: ages.1,
+        visible: Percentiles::of(&delays.visible.lock()),
+        read: Percentiles::of(&delays.read.lock()),
+        function_age_max_ms,
+        reader_age_max_ms,
         memory_peak_mb: args.endpoint.is_none().then(memory_peak_mb).flatten(),
     })
 }

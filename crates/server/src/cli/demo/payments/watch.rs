@@ -22,6 +22,14 @@ pub struct Seen {
     pub reader_age_max_ms: Mutex<f64>,
 }
 
+impl Seen {
+    /// The function's age, and any reader's, until now. To be asked while events are put: without traffic the last batches wait for
+    /// their window's end.
+    pub fn ages(&self) -> (f64, f64) {
+        (*self.function_age_max_ms.lock(), *self.reader_age_max_ms.lock())
+    }
+}
+
 /// Looks on until it is dropped.
 pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: Arc<Seen>) {
     let started = now_ms();
