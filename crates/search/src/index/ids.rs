@@ -35,13 +35,14 @@ impl Ids {
         Self { filters: Vec::new(), size: FIRST_ROOM / 2, left: 0, is_whole }
     }
 
-    /// Adds an id.
+    /// Adds an id; one that is there already takes no room.
     pub fn add(&mut self, id: &[u8]) {
         if self.left == 0 {
             self.grow();
         }
+        let Some(hash) = self.hash(id).filter(|hash| !self.contain(*hash)) else { return };
         if let Some(filter) = self.filters.last_mut() {
-            filter.insert(id);
+            filter.insert_hash(hash);
             self.left -= 1;
         }
     }
@@ -59,8 +60,16 @@ impl Ids {
 
     /// False when the index does not have the id.
     pub fn may_have(&self, id: &[u8]) -> bool {
-        let hash = self.filters.first().map(|filter| filter.source_hash(id));
-        !self.is_whole || hash.is_some_and(|hash| self.filters.iter().any(|filter| filter.contains_hash(hash)))
+        !self.is_whole || self.hash(id).is_some_and(|hash| self.contain(hash))
+    }
+
+    /// What an id is in every filter; none when there is no filter.
+    fn hash(&self, id: &[u8]) -> Option<u64> {
+        self.filters.first().map(|filter| filter.source_hash(id))
+    }
+
+    fn contain(&self, hash: u64) -> bool {
+        self.filters.iter().any(|filter| filter.contains_hash(hash))
     }
 
     fn is_given_up(&self) -> bool {
@@ -142,5 +151,12 @@ mod tests {
         assert!(wrong < count / 50, "{wrong} of {count}");
         ids.is_whole = false;
         assert!(ids.may_have(b"a"));
+    }
+
+    #[test]
+    fn ids_that_are_written_again_take_no_room() {
+        let mut ids = Ids::new(true);
+        (0..3 * FIRST_ROOM).for_each(|n| ids.add(format!("id-{}", n % 1000).as_bytes()));
+        assert_eq!((ids.filters.len(), ids.left), (1, FIRST_ROOM - 1000));
     }
 }
