@@ -148,8 +148,8 @@ impl Index {
 
     /// Opens an index and repeats what the translog has and tantivy has not.
     pub fn open(world: World, dir: &Path) -> Result<Arc<Self>, Error> {
-        let (meta, mut mappings) = load_meta(&world.disk.read(&dir.join(META_FILE))?)?;
         let at_fault = |error: Error| Error { reason: format!("{}: {}", dir.display(), error.reason), ..error };
+        let (meta, mut mappings) = load_meta(&world.disk.read(&dir.join(META_FILE))?).map_err(at_fault)?;
         let layout = Layout::new();
         let directory = Segments::open(world.disk.clone(), &dir.join("segments"));
         let segments = directory.map_err(tantivy::TantivyError::from)?;
@@ -512,9 +512,9 @@ fn load_meta(content: &[u8]) -> Result<(Meta, Mappings), Error> {
     let value: Value = serde_json::from_slice(content).map_err(|error| damaged(&error.to_string()))?;
     if value["format"] != FORMAT {
         return Err(Error::illegal_argument(format!(
-            "{META_FILE} is of format {}, and this Millrace has format {FORMAT}: move the index's folder away, start, and build the \
+            "the index {} is of format {}, and this Millrace has format {FORMAT}: move this folder away, start, and build the \
              index anew from its stream or its lake with `millrace backfill`",
-            value["format"]
+            value["name"], value["format"]
         )));
     }
     let text = |key: &str| value[key].as_str().map(str::to_owned).ok_or_else(|| damaged(key));

@@ -40,11 +40,8 @@ impl Index {
             let found = |source: &Bytes| Found { version: recent.version, seq: recent.seq, source: source.clone() };
             return Ok(recent.source.as_ref().map(found));
         }
-        if !state.ids.may_have(id.as_bytes()) {
-            return Ok(None);
-        }
         let searcher = self.searcher();
-        let Some((address, version, seq)) = self.locate(&searcher, id)? else { return Ok(None) };
+        let Some((address, version, seq)) = self.locate(state, &searcher, id)? else { return Ok(None) };
         let (_, source) = self.stored(&searcher, address)?;
         Ok(Some(Found { version, seq, source }))
     }
@@ -54,14 +51,15 @@ impl Index {
         if let Some(recent) = state.versions.get(id) {
             return Ok(Some(Current { version: recent.version, seq: recent.seq, exists: recent.source.is_some() }));
         }
-        if !state.ids.may_have(id.as_bytes()) {
-            return Ok(None);
-        }
-        let located = self.locate(&self.searcher(), id)?;
+        let located = self.locate(state, &self.searcher(), id)?;
         Ok(located.map(|(_, version, seq)| Current { version, seq, exists: true }))
     }
 
-    fn locate(&self, searcher: &Searcher, id: &str) -> Result<Option<(DocAddress, u64, u64)>, Error> {
+    /// Where segments have an id, with its version and sequence number.
+    fn locate(&self, state: &State, searcher: &Searcher, id: &str) -> Result<Option<(DocAddress, u64, u64)>, Error> {
+        if !state.ids.may_have(id.as_bytes()) {
+            return Ok(None);
+        }
         let term = self.layout.id_term(id);
         for (ord, reader) in searcher.segment_readers().iter().enumerate() {
             let postings = reader.inverted_index(self.layout.id)?.read_postings(&term, IndexRecordOption::Basic)?;

@@ -111,15 +111,19 @@ impl Index {
     /// Does several writes in order; each has its own result. Those that succeeded are durable when this returns.
     pub fn write(&self, writes: Vec<Write>) -> Result<Vec<Result<Done, Error>>, Error> {
         let mappings = self.mappings();
-        let reads: Vec<_> = writes.into_iter().map(|write| (read(&mappings, &write), write)).collect();
+        let read = |write: Write| {
+            let id = write.id.unwrap_or_else(|| self.new_id());
+            (read(&mappings, &id, write.action), id, write.condition)
+        };
+        let reads: Vec<_> = writes.into_iter().map(read).collect();
         let mut state = self.state.lock();
         if let Some(why) = &state.failed {
             return Err(Error::storage(&self.meta.name, why.clone()));
         }
         let mut batch = Batch { records: Vec::new(), steps: Vec::new(), mappings: self.mappings(), grown: false };
         let mut results = Vec::with_capacity(reads.len());
-        for (read, write) in reads {
-            let done = read.and_then(|read| self.decide(&mut state, &mut batch, &write, read));
+        for (read, id, condition) in reads {
+            let done = read.and_then(|read| self.decide(&mut state, &mut batch, id, condition, read));
             results.push(done.map_err(|error| if error.index.is_none() { error.at(&self.meta.name) } else { error }));
         }
         if batch.grown {
@@ -153,30 +157,25 @@ impl Index {
         Ok(results)
     }
 
-    fn decide(&self, state: &mut State, batch: &mut Batch, write: &Write, read: Read) -> Result<Done, Error> {
-        let id = match &write.id {
-            Some(id) if id.is_empty() => {
-                return Err(Error::illegal_argument("if _id is specified it must not be empty"));
-            }
-            Some(id) if id.len() > ID_BYTES_MAX => {
-                let reason =
-                    format!("id is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {}", id.len());
-                return Err(Error::illegal_argument(reason));
-            }
-            Some(id) => id.clone(),
-            None => self.new_id(),
-        };
-        let current = match &write.id {
-            Some(id) => self.current(state, id)?,
-            None => None,
-        };
+    fn decide(
+        &self,
+        state: &mut State,
+        batch: &mut Batch,
+        id: String,
+        condition: Condition,
+        read: Read,
+    ) -> Result<Done, Error> {
+        if id.is_empty() {
+            return Err(Error::illegal_argument("if _id is specified it must not be empty"));
+        }
+        if id.len() > ID_BYTES_MAX {
+            let reason = format!("id is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {}", id.len());
+            return Err(Error::illegal_argument(reason));
+        }
+        let current = self.current(state, &id)?;
         let exists = current.as_ref().is_some_and(|current| current.exists);
-        self.check(
-            write.condition,
-            current.as_ref().map(|current| (current.version, current.seq, current.exists)),
-            &id,
-        )?;
-        let version = match (write.condition.external_version, &current) {
+        self.check(condition, current.as_ref().map(|current| (current.version, current.seq, current.exists)), &id)?;
+        let version = match (condition.external_version, &current) {
             (Some(version), _) => version,
             (None, Some(current)) => current.version + 1,
             (None, None) => 1,
@@ -317,13 +316,12 @@ impl Put {
     }
 }
 
-fn read(mappings: &Arc<Mappings>, write: &Write) -> Result<Read, Error> {
-    let put = |source: &Bytes| Put::new(mappings, write.id.as_deref().unwrap_or_default(), source.clone());
-    match &write.action {
-        Action::Index(source) => Ok(Read::Put { put: put(source)?, create: false }),
-        Action::Create(source) => Ok(Read::Put { put: put(source)?, create: true }),
+fn read(mappings: &Arc<Mappings>, id: &str, action: Action) -> Result<Read, Error> {
+    match action {
+        Action::Index(source) => Ok(Read::Put { put: Put::new(mappings, id, source)?, create: false }),
+        Action::Create(source) => Ok(Read::Put { put: Put::new(mappings, id, source)?, create: true }),
         Action::Update(body) => {
-            let body = serde_json::from_slice(body);
+            let body = serde_json::from_slice(&body);
             let body = body.map_err(|error| Error::mapper_parsing(format!("failed to parse: {error}")))?;
             read_update(body).map(|update| Read::Update(Box::new(update)))
         }
