@@ -77,7 +77,8 @@ impl Names {
         self.moved.remove(path);
     }
 
-    /// Each change of a name is kept or lost, a rename as one change (as file systems with a journal do); what lies in a lost folder is lost with it.
+    /// Each change of a name is kept or lost, a rename as one change (as file systems with a journal do); what lies in a
+    /// lost folder is lost with it.
     pub(crate) fn crash(&mut self, dice: &SimDice) {
         let mut changed: BTreeSet<PathBuf> = self.changed().cloned().collect();
         while let Some(path) = changed.pop_first() {

@@ -3,8 +3,6 @@
 use super::KeyTable;
 use crate::codec::{CodecError, Reader, Writer};
 
-const GROUP_BYTES: usize = 4;
-
 /// Packed values with their group. Nothing is allocated for a value.
 #[derive(Clone)]
 pub(crate) struct Seen {
@@ -29,9 +27,9 @@ impl Seen {
 
     /// Group and value, in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, &[u8])> {
-        self.pairs.keys().map(|pair| {
-            let (group, value) = pair.split_at(GROUP_BYTES);
-            (group.iter().rev().fold(0, |group, byte| group << 8 | u32::from(*byte)), value)
+        self.pairs.keys().map(|pair| match pair.split_first_chunk() {
+            Some((group, value)) => (u32::from_le_bytes(*group), value),
+            None => (0, pair),
         })
     }
 
