@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// AWS's default of concurrent executions per account and region.
 pub const ACCOUNT_EXECUTIONS_MAX: u32 = 1000;
@@ -92,6 +93,7 @@ impl Drop for Execution {
 #[derive(Default)]
 pub(crate) struct Pool {
     versions: Mutex<HashMap<(FunctionKey, Arc<str>), Warm>>,
+    returned: Notify,
 }
 
 struct Warm {
@@ -120,6 +122,17 @@ impl Pool {
         taken.map(|(_, sandbox)| sandbox)
     }
 
+    /// As [`Self::take`], once there is one. Cancel-safe.
+    pub async fn warm(&self, version: &FunctionVersion) -> Sandbox {
+        loop {
+            let returned = self.returned.notified();
+            if let Some(sandbox) = self.take(version) {
+                return sandbox;
+            }
+            returned.await;
+        }
+    }
+
     /// Takes a process back, unless its revision has been replaced.
     pub fn give_back(&self, sandbox: Sandbox) {
         let key = (sandbox.version.key.clone(), sandbox.version.version.clone());
@@ -128,6 +141,7 @@ impl Pool {
             && !sandbox.is_old()
         {
             warm.idle.push((Instant::now(), sandbox));
+            self.returned.notify_waiters();
         }
     }
 

@@ -33,7 +33,7 @@ const SWEEP_ROUNDS: u64 = 720;
 /// At shutdown, running functions get so long to answer.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// More processes than this do not initialise at once, per core: each would only be slower.
-const STARTS_PER_CORE: usize = 4;
+const STARTS_PER_CORE: usize = 2;
 /// What takes longer to initialise than this does not count any more.
 const TURN_MAX: Duration = Duration::from_secs(1);
 
@@ -209,12 +209,14 @@ impl Shared {
             }
         };
         // Twice: a process that ends between its first poll and its first work is the function's doing, not a failed start.
-        for _ in 0..2 {
-            let (mut sandbox, init) = match self.started(version, &launch, &program, &stream).await? {
-                Ok(started) => started,
+        let mut started = 0;
+        while started < 2 {
+            let (mut sandbox, init) = match self.ready(version, &launch, &program, &stream).await? {
+                Ok(ready) => ready,
                 Err(failed) => return Ok(self.stillborn(version, &stream, invocation, (failed.0, &failed.1))),
             };
-            if let Ok(ended) = sandbox.invoke(self.work(version, invocation, limit), limit, Some(init)).await {
+            started += u32::from(init.is_some());
+            if let Ok(ended) = sandbox.invoke(self.work(version, invocation, limit), limit, init).await {
                 self.settle(sandbox, ended.reusable, execution);
                 return Ok(ended);
             }
@@ -223,14 +225,15 @@ impl Shared {
         Ok(self.stillborn(version, &stream, invocation, (Duration::ZERO, &failure)))
     }
 
-    /// A new process that waits for work, or how long its initialisation took until it failed, and how.
-    async fn started(
+    /// A process that waits for work: a new one, with how long its initialisation took, or one that another invocation was
+    /// done with before the turn to start one came. Otherwise how long the initialisation took until it failed, and how.
+    async fn ready(
         &self,
         version: &Arc<FunctionVersion>,
         launch: &Launch,
         program: &Path,
         stream: &str,
-    ) -> Result<Result<(Sandbox, Duration), (Duration, Failure)>, InvokeError> {
+    ) -> Result<Result<(Sandbox, Option<Duration>), (Duration, Failure)>, InvokeError> {
         if is_memory_short() {
             self.pool.reap();
             return Err(no_room());
@@ -238,7 +241,11 @@ impl Shared {
         let timeout = Duration::from_secs(version.timeout_secs.into());
         let mut failed = None;
         for (phase, limit) in [("init", INIT_MAX), ("invoke", timeout)] {
-            let turn = self.turn().await;
+            let turn = tokio::select! {
+                biased;
+                sandbox = self.pool.warm(version) => return Ok(Ok((sandbox, None))),
+                turn = self.turn() => turn,
+            };
             let began = tokio::time::Instant::now();
             let sandbox = Sandbox::start(&self.floor, version, launch, program, stream.to_owned()).await;
             let mut sandbox = sandbox.map_err(|error| {
@@ -247,7 +254,7 @@ impl Shared {
             let initialised = sandbox.init(limit, phase).await;
             turn.abort();
             match initialised {
-                Ok(init) => return Ok(Ok((sandbox, init))),
+                Ok(init) => return Ok(Ok((sandbox, Some(init)))),
                 Err(failure) => failed = Some((began.elapsed(), failure)),
             }
         }

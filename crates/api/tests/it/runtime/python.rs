@@ -153,6 +153,17 @@ def handler(event, context):
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_its_turn_to_start_a_process_takes_one_that_became_free() {
+    let world = World::new();
+    world.python("slow", "import os, time\ntime.sleep(0.5)\ndef handler(event, context):\n    return os.getpid()\n");
+    // Twice as many as may initialise at once run before the last of these has its turn.
+    let count = 8 * std::thread::available_parallelism().map_or(1, usize::from);
+    let answers = futures::future::join_all((0..count).map(|_| world.invoke("slow", "{}"))).await;
+    let processes: std::collections::HashSet<_> = answers.iter().map(|(_, pid)| pid.to_string()).collect();
+    assert!(answers.iter().all(|(failed, _)| !failed) && processes.len() < count, "{} for {count}", processes.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn json_logs_are_events_of_the_platform_and_of_the_runtime() {
     let world = World::new();
     let code = "
