@@ -53,9 +53,14 @@ pub struct Plan {
 const RISE_SECS: f64 = 20.0;
 
 impl Plan {
+    /// After how long its rate is reached.
+    pub fn rise(&self) -> Duration {
+        Duration::from_secs_f64((self.length.as_secs_f64().max(0.001) / 20.0).min(RISE_SECS))
+    }
+
     fn rate_at(&self, elapsed: Duration) -> f64 {
         let (elapsed, length) = (elapsed.as_secs_f64(), self.length.as_secs_f64().max(0.001));
-        let risen = (elapsed / RISE_SECS.min(length / 20.0)).min(1.0);
+        let risen = (elapsed / self.rise().as_secs_f64()).min(1.0);
         (self.rate * self.curve.share(elapsed / length) * self.factor * risen).max(self.least)
     }
 }

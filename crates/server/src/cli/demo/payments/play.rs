@@ -108,6 +108,7 @@ async fn day(
 ) -> Result<Report, CliError> {
     let length = Duration::from_secs_f64(args.minutes * 60.0);
     let plan = Plan { rate: args.rate, curve: args.curve, length, trouble: None, factor: 1.0, least: 0.0 };
+    let rise = plan.rise();
     let (plan, plans) = channel::channel(plan);
     let (timed, timed_here) = mpsc::channel(1);
     let (singles, singles_here) = mpsc::channel(1);
@@ -123,7 +124,7 @@ async fn day(
     wake(pipeline, &line, &mut generator, screen).await?;
     let prepared = args.incident.map(|incident| (incident, incident.prepare(&generator)));
     let started = Instant::now();
-    let looking = tokio::spawn(watch::look_on(pipeline.clone(), line.clone(), screen.clone(), seen.clone()));
+    let looking = tokio::spawn(watch::look_on(pipeline.clone(), line.clone(), screen.clone(), seen.clone(), rise));
     let searching = tokio::spawn(probe::searches(pipeline.clone(), line.clone(), timed_here, delays.clone()));
     let reading = tokio::spawn(probe::reads(pipeline.clone(), line.clone(), singles_here, delays.clone()));
     let stage = Stage { pipeline, plan: &plan, proxy, screen };
@@ -135,7 +136,7 @@ async fn day(
     };
     let (_, incident): (_, Option<Happened>) = tokio::try_join!(load::run(line.clone(), generator, plans), incident)?;
     let seconds = started.elapsed().as_secs_f64();
-    let (function_age_max_ms, reader_age_max_ms) = seen.ages();
+    let ages = seen.ages();
     line.close();
     reading.await.map_err(|error| CliError::Input(format!("the consumer ended: {error}")))??;
 
@@ -164,8 +165,7 @@ async fn day(
         settled_secs,
         visible: Percentiles::of(&delays.visible.lock()),
         read: Percentiles::of(&delays.read.lock()),
-        function_age_max_ms,
-        reader_age_max_ms,
+        ages,
         memory_peak_mb: args.endpoint.is_none().then(memory_peak_mb).flatten(),
     })
 }

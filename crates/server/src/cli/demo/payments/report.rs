@@ -3,6 +3,7 @@
 use super::audit::{Quarantine, View};
 use super::incident::Happened;
 use super::ledger::Counts;
+use super::watch::Ages;
 use super::webhook::Delivered;
 use crate::cli::pace::thousands;
 use serde::Serialize;
@@ -80,10 +81,8 @@ pub struct Report {
     pub visible: Percentiles,
     /// From a put until a consumer has the record.
     pub read: Percentiles,
-    /// The highest iterator age of the function, while events were put.
-    pub function_age_max_ms: f64,
-    /// The highest iterator age of any reader.
-    pub reader_age_max_ms: f64,
+    /// The highest iterator ages, while events were put.
+    pub ages: Ages,
     /// The most memory that the process ever held (the server's and the generator's, when they are one).
     pub memory_peak_mb: Option<f64>,
 }
@@ -135,8 +134,13 @@ impl Report {
         println!("\n   Delays");
         show_delay("authorization → a search finds it", &self.visible);
         show_delay("put → a consumer has it", &self.read);
-        println!("   {:<36} {:.0} ms at most", "iterator age of the function", self.function_age_max_ms);
-        println!("   {:<36} {:.0} ms at most", "of any reader, the lake's too", self.reader_age_max_ms);
+        for (what, age) in [
+            ("iterator age of the function", self.ages.function_max_ms),
+            ("… before the rate was reached", self.ages.rising_function_max_ms),
+            ("of any reader, the lake's too", self.ages.reader_max_ms),
+        ] {
+            println!("   {what:<36} {age:.0} ms at most");
+        }
         if let Some(memory) = self.memory_peak_mb {
             println!("   {:<36} {memory:.0} MB at most, the generator in the same process", "memory");
         }

@@ -5,6 +5,7 @@ use super::pipeline::Pipeline;
 use super::screen::{Screen, now_ms};
 use crate::cli::pace::thousands;
 use parking_lot::Mutex;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,23 +17,31 @@ const BACK_MS: i64 = 9_000;
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// The highest iterator age of the function, in milliseconds.
-    pub function_age_max_ms: Mutex<f64>,
-    /// The same of all who read the stream.
-    pub reader_age_max_ms: Mutex<f64>,
+    ages: Mutex<Ages>,
+}
+
+/// The highest iterator ages, in milliseconds.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+pub struct Ages {
+    /// Of the function, since the rate was reached.
+    pub function_max_ms: f64,
+    /// Of the function before: what does not fill a batch waits for the end of its window.
+    pub rising_function_max_ms: f64,
+    /// Of all who read the stream.
+    pub reader_max_ms: f64,
 }
 
 impl Seen {
-    /// The function's age, and any reader's, until now. To be asked while events are put: without traffic the last batches wait for
-    /// their window's end.
-    pub fn ages(&self) -> (f64, f64) {
-        (*self.function_age_max_ms.lock(), *self.reader_age_max_ms.lock())
+    /// The ages until now. To be asked while events are put: without traffic the last batches wait for their window's end.
+    pub fn ages(&self) -> Ages {
+        *self.ages.lock()
     }
 }
 
-/// Looks on until it is dropped.
-pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: Arc<Seen>) {
+/// Looks on until it is dropped, at a rate that is reached after `rise`.
+pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: Arc<Seen>, rise: Duration) {
     let started = now_ms();
+    let risen_at = started + rise.as_millis() as i64;
     let mut before = line.ledger.counts().acknowledged;
     loop {
         tokio::time::sleep(EVERY).await;
@@ -42,9 +51,12 @@ pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: 
         let (from, to) = (now_ms() - BACK_MS, now_ms() + 1_000);
         let age = pipeline.function_age(from, to).await.ok().flatten();
         let reader_age = pipeline.reader_age(from, to).await.ok().flatten();
-        for (age, highest) in [(age, &seen.function_age_max_ms), (reader_age, &seen.reader_age_max_ms)] {
-            let mut highest = highest.lock();
-            *highest = highest.max(age.unwrap_or_default());
+        {
+            let mut ages = seen.ages.lock();
+            let of_function =
+                if from < risen_at { &mut ages.rising_function_max_ms } else { &mut ages.function_max_ms };
+            *of_function = of_function.max(age.unwrap_or_default());
+            ages.reader_max_ms = ages.reader_max_ms.max(reader_age.unwrap_or_default());
         }
         let figure = |number: Option<u64>| number.map_or("?".to_owned(), thousands);
         let indexed = figure(pipeline.indexed().await.ok());
