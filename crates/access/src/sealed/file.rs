@@ -189,7 +189,9 @@ impl SealedFile {
         let start = tail.end;
         let mut out = std::mem::take(&mut tail.header);
         let header_len = out.len() as u64;
-        let mut notes = Vec::with_capacity(bytes.len() / EXTENT_BYTES_MAX + 1);
+        let extents = bytes.len() / EXTENT_BYTES_MAX + 1;
+        out.reserve((bytes.len() + extents * FRAME_BYTES).min(WRITE_BYTES + SEALED_BYTES_MAX));
+        let mut notes = Vec::with_capacity(extents);
         let mut written = start;
         let mut at = offset;
         let chunks = bytes.chunks(EXTENT_BYTES_MAX).chain((kind == Kind::Length).then_some(&[][..]));

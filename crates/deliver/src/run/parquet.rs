@@ -37,8 +37,9 @@ pub(crate) fn convert<'a>(
         .map_err(|error| refuse(error.to_string()))?;
     let properties = properties(&conversion.parquet);
     let schema = schema_of(&conversion.fields);
-    let mut writer =
-        ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(|error| refuse(error.to_string()))?;
+    // Columns that are compressed seldom take more.
+    let room = Vec::with_capacity(records.iter().map(|held| held.data.len()).sum::<usize>() / 2);
+    let mut writer = ArrowWriter::try_new(room, schema, Some(properties)).map_err(|error| refuse(error.to_string()))?;
     let mut failed = Vec::new();
     let mut rows = 0;
     for held in records {

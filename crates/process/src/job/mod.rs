@@ -68,6 +68,8 @@ pub struct Job {
     checkpoints: u64,
     checkpoint_ms: Millis,
     checkpoint_bytes: u64,
+    /// The memory of the last checkpoint, for the next one: state is large, and pages that are new cost more than filling them.
+    body: Vec<u8>,
     /// What the last checkpoint of this process holds.
     places: Vec<Place>,
     environment: Environment,
@@ -241,6 +243,7 @@ impl Job {
             checkpoints: 0,
             checkpoint_ms: 0,
             checkpoint_bytes: 0,
+            body: Vec::new(),
             places: Vec::new(),
             environment,
             shared,
@@ -310,12 +313,15 @@ impl Job {
         let epoch = self.epoch;
         let prepared = self.trunk.prepare(epoch)?;
         if let Some(store) = &self.store {
-            let mut body = Writer(Vec::with_capacity(self.checkpoint_bytes as usize * 9 / 8));
+            let mut body = Writer(std::mem::take(&mut self.body));
+            body.0.clear();
             let ids = (self.graph_hash, self.incarnation);
             write_saved(&mut body, ids, finished, &positions, &self.trunk, &prepared);
-            let body = body.0;
-            self.checkpoint_bytes = body.len() as u64;
-            store.save(&Checkpoint { epoch, body })?;
+            self.checkpoint_bytes = body.0.len() as u64;
+            let mut saved = Checkpoint { epoch, body: body.0 };
+            store.save(&saved)?;
+            saved.body.shrink_to(2 * saved.body.len());
+            self.body = saved.body;
         }
         self.trunk.commit(epoch, &prepared)?;
         self.trunk.is_changed = false;

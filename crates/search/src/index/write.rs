@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering;
 
 /// OpenSearch's limit of an `_id`.
 const ID_BYTES_MAX: usize = 512;
+/// About what an operation takes in the translog beside its document.
+const ENTRY_BYTES: usize = 64;
 /// Characters of the ids that the index gives, without padding (as OpenSearch's are).
 const ID_LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -111,6 +113,7 @@ impl Index {
     /// Does several writes in order; each has its own result. Those that succeeded are durable when this returns.
     pub fn write(&self, writes: Vec<Write>) -> Result<Vec<Result<Done, Error>>, Error> {
         let mappings = self.mappings();
+        let room: usize = writes.iter().map(|write| write.bytes() + ENTRY_BYTES).sum();
         let read = |write: Write| {
             let id = write.id.unwrap_or_else(|| self.new_id());
             (read(&mappings, &id, write.action), id, write.condition)
@@ -120,7 +123,9 @@ impl Index {
         if let Some(why) = &state.failed {
             return Err(Error::storage(&self.meta.name, why.clone()));
         }
-        let mut batch = Batch { records: Vec::new(), steps: Vec::new(), mappings: self.mappings(), grown: false };
+        let records = Vec::with_capacity(room);
+        let steps = Vec::with_capacity(reads.len());
+        let mut batch = Batch { records, steps, mappings: self.mappings(), grown: false };
         let mut results = Vec::with_capacity(reads.len());
         for (read, id, condition) in reads {
             let done = read.and_then(|read| self.decide(&mut state, &mut batch, id, condition, read));
