@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from types import SimpleNamespace
 
 import botocore.exceptions
 import duckdb
@@ -20,7 +21,7 @@ import pytest
 
 from conftest import BINARY, put_all, read_all, wait_for
 from test_lambda import package
-from test_policies import allow, person, policy
+from test_policies import allow, person, policy, trust
 from test_signatures import root_key
 
 ROLE = "arn:aws:iam::000000000000:role/replay"
@@ -588,6 +589,32 @@ def test_a_lake_is_rebuilt_beside_the_live_one(server, unique):
     assert twice.returncode == 0, twice.stderr
     assert lake_rows(server, bucket, "raw") == once(range(put[-1]))
     server.client("firehose").delete_delivery_stream(DeliveryStreamName=delivery)
+
+
+def test_a_lake_is_rebuilt_by_who_may(start_server):
+    server = start_server(arguments=("--auth", "on"))
+    root = root_key(server)
+    admin = lambda service: root.client(server, service)
+    admin("kinesis").create_stream(StreamName="orders", ShardCount=1)
+    admin("kinesis").get_waiter("stream_exists").wait(StreamName="orders", WaiterConfig={"Delay": 1})
+    admin("s3").create_bucket(Bucket="lake")
+    admin("iam").create_role(RoleName="replay", AssumeRolePolicyDocument=trust("firehose.amazonaws.com"))
+    admin("iam").put_role_policy(RoleName="replay", PolicyName="p", PolicyDocument=policy(allow(["s3:*", "kinesis:*"])))
+    delivery_to(SimpleNamespace(client=admin), "orders", "to-lake", "lake", "raw/")
+    put_all(admin("kinesis"), "orders", [(json.dumps(order(n)).encode(), str(n)) for n in range(50)])
+    wait_for(lambda: server.lake("lake"), what="an object in the lake")
+    # Each may one thing more than the one before: what it lacks is named, and nothing is rebuilt.
+    steps = ["kinesis:GetRecords", "firehose:UpdateDestination", "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    route = allow(["millrace:PostBackfill", "millrace:GetBackfill"])
+    for count in range(len(steps) + 1):
+        key = person(admin, f"p{count}", policy(route, *(allow(step) for step in steps[:count])))
+        env = server.environment() | {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
+        command = [BINARY, "backfill", "--stream", "orders", "--to-lake", "to-lake"]
+        ended = subprocess.run(command, env=env, text=True, capture_output=True, timeout=60)
+        if count < len(steps):
+            assert ended.returncode == 1 and steps[count] in ended.stderr, (count, ended.stderr)
+        else:
+            assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_a_part_of_a_lake_is_rebuilt(server, unique):

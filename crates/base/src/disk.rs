@@ -15,6 +15,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+/// See [`Disk::replace_with`].
+const SYNC_EVERY_BYTES: u64 = 16 << 20;
+
+/// Takes the pieces of a content, one after the other.
+pub type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
 /// What is known of a name on the disk without opening it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -22,6 +28,8 @@ pub struct Stamp {
     pub modified: Millis,
     /// Another number for another file, and for one that was written to since.
     pub version: u64,
+    /// What it takes on the disk, in bytes; a disk that seals its files takes more than they hold.
+    pub len: u64,
     /// True for a folder.
     pub is_dir: bool,
 }
@@ -47,21 +55,27 @@ pub trait Disk: Send + Sync + 'static {
 
     /// Writes a whole file so that after a crash either the old or the new content is there.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.replace_with_parts(path, &[content])
+        self.replace_with(path, &mut |sink| sink(content))
     }
 
-    /// As [`Self::replace`], with a content whose parts lie in several places.
-    fn replace_with_parts(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    /// As [`Self::replace`], with a content that `write` hands to its sink piece by piece. What is large becomes durable in pieces
+    /// too: others that sync need not wait for all of it.
+    fn replace_with(&self, path: &Path, write: &mut dyn FnMut(Sink<'_>) -> io::Result<()>) -> io::Result<()> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".tmp");
         let fresh = path.with_file_name(name);
         self.remove(&fresh)?;
         let file = self.open(&fresh, true)?;
-        let mut at = 0;
-        for part in parts {
-            file.write_at(part, at)?;
-            at += part.len() as u64;
-        }
+        let (mut at, mut synced) = (0, 0);
+        write(&mut |piece| {
+            file.write_at(piece, at)?;
+            at += piece.len() as u64;
+            if at - synced >= SYNC_EVERY_BYTES {
+                file.sync()?;
+                synced = at;
+            }
+            Ok(())
+        })?;
         file.sync()?;
         self.rename(&fresh, path)?;
         match path.parent() {
@@ -151,7 +165,7 @@ impl Disk for SystemDisk {
         let version = found.ino().rotate_left(40) ^ found.mtime().cast_unsigned().rotate_left(20);
         let version = version ^ found.mtime_nsec().cast_unsigned();
         let modified = found.mtime() * 1000 + found.mtime_nsec() / 1_000_000;
-        Ok(Stamp { modified, version, is_dir: found.is_dir() })
+        Ok(Stamp { modified, version, len: found.len(), is_dir: found.is_dir() })
     }
 }
 

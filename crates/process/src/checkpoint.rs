@@ -11,7 +11,7 @@
 //! # Limits
 //! A body is at most [`BODY_BYTES_MAX`].
 
-use millrace_base::Disk;
+use millrace_base::{Disk, Sink};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,14 +62,31 @@ impl CheckpointStore {
     /// # Errors
     /// The disk's. The checkpoint is then not taken, and the one before it still holds.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        self.save_pieces(checkpoint.epoch, checkpoint.body.len() as u64, &mut |sink| sink(&checkpoint.body))
+    }
+
+    /// As [`Self::save`], with a body of `len` bytes that `body` hands on piece by piece: large state never stands in memory twice.
+    pub(crate) fn save_pieces(
+        &self,
+        epoch: u64,
+        len: u64,
+        body: &mut dyn FnMut(Sink<'_>) -> io::Result<()>,
+    ) -> Result<(), CheckpointError> {
         let mut header = MAGIC.to_vec();
-        header.extend_from_slice(&checkpoint.epoch.to_le_bytes());
-        header.extend_from_slice(&(checkpoint.body.len() as u64).to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &checkpoint.body).to_le_bytes();
-        let write = || -> io::Result<()> {
+        header.extend_from_slice(&epoch.to_le_bytes());
+        header.extend_from_slice(&len.to_le_bytes());
+        let mut write = |sink: Sink<'_>| {
+            let mut crc = crc32c::crc32c(&header);
+            sink(&header)?;
+            body(&mut |piece| {
+                crc = crc32c::crc32c_append(crc, piece);
+                sink(piece)
+            })?;
+            sink(&crc.to_le_bytes())
+        };
+        let mut write = || -> io::Result<()> {
             crate::durable::create_dir(&*self.disk, &self.dir)?;
-            // State is large: it is not copied to stand in one piece.
-            self.disk.replace_with_parts(&self.path(checkpoint.epoch), &[&header, &checkpoint.body, &crc])?;
+            self.disk.replace_with(&self.path(epoch), &mut write)?;
             let names = self.names()?;
             names.iter().rev().skip(KEPT).try_for_each(|(_, name)| self.disk.remove(&self.dir.join(name)))
         };
@@ -84,7 +101,7 @@ impl CheckpointStore {
         let names = self.names().map_err(|error| self.failed(error))?;
         let Some((_, name)) = names.last() else { return Ok(None) };
         let content = self.disk.read(&self.dir.join(name)).map_err(|error| self.failed(error))?;
-        decode(&content).map(Some).ok_or_else(|| {
+        decode(content).map(Some).ok_or_else(|| {
             let reason = format!("{name} is damaged; remove the folder to start the job from where its sources say");
             self.failed(io::Error::new(io::ErrorKind::InvalidData, reason))
         })
@@ -118,16 +135,20 @@ impl CheckpointStore {
     }
 }
 
-fn decode(content: &[u8]) -> Option<Checkpoint> {
+fn decode(mut content: Vec<u8>) -> Option<Checkpoint> {
     let (covered, crc) = content.split_at_checked(content.len().checked_sub(4)?)?;
     let crc = u32::from_le_bytes(crc.try_into().ok()?);
     if covered.len() < HEADER || !covered.starts_with(MAGIC) || crc32c::crc32c(covered) != crc {
         return None;
     }
     let number = |at: usize| Some(u64::from_le_bytes(covered.get(at..at + 8)?.try_into().ok()?));
-    let len = number(16)?;
-    (len <= BODY_BYTES_MAX && len == (covered.len() - HEADER) as u64)
-        .then(|| Some(Checkpoint { epoch: number(8)?, body: covered[HEADER..].to_vec() }))?
+    let (epoch, len, body) = (number(8)?, number(16)?, HEADER..covered.len());
+    if len > BODY_BYTES_MAX || len != body.len() as u64 {
+        return None;
+    }
+    content.truncate(body.end);
+    content.drain(..body.start);
+    Some(Checkpoint { epoch, body: content })
 }
 
 #[cfg(test)]
@@ -142,12 +163,12 @@ mod tests {
         file.extend_from_slice(&100u64.to_le_bytes());
         file.extend_from_slice(&body);
         file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());
-        assert_eq!(decode(&file), Some(Checkpoint { epoch: 5, body }));
+        assert_eq!(decode(file.clone()), Some(Checkpoint { epoch: 5, body }));
         for at in 0..file.len() {
             let mut damaged = file.clone();
             damaged[at] ^= 1;
-            assert_eq!(decode(&damaged), None, "byte {at}");
-            assert_eq!(decode(&file[..at]), None, "cut at {at}");
+            assert_eq!(decode(damaged), None, "byte {at}");
+            assert_eq!(decode(file[..at].to_vec()), None, "cut at {at}");
         }
     }
 }

@@ -237,13 +237,13 @@ impl Disk for SimDisk {
             return Err(dead());
         }
         let Some(node) = state.names.file(path) else {
-            let found = state.names.has_dir(path).then_some(Stamp { modified: 0, version: 0, is_dir: true });
+            let found = state.names.has_dir(path).then_some(Stamp { modified: 0, version: 0, len: 0, is_dir: true });
             return found.ok_or_else(|| not_found(path));
         };
-        let changes = state.files.get(&node).map_or(0, |content| content.changes);
+        let (changes, len) = state.files.get(&node).map_or((0, 0), |file| (file.changes, file.bytes.len() as u64));
         // There is no clock here: moments are counted in changes.
         let modified = changes.cast_signed();
-        Ok(Stamp { modified, version: node.rotate_left(32) ^ changes, is_dir: false })
+        Ok(Stamp { modified, version: node.rotate_left(32) ^ changes, len, is_dir: false })
     }
 }
 

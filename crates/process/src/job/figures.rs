@@ -109,8 +109,8 @@ impl Figures {
         self.nodes[node].watermark.store(watermark, Ordering::Relaxed);
     }
 
-    pub(crate) fn state(&self, node: NodeId, bytes: usize) {
-        self.nodes[node].state.store(bytes as u64, Ordering::Relaxed);
+    pub(crate) fn state(&self, node: NodeId, bytes: u64) {
+        self.nodes[node].state.store(bytes, Ordering::Relaxed);
     }
 
     /// As they are now.

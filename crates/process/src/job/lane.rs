@@ -369,7 +369,7 @@ impl Lane {
                 subtask: self.subtask,
                 ended,
                 position: split.position(),
-                progress: progress.0,
+                progress: progress.into_bytes(),
             });
         }
         saved

@@ -31,8 +31,8 @@ pub use figures::{Figures, NodeFigures, ThreadFigures};
 pub use run::{DEFAULT_INTERVAL_MS, RunOptions, Stop, run_job};
 pub use snapshot::SavedPosition;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
-use crate::codec::{CodecError, Reader, Writer};
+use crate::checkpoint::{CheckpointError, CheckpointStore};
+use crate::codec::{CodecError, Counted, Reader, Writer};
 use crate::connect::{ConnectError, Connectors, Environment, Position, Restored};
 use crate::eval::EvalError;
 use crate::graph::{JobGraph, NodeId, Operator};
@@ -68,8 +68,6 @@ pub struct Job {
     checkpoints: u64,
     checkpoint_ms: Millis,
     checkpoint_bytes: u64,
-    /// The memory of the last checkpoint, for the next one: state is large, and pages that are new cost more than filling them.
-    body: Vec<u8>,
     /// What the last checkpoint of this process holds.
     places: Vec<Place>,
     environment: Environment,
@@ -243,7 +241,6 @@ impl Job {
             checkpoints: 0,
             checkpoint_ms: 0,
             checkpoint_bytes: 0,
-            body: Vec::new(),
             places: Vec::new(),
             environment,
             shared,
@@ -313,15 +310,11 @@ impl Job {
         let epoch = self.epoch;
         let prepared = self.trunk.prepare(epoch)?;
         if let Some(store) = &self.store {
-            let mut body = Writer(std::mem::take(&mut self.body));
-            body.0.clear();
             let ids = (self.graph_hash, self.incarnation);
-            write_saved(&mut body, ids, finished, &positions, &self.trunk, &prepared);
-            self.checkpoint_bytes = body.0.len() as u64;
-            let mut saved = Checkpoint { epoch, body: body.0 };
-            store.save(&saved)?;
-            saved.body.shrink_to(2 * saved.body.len());
-            self.body = saved.body;
+            let write = |out: &mut Writer<'_>| write_saved(out, ids, finished, &positions, &self.trunk, &prepared);
+            let counted = Counted::new(write);
+            store.save_pieces(epoch, counted.len, &mut |sink| counted.write(sink, write))?;
+            self.checkpoint_bytes = counted.len;
         }
         self.trunk.commit(epoch, &prepared)?;
         self.trunk.is_changed = false;
@@ -397,7 +390,7 @@ fn hash(graph: &JobGraph) -> Result<u64, JobError> {
 }
 
 fn write_saved(
-    out: &mut Writer,
+    out: &mut Writer<'_>,
     (hash, incarnation): (u64, u64),
     finished: bool,
     positions: &[Place],

@@ -41,9 +41,9 @@ impl Checkpoint {
     /// [`JobError::State`] when it is damaged.
     pub fn without_commits(&self) -> Result<Self, JobError> {
         let saved = peek(&self.body).map_err(JobError::State)?;
-        let mut body = Writer(self.body[..saved.prepared_at].to_vec());
-        body.list(std::iter::empty::<()>(), |_, ()| {});
-        Ok(Self { epoch: self.epoch, body: body.0 })
+        let mut none = Writer::default();
+        none.list(std::iter::empty::<()>(), |_, ()| {});
+        Ok(Self { epoch: self.epoch, body: [&self.body[..saved.prepared_at], &none.into_bytes()].concat() })
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
         });
         out.bytes(b"state");
         out.list([&b"rows"[..], b"more"].into_iter(), |out, bytes| out.bytes(bytes));
-        out.0
+        out.into_bytes()
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl Trunk {
     }
 
     /// Appends the state of all operators.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         out.u64(self.rows_out);
         out.u64(self.late);
         out.list(self.nodes.iter(), |out, (id, stage)| {

@@ -80,7 +80,7 @@ impl Group {
     }
 
     /// Appends the state.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         self.grouping.save(&self.pane, out);
     }
 

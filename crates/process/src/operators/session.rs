@@ -110,7 +110,7 @@ impl Session {
     }
 
     /// Appends the state.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         out.i64(self.watermark);
         let sessions: Vec<_> = self.open.values().flat_map(|sessions| sessions.iter()).collect();
         out.list(sessions.into_iter(), |out, (start, open)| {

@@ -64,7 +64,7 @@ impl Valve {
     }
 
     /// Appends the state.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         out.i64(self.current);
         out.list(self.inputs.iter(), |out, (watermark, idle)| {
             out.i64(*watermark);

@@ -155,7 +155,7 @@ impl SplitProgress {
     }
 
     /// Appends the progress of one split.
-    pub fn save(&self, split: usize, out: &mut Writer) {
+    pub fn save(&self, split: usize, out: &mut Writer<'_>) {
         out.i64(self.splits[split].current);
         out.i64(self.splits[split].emitted);
     }

@@ -262,7 +262,7 @@ impl GlobalWindow {
     }
 
     /// Appends the state.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         out.i64(self.watermark);
         out.list(self.panes.iter(), |out, (slice, pane)| {
             out.i64(*slice);

@@ -396,7 +396,7 @@ impl Accumulator {
     }
 
     /// Appends the running values.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         match &self.values {
             Values::Counts(counts) => out.list(counts.iter(), |out, count| out.i64(*count)),
             Values::Longs(values, seen) => out.list(values.iter().zip(seen), |out, (value, seen)| {

@@ -159,11 +159,17 @@ impl KeyTable {
 
     /// The groups here of another table's keys.
     pub fn adopt(&mut self, other: &Self) -> Vec<u32> {
+        // As if all were new: to grow in steps would move what is large several times.
+        let hashes = &self.hashes;
+        self.table.reserve(other.len(), |&group| hashes[group as usize]);
+        self.hashes.reserve(other.len());
+        self.ends.reserve(other.len());
+        self.bytes.reserve(other.bytes.len());
         (0..other.len() as u32).map(|group| self.group_of(other.hashes[group as usize], other.key(group))).collect()
     }
 
     /// Appends the keys.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         out.list(self.keys(), |out, key| out.bytes(key));
     }
 

@@ -95,7 +95,7 @@ impl Grouping {
     }
 
     /// Appends a pane.
-    pub fn save(&self, pane: &Pane, out: &mut Writer) {
+    pub fn save(&self, pane: &Pane, out: &mut Writer<'_>) {
         out.i64(pane.start);
         pane.keys.save(out);
         pane.accumulators.iter().for_each(|accumulator| accumulator.save(out));

@@ -34,7 +34,7 @@ impl Seen {
     }
 
     /// Appends the values.
-    pub fn save(&self, out: &mut Writer) {
+    pub fn save(&self, out: &mut Writer<'_>) {
         out.list(self.iter(), |out, (group, value)| {
             out.u32(group);
             out.bytes(value);

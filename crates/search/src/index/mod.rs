@@ -223,11 +223,10 @@ impl Index {
         Ok(())
     }
 
-    /// Documents that searches find, and the bytes of their segments.
+    /// Documents that searches find, and what segments take on the disk, in bytes.
     pub fn size(&self) -> (u64, u64) {
-        let searcher = self.reader.searcher();
-        let bytes = searcher.space_usage().map_or(0, |usage| usage.total().get_bytes());
-        (searcher.num_docs(), bytes)
+        // A folder that is not there any more holds nothing.
+        (self.reader.searcher().num_docs(), self.segments.bytes().unwrap_or_default())
     }
 
     /// Documents that were deleted or overwritten and are still in segments.

@@ -68,6 +68,13 @@ impl Segments {
         Ok(())
     }
 
+    /// What the folder takes on the disk, in bytes.
+    pub fn bytes(&self) -> io::Result<u64> {
+        // A file may be removed meanwhile.
+        let len = |name: &String| self.disk.stamp(&self.dir.join(name)).map_or(0, |stamp| stamp.len);
+        Ok(self.disk.list(&self.dir)?.iter().map(len).sum())
+    }
+
     /// Makes the last commit durable. After an error nothing is known of what the disk holds: the folder is to be opened again.
     pub fn flush(&self) -> io::Result<()> {
         // While this runs, a merge may remove files that the names taken here mean; they are doomed till the next flush.
