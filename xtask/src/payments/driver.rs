@@ -41,10 +41,10 @@ pub struct Report {
     pub audit: String,
     /// Alarms of the incident, and after how many seconds they were delivered.
     pub alarms: Vec<(String, f64)>,
-    /// The highest iterator age of the function, since the rate was reached.
+    /// The highest iterator age of the function.
     pub function_age_max_ms: f64,
-    /// The same before.
-    pub rising_age_max_ms: f64,
+    /// The same since the rate was reached.
+    pub risen_age_max_ms: f64,
     /// The highest iterator age of any reader.
     pub reader_age_max_ms: f64,
     /// p50 and p99 from an authorization until a search finds it.
@@ -153,7 +153,7 @@ impl Report {
             audit: told.join("; "),
             alarms: alarms.collect(),
             function_age_max_ms: number("/ages/function_max_ms"),
-            rising_age_max_ms: number("/ages/rising_function_max_ms"),
+            risen_age_max_ms: number("/ages/risen_function_max_ms"),
             reader_age_max_ms: number("/ages/reader_max_ms"),
             visible_ms: (number("/visible/p50_ms"), number("/visible/p99_ms")),
             read_ms: (number("/read/p50_ms"), number("/read/p99_ms")),

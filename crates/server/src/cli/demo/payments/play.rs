@@ -10,11 +10,12 @@ use super::probe::{self, Delays};
 use super::proxy::Proxy;
 use super::report::{Percentiles, Report};
 use super::screen::{Screen, now_ms};
-use super::watch::{self, Seen};
+use super::watch::{self, Ages};
 use super::webhook::Webhook;
 use super::{PaymentsArgs, example};
 use crate::cli::client::CliError;
 use crate::cli::up;
+use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -115,7 +116,7 @@ async fn day(
     let ledger = Arc::new(Ledger::new(args.seed));
     let line = Arc::new(Line::new(pipeline, ledger.clone(), timed, singles));
     let delays = Arc::new(Delays::default());
-    let seen = Arc::new(Seen::default());
+    let ages = Arc::new(Mutex::new(Ages::default()));
 
     let began_at = now_ms();
     // A server of somebody else's may hold earlier days.
@@ -124,7 +125,7 @@ async fn day(
     wake(pipeline, &line, &mut generator, screen).await?;
     let prepared = args.incident.map(|incident| (incident, incident.prepare(&generator)));
     let started = Instant::now();
-    let looking = tokio::spawn(watch::look_on(pipeline.clone(), line.clone(), screen.clone(), seen.clone(), rise));
+    let looking = tokio::spawn(watch::look_on(pipeline.clone(), line.clone(), screen.clone(), ages.clone(), rise));
     let searching = tokio::spawn(probe::searches(pipeline.clone(), line.clone(), timed_here, delays.clone()));
     let reading = tokio::spawn(probe::reads(pipeline.clone(), line.clone(), singles_here, delays.clone()));
     let stage = Stage { pipeline, plan: &plan, proxy, screen };
@@ -136,7 +137,7 @@ async fn day(
     };
     let (_, incident): (_, Option<Happened>) = tokio::try_join!(load::run(line.clone(), generator, plans), incident)?;
     let seconds = started.elapsed().as_secs_f64();
-    let ages = seen.ages();
+    let ages = *ages.lock();
     line.close();
     reading.await.map_err(|error| CliError::Input(format!("the consumer ended: {error}")))??;
 

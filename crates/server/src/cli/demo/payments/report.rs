@@ -136,7 +136,7 @@ impl Report {
         show_delay("put → a consumer has it", &self.read);
         for (what, age) in [
             ("iterator age of the function", self.ages.function_max_ms),
-            ("… before the rate was reached", self.ages.rising_function_max_ms),
+            ("… since the rate was reached", self.ages.risen_function_max_ms),
             ("of any reader, the lake's too", self.ages.reader_max_ms),
         ] {
             println!("   {what:<36} {age:.0} ms at most");

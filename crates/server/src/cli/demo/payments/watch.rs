@@ -14,32 +14,20 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How far back figures are asked for, so that none falls between two looks.
 const BACK_MS: i64 = 9_000;
 
-/// What was seen.
-#[derive(Debug, Default)]
-pub struct Seen {
-    ages: Mutex<Ages>,
-}
-
-/// The highest iterator ages, in milliseconds.
+/// The highest iterator ages, in milliseconds. To be looked at while events are put: without traffic the last batches wait for
+/// their window's end.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 pub struct Ages {
-    /// Of the function, since the rate was reached.
+    /// Of the function.
     pub function_max_ms: f64,
-    /// Of the function before: what does not fill a batch waits for the end of its window.
-    pub rising_function_max_ms: f64,
+    /// Of the function, since the rate was reached: before, what does not fill a batch waits for the end of its window.
+    pub risen_function_max_ms: f64,
     /// Of all who read the stream.
     pub reader_max_ms: f64,
 }
 
-impl Seen {
-    /// The ages until now. To be asked while events are put: without traffic the last batches wait for their window's end.
-    pub fn ages(&self) -> Ages {
-        *self.ages.lock()
-    }
-}
-
 /// Looks on until it is dropped, at a rate that is reached after `rise`.
-pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: Arc<Seen>, rise: Duration) {
+pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, ages: Arc<Mutex<Ages>>, rise: Duration) {
     let started = now_ms();
     let risen_at = started + rise.as_millis() as i64;
     let mut before = line.ledger.counts().acknowledged;
@@ -52,10 +40,12 @@ pub async fn look_on(pipeline: Pipeline, line: Arc<Line>, screen: Screen, seen: 
         let age = pipeline.function_age(from, to).await.ok().flatten();
         let reader_age = pipeline.reader_age(from, to).await.ok().flatten();
         {
-            let mut ages = seen.ages.lock();
-            let of_function =
-                if from < risen_at { &mut ages.rising_function_max_ms } else { &mut ages.function_max_ms };
-            *of_function = of_function.max(age.unwrap_or_default());
+            let mut ages = ages.lock();
+            let of_function = age.unwrap_or_default();
+            ages.function_max_ms = ages.function_max_ms.max(of_function);
+            if from >= risen_at {
+                ages.risen_function_max_ms = ages.risen_function_max_ms.max(of_function);
+            }
             ages.reader_max_ms = ages.reader_max_ms.max(reader_age.unwrap_or_default());
         }
         let figure = |number: Option<u64>| number.map_or("?".to_owned(), thousands);
