@@ -22,6 +22,7 @@ import pytest
 from conftest import BINARY, put_all, read_all, wait_for
 from test_lambda import package
 from test_policies import allow, person, policy, trust
+from test_policies import stream as new_stream
 from test_signatures import root_key
 
 ROLE = "arn:aws:iam::000000000000:role/replay"
@@ -446,12 +447,24 @@ def test_a_backfill_goes_on_when_its_command_is_stopped(server, unique):
     assert none.returncode == 1 and "does not exist" in none.stderr, none.stderr
 
 
-def test_a_backfill_may_do_what_its_caller_may(start_server):
+def locked_orders(start_server):
+    """A server with --auth on that has a stream of orders, and its root's clients."""
     server = start_server(arguments=("--auth", "on"))
     root = root_key(server)
     admin = lambda service: root.client(server, service)
-    admin("kinesis").create_stream(StreamName="orders", ShardCount=1)
-    admin("kinesis").get_waiter("stream_exists").wait(StreamName="orders", WaiterConfig={"Delay": 1})
+    new_stream(admin, "orders")
+    return server, admin
+
+
+def backfill_as(server, key, *arguments):
+    """Rebuilds a view of the orders with somebody's access key."""
+    env = server.environment() | {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
+    command = [BINARY, "backfill", "--stream", "orders", *arguments]
+    return subprocess.run(command, env=env, text=True, capture_output=True, timeout=60)
+
+
+def test_a_backfill_may_do_what_its_caller_may(start_server):
+    server, admin = locked_orders(start_server)
     put_all(admin("kinesis"), "orders", [(json.dumps(order(n)).encode(), str(n)) for n in range(50)])
     index = "arn:aws:es:us-east-1:000000000000:domain/*"
     route = allow(["millrace:PostBackfill", "millrace:GetBackfill"])
@@ -463,10 +476,7 @@ def test_a_backfill_may_do_what_its_caller_may(start_server):
     }
 
     def backfill(who, *more):
-        command = [BINARY, "backfill", "--stream", "orders", "--to-index", "view", "--id-field", "id", *more]
-        key = keys[who]
-        env = server.environment() | {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
-        return subprocess.run(command, env=env, text=True, capture_output=True, timeout=60)
+        return backfill_as(server, keys[who], "--to-index", "view", "--id-field", "id", *more)
 
     for who, action in (("reader", "es:ESHttpPut"), ("writer", "kinesis:GetRecords"), ("stranger", "millrace:PostBackfill")):
         denied = backfill(who)
@@ -592,11 +602,7 @@ def test_a_lake_is_rebuilt_beside_the_live_one(server, unique):
 
 
 def test_a_lake_is_rebuilt_by_who_may(start_server):
-    server = start_server(arguments=("--auth", "on"))
-    root = root_key(server)
-    admin = lambda service: root.client(server, service)
-    admin("kinesis").create_stream(StreamName="orders", ShardCount=1)
-    admin("kinesis").get_waiter("stream_exists").wait(StreamName="orders", WaiterConfig={"Delay": 1})
+    server, admin = locked_orders(start_server)
     admin("s3").create_bucket(Bucket="lake")
     admin("iam").create_role(RoleName="replay", AssumeRolePolicyDocument=trust("firehose.amazonaws.com"))
     admin("iam").put_role_policy(RoleName="replay", PolicyName="p", PolicyDocument=policy(allow(["s3:*", "kinesis:*"])))
@@ -608,9 +614,7 @@ def test_a_lake_is_rebuilt_by_who_may(start_server):
     route = allow(["millrace:PostBackfill", "millrace:GetBackfill"])
     for count in range(len(steps) + 1):
         key = person(admin, f"p{count}", policy(route, *(allow(step) for step in steps[:count])))
-        env = server.environment() | {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
-        command = [BINARY, "backfill", "--stream", "orders", "--to-lake", "to-lake"]
-        ended = subprocess.run(command, env=env, text=True, capture_output=True, timeout=60)
+        ended = backfill_as(server, key, "--to-lake", "to-lake")
         if count < len(steps):
             assert ended.returncode == 1 and steps[count] in ended.stderr, (count, ended.stderr)
         else:
