@@ -117,7 +117,13 @@ impl Trunk {
         let begun = self.times.begin();
         let mut out = Vec::new();
         let mut late = None;
+        if !matches!(event, Event::Fire) {
+            stage.finish(&mut out).map_err(failed)?;
+        }
         match event {
+            Event::Fire if stage.is_firing() => stage.fire(&mut out).map_err(failed)?,
+            // Another event came first, which finished it.
+            Event::Fire => {}
             Event::Rows(chunk) => {
                 if matches!(stage.operator, Stateful::Sink(_)) {
                     shared.figures.rows(id, chunk.rows);
@@ -139,6 +145,7 @@ impl Trunk {
                 let moved = stage.valve.idle(input, idle);
                 if let Some(watermark) = moved {
                     stage.advance(watermark, &mut out).map_err(failed)?;
+                    stage.finish(&mut out).map_err(failed)?;
                 }
                 if stage.valve.is_idle() || !idle {
                     out.push(Event::Idle(idle));
@@ -146,6 +153,7 @@ impl Trunk {
             }
         }
         self.times.worked(id, begun);
+        let is_firing = stage.is_firing();
         if let Some(chunk) = late {
             self.late += chunk.rows as u64;
             self.send(id, true, Event::Rows(chunk));
@@ -156,6 +164,7 @@ impl Trunk {
             }
             self.send(id, false, event);
         }
+        self.queue.extend(is_firing.then_some((id, input, Event::Fire)));
         Ok(())
     }
 
@@ -386,13 +395,36 @@ impl Stage {
 
     fn advance(&mut self, watermark: i64, out: &mut Vec<Event>) -> Result<(), crate::eval::EvalError> {
         match &mut self.operator {
-            Stateful::Window(window) => window.advance(watermark, out)?,
+            Stateful::Window(window) => {
+                window.advance(watermark);
+                return self.fire(out);
+            }
             Stateful::Session(session) => session.advance(watermark, out)?,
             // Its own watermarks replace those from before, but for the end of all time.
             Stateful::Watermark(..) if watermark < i64::MAX => return Ok(()),
             _ => {}
         }
         out.push(Event::Watermark(watermark));
+        Ok(())
+    }
+
+    /// Gives the next part of what a window fires, and its watermark after the last.
+    fn fire(&mut self, out: &mut Vec<Event>) -> Result<(), crate::eval::EvalError> {
+        let Stateful::Window(window) = &mut self.operator else { return Ok(()) };
+        window.fire(out)?;
+        out.extend((!window.is_firing()).then(|| Event::Watermark(window.watermark())));
+        Ok(())
+    }
+
+    fn is_firing(&self) -> bool {
+        matches!(&self.operator, Stateful::Window(window) if window.is_firing())
+    }
+
+    /// Gives all that is left of it.
+    fn finish(&mut self, out: &mut Vec<Event>) -> Result<(), crate::eval::EvalError> {
+        while self.is_firing() {
+            self.fire(out)?;
+        }
         Ok(())
     }
 }

@@ -35,4 +35,7 @@ pub(crate) enum Event {
     Watermark(i64),
     /// True: no longer to be waited for; false: to be waited for again.
     Idle(bool),
+    /// From a window to itself: it has more results to give. They travel a part at a time, so that a filter behind it sees the
+    /// first before the last is made.
+    Fire,
 }

@@ -74,13 +74,18 @@ impl Session {
                 late.push(row as u32);
                 continue;
             }
-            let mut pane = grouping.pane(start);
+            // A session that grows keeps its pane.
+            let mut pane: Option<Pane> = None;
             for other in touched {
-                if let Some(open) = sessions.remove(&other) {
-                    self.ends.remove(&(open.end, key, other));
-                    grouping.merge(&mut pane, &open.pane)?;
+                let Some(open) = sessions.remove(&other) else { continue };
+                self.ends.remove(&(open.end, key, other));
+                match &mut pane {
+                    Some(pane) => grouping.merge(pane, &open.pane)?,
+                    None => pane = Some(open.pane),
                 }
             }
+            let mut pane = pane.unwrap_or_else(|| grouping.pane(start));
+            pane.start = start;
             grouping.add(&mut pane, &keys, &chunk.columns, &[row as u32], &mut self.groups)?;
             self.ends.insert((end, key, start));
             sessions.insert(start, Open { end, pane });
@@ -136,6 +141,6 @@ impl Pane {
     /// The number here of another pane's only key.
     fn adopt_key(&mut self, other: &Pane) -> u32 {
         let keys: &mut KeyTable = self.keys_mut();
-        keys.adopt(other.keys()).first().copied().unwrap_or(0)
+        keys.adopt(other.keys(), 0..1).first().map_or(0, |&(_, key)| key)
     }
 }

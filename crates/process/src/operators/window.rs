@@ -14,9 +14,13 @@ use crate::state::{Grouping, Pane, from_longs, longs};
 use arrow::array::ArrayRef;
 use millrace_schema::SqlType;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Rows in one chunk of fired results.
 const FIRED_ROWS_MAX: usize = 8192;
+/// Groups of a window's panes that are summed at a time, about: so many fit into a processor's cache, and a window of millions of
+/// groups takes no second copy of them.
+const SUMMED_GROUPS: usize = 1 << 15;
 
 /// What a window gives after its keys and aggregates.
 #[derive(Clone)]
@@ -40,6 +44,16 @@ impl Properties {
     }
 }
 
+/// A window that fires, a part of its groups at a time.
+struct Firing {
+    window: (i64, i64),
+    /// The parts of each of its panes, where there are several.
+    in_parts: Vec<Vec<Vec<u32>>>,
+    parts: usize,
+    next: usize,
+    sum: Pane,
+}
+
 /// The state of the operator.
 pub(crate) struct GlobalWindow {
     spans: Spans,
@@ -50,6 +64,9 @@ pub(crate) struct GlobalWindow {
     properties: Properties,
     panes: BTreeMap<i64, Pane>,
     watermark: i64,
+    /// The windows that the watermark has passed and that are to fire, by end and start.
+    due: BTreeSet<(i64, i64)>,
+    firing: Option<Firing>,
     groups: Vec<u32>,
 }
 
@@ -72,6 +89,8 @@ impl GlobalWindow {
             properties,
             panes: BTreeMap::new(),
             watermark: i64::MIN,
+            due: BTreeSet::new(),
+            firing: None,
             groups: Vec::new(),
         }
     }
@@ -187,25 +206,26 @@ impl GlobalWindow {
     }
 
     /// The panes of a window taken together.
-    fn sum(&self, (start, end): (i64, i64)) -> Result<Option<Pane>, EvalError> {
-        let first = if self.start.is_some() { end } else { start + 1 };
-        let mut panes = self.panes.range(first..=end).map(|(_, pane)| pane);
-        let Some(first) = panes.next() else { return Ok(None) };
-        let mut sum = first.clone();
-        for pane in panes {
-            self.grouping.merge(&mut sum, pane)?;
+    fn sum(&self, window: (i64, i64)) -> Result<Option<Pane>, EvalError> {
+        let mut sum = None;
+        for pane in self.panes_of(window) {
+            self.grouping.merge(sum.get_or_insert_with(|| self.grouping.pane(pane.start)), pane)?;
         }
-        Ok(Some(sum))
+        Ok(sum)
     }
 
-    /// Fires what the new watermark passes and drops what no window needs any more.
-    pub fn advance(&mut self, watermark: i64, out: &mut Vec<Event>) -> Result<(), EvalError> {
+    fn panes_of(&self, (start, end): (i64, i64)) -> impl Iterator<Item = &Pane> {
+        let first = if self.start.is_some() { end } else { start + 1 };
+        self.panes.range(first..=end).map(|(_, pane)| pane)
+    }
+
+    /// Takes a new watermark; [`Self::fire`] gives what it fires.
+    pub fn advance(&mut self, watermark: i64) {
         let before = self.watermark;
         if watermark <= before {
-            return Ok(());
+            return;
         }
         self.watermark = watermark;
-        let mut due: BTreeSet<(i64, i64)> = BTreeSet::new();
         for (&slice, pane) in &self.panes {
             // Later slices only belong to windows that end later.
             if self.spans.trigger(slice) > watermark {
@@ -214,41 +234,77 @@ impl GlobalWindow {
             for (start, end) in self.spans.windows(slice, pane.start) {
                 let trigger = self.spans.trigger(end);
                 if before < trigger && trigger <= watermark {
-                    due.insert((end, start));
+                    self.due.insert((end, start));
                 }
             }
         }
-        for (end, start) in due {
-            self.fire(start, end, out)?;
+        self.forget();
+    }
+
+    /// Whether [`Self::fire`] has more to give.
+    pub fn is_firing(&self) -> bool {
+        self.firing.is_some() || !self.due.is_empty()
+    }
+
+    /// Gives the next part of the results that are due.
+    pub fn fire(&mut self, out: &mut Vec<Event>) -> Result<(), EvalError> {
+        let Some(mut firing) = self.firing.take().or_else(|| self.begin()) else { return Ok(()) };
+        let (window, part) = (firing.window, firing.next);
+        let panes: Vec<&Pane> = self.panes_of(window).collect();
+        if let [pane] = panes[..] {
+            let groups = pane.len().min(part * SUMMED_GROUPS)..pane.len().min((part + 1) * SUMMED_GROUPS);
+            self.give(pane, groups, window, out)?;
+        } else {
+            firing.sum.clear();
+            for (pane, in_parts) in panes.iter().zip(&firing.in_parts) {
+                self.grouping.merge_groups(&mut firing.sum, pane, in_parts[part].iter().copied())?;
+            }
+            self.give(&firing.sum, 0..firing.sum.len(), window, out)?;
         }
-        let over = |slice: i64| self.spans.last_end(slice).is_none_or(|end| self.is_over(end));
-        let drop: Vec<i64> = self
-            .panes
-            .keys()
-            .copied()
-            .take_while(|&slice| self.spans.trigger(slice) <= watermark)
-            .filter(|&s| over(s))
-            .collect();
-        for slice in drop {
-            self.panes.remove(&slice);
+        firing.next += 1;
+        if firing.next < firing.parts {
+            self.firing = Some(firing);
         }
+        self.forget();
         Ok(())
     }
 
-    fn fire(&mut self, start: i64, end: i64, out: &mut Vec<Event>) -> Result<(), EvalError> {
-        let is_single = self.start.is_some() || self.panes.range(start + 1..=end).nth(1).is_none();
-        let sum;
-        let pane = if is_single {
-            let first = if self.start.is_some() { end } else { start + 1 };
-            self.panes.range(first..=end).next().map(|(_, pane)| pane)
-        } else {
-            sum = self.sum((start, end))?;
-            sum.as_ref()
+    /// Takes up the next window that is due.
+    fn begin(&mut self) -> Option<Firing> {
+        let (end, start) = self.due.pop_first()?;
+        let panes: Vec<&Pane> = self.panes_of((start, end)).collect();
+        let parts = panes.iter().map(|pane| pane.len()).sum::<usize>().div_ceil(SUMMED_GROUPS).max(1);
+        let in_parts = match panes.len() {
+            0 | 1 => Vec::new(),
+            _ => panes.iter().map(|pane| pane.keys().in_parts(parts)).collect(),
         };
-        let Some(pane) = pane else { return Ok(()) };
+        Some(Firing { window: (start, end), in_parts, parts, next: 0, sum: self.grouping.pane(start) })
+    }
+
+    /// Drops the panes that no window needs any more, once all that is due has fired.
+    fn forget(&mut self) {
+        if self.is_firing() {
+            return;
+        }
+        while let Some((&slice, _)) = self.panes.first_key_value()
+            && self.spans.trigger(slice) <= self.watermark
+            && self.spans.last_end(slice).is_none_or(|end| self.is_over(end))
+        {
+            self.panes.pop_first();
+        }
+    }
+
+    /// Gives the results of a window's groups.
+    fn give(
+        &self,
+        pane: &Pane,
+        groups: Range<usize>,
+        (start, end): (i64, i64),
+        out: &mut Vec<Event>,
+    ) -> Result<(), EvalError> {
         let trigger = self.spans.trigger(end);
-        let all: Vec<u32> = (0..pane.len() as u32).collect();
-        for groups in all.chunks(FIRED_ROWS_MAX) {
+        let groups: Vec<u32> = groups.map(|group| group as u32).collect();
+        for groups in groups.chunks(FIRED_ROWS_MAX) {
             let mut columns = self.grouping.finish(pane, groups)?;
             columns.extend(self.properties.columns(start, end, trigger, groups.len())?);
             out.push(Event::Rows(Chunk::new(columns, groups.len())));

@@ -38,14 +38,12 @@ enum How {
 }
 
 /// The running values of one aggregate.
-#[derive(Clone)]
 pub(crate) struct Accumulator {
     values: Values,
     /// Values that were already counted, with their group: for DISTINCT.
     seen: Option<Seen>,
 }
 
-#[derive(Clone)]
 enum Values {
     /// COUNT
     Counts(Vec<i64>),
@@ -271,8 +269,22 @@ impl Accumulator {
         Ok(())
     }
 
-    /// Takes another accumulator in: its group `i` is group `groups[i]` here. `after`: its rows came later.
-    pub fn merge(&mut self, spec: &AccSpec, other: &Self, groups: &[u32], count: usize) -> Result<(), EvalError> {
+    /// Forgets all groups; what they took is kept for others.
+    pub fn clear(&mut self) {
+        self.resize(0);
+        if let Some(seen) = &mut self.seen {
+            seen.clear();
+        }
+    }
+
+    /// Takes groups of another accumulator in, whose rows came later: each there and here, all here below `count`.
+    pub fn merge(
+        &mut self,
+        spec: &AccSpec,
+        other: &Self,
+        groups: &[(u32, u32)],
+        count: usize,
+    ) -> Result<(), EvalError> {
         self.resize(count);
         if let (Some(seen), Some(theirs)) = (&mut self.seen, &other.seen) {
             return Self::merge_distinct(&mut self.values, seen, spec, theirs, groups);
@@ -280,33 +292,21 @@ impl Accumulator {
         let fold = spec.how.fold();
         match (&mut self.values, &other.values) {
             (Values::Counts(mine), Values::Counts(theirs)) => {
-                groups.iter().zip(theirs).for_each(|(&group, count)| mine[group as usize] += count);
+                groups.iter().for_each(|&(from, to)| mine[to as usize] += theirs[from as usize]);
             }
             (Values::Longs(mine, seen), Values::Longs(theirs, counts)) => {
-                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0)
-                {
-                    let (slot, seen) = (&mut mine[group as usize], &mut seen[group as usize]);
-                    fold!(fold, slot, seen, value, count, |a: i64, b| a.wrapping_add(b));
-                }
+                merge_numbers(fold, (mine, seen), (theirs, counts), groups, |a, b| a.wrapping_add(b));
             }
             (Values::Doubles(mine, seen), Values::Doubles(theirs, counts)) => {
-                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0)
-                {
-                    let (slot, seen) = (&mut mine[group as usize], &mut seen[group as usize]);
-                    fold!(fold, slot, seen, value, count, |a: f64, b| a + b);
-                }
+                merge_numbers(fold, (mine, seen), (theirs, counts), groups, |a, b| a + b);
             }
             (Values::Decimals(mine, seen), Values::Decimals(theirs, counts)) => {
-                for ((&group, &value), &count) in groups.iter().zip(theirs).zip(counts).filter(|(_, count)| **count > 0)
-                {
-                    let (slot, seen) = (&mut mine[group as usize], &mut seen[group as usize]);
-                    fold!(fold, slot, seen, value, count, |a: i128, b| a.saturating_add(b));
-                }
+                merge_numbers(fold, (mine, seen), (theirs, counts), groups, |a, b| a.saturating_add(b));
             }
             (Values::Packed(mine), Values::Packed(theirs)) => {
-                for (&group, value) in groups.iter().zip(theirs) {
-                    if let Some(value) = value {
-                        pick(spec.how, &mut mine[group as usize], value);
+                for &(from, to) in groups {
+                    if let Some(value) = &theirs[from as usize] {
+                        pick(spec.how, &mut mine[to as usize], value);
                     }
                 }
             }
@@ -320,14 +320,11 @@ impl Accumulator {
         seen: &mut Seen,
         spec: &AccSpec,
         theirs: &Seen,
-        groups: &[u32],
+        groups: &[(u32, u32)],
     ) -> Result<(), EvalError> {
         let mut fresh: Vec<(u32, &[u8])> = Vec::new();
-        for (group, bytes) in theirs.iter() {
-            let group = groups[group as usize];
-            if seen.insert(group, bytes) {
-                fresh.push((group, bytes));
-            }
+        for &(from, to) in groups {
+            fresh.extend(theirs.of(from).filter(|bytes| seen.insert(to, bytes)).map(|bytes| (to, bytes)));
         }
         if let Values::Counts(counts) = values {
             fresh.iter().for_each(|(group, _)| counts[*group as usize] += 1);
@@ -447,6 +444,22 @@ impl Accumulator {
         };
         let seen = Seen::load(from)?;
         Ok(Self { values, seen: spec.distinct.then_some(seen) })
+    }
+}
+
+/// Folds values of groups there, and how many rows each stands for, into groups here.
+fn merge_numbers<T: Copy + PartialOrd>(
+    fold: Fold,
+    mine: (&mut [T], &mut [i64]),
+    theirs: (&[T], &[i64]),
+    groups: &[(u32, u32)],
+    add: impl Fn(T, T) -> T,
+) {
+    for &(from, to) in groups {
+        let (value, count) = (theirs.0[from as usize], theirs.1[from as usize]);
+        if count > 0 {
+            fold!(fold, &mut mine.0[to as usize], &mut mine.1[to as usize], value, count, add);
+        }
     }
 }
 

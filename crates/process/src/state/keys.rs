@@ -109,7 +109,8 @@ impl KeyTable {
         self.ends.len()
     }
 
-    fn key(&self, group: u32) -> &[u8] {
+    /// A group's key.
+    pub fn key(&self, group: u32) -> &[u8] {
         let group = group as usize;
         let start = if group == 0 { 0 } else { self.ends[group - 1] };
         &self.bytes[start..self.ends[group]]
@@ -146,10 +147,11 @@ impl KeyTable {
         }
     }
 
-    /// Adds a key; false when it was there.
-    pub fn insert(&mut self, key: &[u8]) -> bool {
+    /// Adds a key; its group when it was not there.
+    pub fn insert(&mut self, key: &[u8]) -> Option<u32> {
         let known = self.len();
-        self.group_of(self.hasher.hash_one(key), key) as usize == known
+        let group = self.group_of(self.hasher.hash_one(key), key);
+        (group as usize == known).then_some(group)
     }
 
     /// The keys, in order of appearance.
@@ -157,15 +159,35 @@ impl KeyTable {
         (0..self.len() as u32).map(|group| self.key(group))
     }
 
-    /// The groups here of another table's keys.
-    pub fn adopt(&mut self, other: &Self) -> Vec<u32> {
+    /// Takes over the keys `theirs` of another table; gives the groups there and here.
+    pub fn adopt(&mut self, other: &Self, theirs: impl ExactSizeIterator<Item = u32>) -> Vec<(u32, u32)> {
         // As if all were new: to grow in steps would move what is large several times.
         let hashes = &self.hashes;
-        self.table.reserve(other.len(), |&group| hashes[group as usize]);
-        self.hashes.reserve(other.len());
-        self.ends.reserve(other.len());
-        self.bytes.reserve(other.bytes.len());
-        (0..other.len() as u32).map(|group| self.group_of(other.hashes[group as usize], other.key(group))).collect()
+        self.table.reserve(theirs.len(), |&group| hashes[group as usize]);
+        self.hashes.reserve(theirs.len());
+        self.ends.reserve(theirs.len());
+        self.bytes.reserve(other.bytes.len() / other.len().max(1) * theirs.len());
+        let adopt = |group: u32| (group, self.group_of(other.hashes[group as usize], other.key(group)));
+        theirs.map(adopt).collect()
+    }
+
+    /// The groups in so many parts: the same key is in the same part of every table.
+    pub fn in_parts(&self, parts: usize) -> Vec<Vec<u32>> {
+        // Not the bits by which the table finds its buckets.
+        let part_of = |hash: &u64| (hash >> 32) as usize % parts;
+        let mut sizes = vec![0; parts];
+        self.hashes.iter().for_each(|hash| sizes[part_of(hash)] += 1);
+        let mut found: Vec<Vec<u32>> = sizes.into_iter().map(Vec::with_capacity).collect();
+        self.hashes.iter().zip(0..).for_each(|(hash, group)| found[part_of(hash)].push(group));
+        found
+    }
+
+    /// Forgets all keys; what they took is kept for others.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.hashes.clear();
+        self.ends.clear();
+        self.bytes.clear();
     }
 
     /// Appends the keys.
@@ -180,17 +202,5 @@ impl KeyTable {
             table.insert(key);
         }
         Ok(table)
-    }
-}
-
-impl Clone for KeyTable {
-    fn clone(&self) -> Self {
-        Self {
-            table: self.table.clone(),
-            hashes: self.hashes.clone(),
-            ends: self.ends.clone(),
-            bytes: self.bytes.clone(),
-            hasher: self.hasher.clone(),
-        }
     }
 }

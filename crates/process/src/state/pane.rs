@@ -17,7 +17,6 @@ pub(crate) struct Grouping {
 }
 
 /// Groups and their accumulators.
-#[derive(Clone)]
 pub(crate) struct Pane {
     /// Where its window begins, when the rows carried it.
     pub start: i64,
@@ -77,7 +76,17 @@ impl Grouping {
 
     /// Adds another pane's groups.
     pub fn merge(&self, pane: &mut Pane, other: &Pane) -> Result<(), EvalError> {
-        let groups = pane.keys.adopt(&other.keys);
+        self.merge_groups(pane, other, 0..other.len() as u32)
+    }
+
+    /// Adds the groups `theirs` of another pane.
+    pub fn merge_groups(
+        &self,
+        pane: &mut Pane,
+        other: &Pane,
+        theirs: impl ExactSizeIterator<Item = u32>,
+    ) -> Result<(), EvalError> {
+        let groups = pane.keys.adopt(&other.keys, theirs);
         let count = pane.keys.len();
         for ((mine, theirs), spec) in pane.accumulators.iter_mut().zip(&other.accumulators).zip(self.specs.iter()) {
             mine.merge(spec, theirs, &groups, count)?;
@@ -115,9 +124,7 @@ impl Pane {
     pub fn len(&self) -> usize {
         self.keys.len()
     }
-}
 
-impl Pane {
     /// Its keys.
     pub fn keys(&self) -> &KeyTable {
         &self.keys
@@ -126,5 +133,11 @@ impl Pane {
     /// Its keys, to add some.
     pub fn keys_mut(&mut self) -> &mut KeyTable {
         &mut self.keys
+    }
+
+    /// Forgets all groups; what they took is kept for others.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.accumulators.iter_mut().for_each(Accumulator::clear);
     }
 }

@@ -2,19 +2,23 @@
 
 use super::KeyTable;
 use crate::codec::{CodecError, Reader, Writer};
+use std::num::NonZeroU32;
 
 /// Packed values with their group. Nothing is allocated for a value.
-#[derive(Clone)]
 pub(crate) struct Seen {
     /// Of group and value, one after the other.
     pairs: KeyTable,
+    /// The newest pair of each group.
+    newest: Vec<Option<NonZeroU32>>,
+    /// Of each pair the one before it with the same group.
+    before: Vec<Option<NonZeroU32>>,
     pair: Vec<u8>,
 }
 
 impl Seen {
     /// Without values.
     pub fn new() -> Self {
-        Self { pairs: KeyTable::new(), pair: Vec::new() }
+        Self { pairs: KeyTable::new(), newest: Vec::new(), before: Vec::new(), pair: Vec::new() }
     }
 
     /// Adds a value; false when its group had it.
@@ -22,7 +26,26 @@ impl Seen {
         self.pair.clear();
         self.pair.extend_from_slice(&group.to_le_bytes());
         self.pair.extend_from_slice(value);
-        self.pairs.insert(&self.pair)
+        let Some(pair) = self.pairs.insert(&self.pair) else { return false };
+        if self.newest.len() <= group as usize {
+            self.newest.resize(group as usize + 1, None);
+        }
+        self.before.push(std::mem::replace(&mut self.newest[group as usize], NonZeroU32::new(pair + 1)));
+        true
+    }
+
+    /// The values of a group.
+    pub fn of(&self, group: u32) -> impl Iterator<Item = &[u8]> {
+        let newest = self.newest.get(group as usize).copied().flatten();
+        let pairs = std::iter::successors(newest, |pair| self.before[pair.get() as usize - 1]);
+        pairs.map(|pair| &self.pairs.key(pair.get() - 1)[size_of::<u32>()..])
+    }
+
+    /// Forgets all values; what they took is kept for others.
+    pub fn clear(&mut self) {
+        self.pairs.clear();
+        self.newest.clear();
+        self.before.clear();
     }
 
     /// Group and value, in the order in which they came.

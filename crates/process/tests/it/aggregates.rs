@@ -123,6 +123,69 @@ fn a_window_of_windows_groups_what_the_inner_one_gives() {
     );
 }
 
+/// More groups than are summed at a time: each is whole, and the watermark comes behind the last of them, so that a window over
+/// these windows finds none late.
+#[test]
+fn a_window_of_many_groups_fires_in_parts() {
+    const KEYS: i64 = 80_000;
+    let world = World::new(1);
+    let keys: Vec<String> = (0..KEYS).map(|key| format!("key-{key}")).collect();
+    let of_second = |second, kinds| (0..KEYS).zip(&keys).map(move |(key, name)| (second, name.as_str(), key % kinds));
+    let all: Vec<_> = of_second(1, 5).chain(of_second(6, 3)).chain(of_second(7, 3)).collect();
+    world.write("/in/orders/1", &rows(&all));
+    let mut graph = JobGraph::default();
+    let (input, fields) = watched(&mut graph);
+    let distinct = AggregateCall { distinct: true, ..aggregate("COUNT", &[2], &fields) };
+    let aggs = vec![aggregate("COUNT", &[], &fields), aggregate("SUM", &[2], &fields), distinct];
+    let inner = vec![
+        field("k", SqlType::STRING),
+        field("n", SqlType::BigInt),
+        field("total", SqlType::BigInt),
+        field("kinds", SqlType::BigInt),
+        field("window_start", SqlType::Timestamp(3)),
+        field("window_end", SqlType::Timestamp(3)),
+    ];
+    let hop = WindowAggregate {
+        window: Window::Hop { size_ms: 10_000, slide_ms: 5_000, offset_ms: 0 },
+        time: 0,
+        keys: vec![1],
+        aggs,
+        props: vec![WindowProperty::Start, WindowProperty::End],
+        allowed_lateness_ms: 0,
+    };
+    let hop = graph.add(Operator::WindowAggregate(hop), vec![input], inner.clone());
+    sink(&mut graph, hop, "each", &inner);
+    let outer = vec![field("keys", SqlType::BigInt), field("rows", SqlType::BigInt), field("kinds", SqlType::BigInt)];
+    let over = WindowAggregate {
+        window: Window::Attached { start: 4, end: 5 },
+        time: 5,
+        keys: vec![],
+        aggs: vec![aggregate("COUNT", &[], &inner), aggregate("SUM", &[1], &inner), aggregate("SUM", &[3], &inner)],
+        props: vec![],
+        allowed_lateness_ms: 0,
+    };
+    let over = graph.add(Operator::WindowAggregate(over), vec![hop], outer.clone());
+    sink(&mut graph, over, "all", &outer);
+    let counters = world.run(&graph);
+    assert_eq!((counters.late, counters.rows_in), (0, 3 * KEYS as u64));
+    let kinds: i64 = (0..KEYS).map(|key| if key % 5 == key % 3 { 1 } else { 2 }).sum();
+    let line = |rows: i64, kinds: i64| format!(r#"{{"keys":{KEYS},"rows":{rows},"kinds":{kinds}}}"#);
+    assert_eq!(world.lines_in_order("/out/all"), [line(KEYS, KEYS), line(3 * KEYS, kinds), line(2 * KEYS, KEYS)]);
+    let mut expected: Vec<String> = (0..KEYS)
+        .map(|key| {
+            let (total, kinds) = (key % 5 + 2 * (key % 3), if key % 5 == key % 3 { 1 } else { 2 });
+            format!(
+                r#"{{"k":"key-{key}","n":3,"total":{total},"kinds":{kinds},"window_start":"2026-01-01 00:00:00","window_end":"2026-01-01 00:00:10"}}"#
+            )
+        })
+        .collect();
+    expected.sort();
+    let mut whole = world.lines("/out/each");
+    whole.retain(|line| line.contains(r#""window_start":"2026-01-01 00:00:00""#));
+    whole.sort();
+    assert!(whole == expected, "{} windows instead of {}", whole.len(), expected.len());
+}
+
 #[test]
 fn a_limit_ends_the_job() {
     let world = World::new(1);
