@@ -79,11 +79,14 @@ pub struct Engine {
     signal: Mutex<Signal>,
     tally: Tally,
     wake: Condvar,
+    wake_flush: Condvar,
 }
 
 #[derive(Default)]
 struct Signal {
     dirty: bool,
+    /// A flush is due.
+    full: bool,
     stopped: bool,
 }
 
@@ -122,18 +125,51 @@ impl Engine {
             signal: Mutex::new(Signal::default()),
             tally: Tally::default(),
             wake: Condvar::new(),
+            wake_flush: Condvar::new(),
         }))
     }
 
-    /// Starts the thread that refreshes.
+    /// Starts the threads that refresh and flush; the one that is given ends when both do.
     pub fn start(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
         let engine = self.clone();
-        std::thread::Builder::new().name("search-refresh".to_owned()).spawn(move || engine.refresh_until_stopped())
+        let flushing = std::thread::Builder::new().name("search-flush".to_owned()).spawn({
+            let engine = self.clone();
+            move || engine.flush_until_stopped()
+        })?;
+        std::thread::Builder::new().name("search-refresh".to_owned()).spawn(move || {
+            engine.refresh_until_stopped();
+            // What it died of is in the log.
+            let _ = flushing.join();
+        })
+    }
+
+    /// Syncs of much take seconds on a busy disk, and what searches find is not to wait for them.
+    fn flush_until_stopped(&self) {
+        loop {
+            {
+                let mut signal = self.signal.lock();
+                while !signal.full && !signal.stopped {
+                    self.wake_flush.wait(&mut signal);
+                }
+                if signal.stopped {
+                    return;
+                }
+                signal.full = false;
+            }
+            self.flush();
+        }
+    }
+
+    /// Flushes what is due.
+    fn flush(&self) {
+        let indices: Vec<_> = self.indices.read().values().filter(|index| index.wants_flush()).cloned().collect();
+        // An index keeps its failure and gives it to whoever writes next.
+        indices.iter().for_each(|index| drop(index.flush()));
     }
 
     fn refresh_until_stopped(&self) {
         loop {
-            let next = self.tick();
+            let next = self.refresh_due();
             let mut signal = self.signal.lock();
             if signal.stopped {
                 return;
@@ -158,15 +194,26 @@ impl Engine {
     pub fn close(&self) -> Result<(), Error> {
         self.signal.lock().stopped = true;
         self.wake.notify_all();
+        self.wake_flush.notify_all();
         let indices: Vec<_> = self.indices.read().values().cloned().collect();
         indices.iter().try_for_each(|index| index.close())
     }
 
-    /// Refreshes what is due; when to come again, if nothing is written meanwhile.
+    /// Refreshes and flushes what is due, as the threads do; when to come again, if nothing is written meanwhile.
     pub fn tick(&self) -> Option<Millis> {
+        let next = self.refresh_due();
+        self.flush();
+        next
+    }
+
+    fn refresh_due(&self) -> Option<Millis> {
         let indices: Vec<_> = self.indices.read().values().cloned().collect();
         let now = self.world.clock.now();
         let refreshes = indices.iter().filter_map(|index| index.tick(now)).min();
+        if indices.iter().any(|index| index.wants_flush()) {
+            self.signal.lock().full = true;
+            self.wake_flush.notify_all();
+        }
         refreshes.into_iter().chain(self.tick_policies()).min()
     }
 

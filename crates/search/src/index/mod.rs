@@ -3,7 +3,7 @@
 //! A write is decided under the index's lock (version, sequence number, mapping), goes to the translog, and is acknowledged
 //! once the translog is synced. Whoever has tantivy's writer hands on to it what waits, in order; a refresh commits it, after
 //! which the write is found by searches; a flush syncs that commit, after which the translog may forget it. Writes do not
-//! wait for refreshes, nor reads for the lock.
+//! wait for refreshes, refreshes do not wait for flushes, nor reads for the lock.
 
 mod ids;
 mod layout;
@@ -21,7 +21,7 @@ use crate::analysis;
 use crate::error::Error;
 use crate::mapping::Mappings;
 use ids::{Ids, Learner};
-use millrace_base::{Clock, Dice, Disk, Millis, work_in_background};
+use millrace_base::{Clock, Dice, Disk, Millis};
 use parking_lot::{Condvar, Mutex, RwLock};
 use segments::Segments;
 use serde_json::{Map, Value, json};
@@ -90,6 +90,8 @@ pub struct Index {
     mappings: RwLock<Arc<Mappings>>,
     /// Taken before `state` by whoever takes both.
     writing: Mutex<Writing>,
+    /// One flush at a time. Taken after `writing` and before `state`.
+    flushing: Mutex<()>,
     state: Mutex<State>,
     /// Reads the ids of old segments; nothing when they are known.
     learner: Mutex<Option<Learner>>,
@@ -114,6 +116,8 @@ pub(crate) struct State {
     refresh_cost_us: i64,
     last_refresh: Millis,
     mappings_saved: bool,
+    /// The last of the translog's generations that a commit holds whole: a flush makes it durable and forgets them.
+    rolled: Option<u64>,
     failed: Option<String>,
 }
 
@@ -177,6 +181,7 @@ impl Index {
             refresh_cost_us: 0,
             last_refresh: world.clock.now(),
             mappings_saved: true,
+            rolled: None,
             failed: None,
         };
         for entry in replay {
@@ -196,6 +201,7 @@ impl Index {
             refresh_done: Condvar::new(),
             next_seq,
             writing: Mutex::new(writing),
+            flushing: Mutex::new(()),
             state: Mutex::new(state),
             learner: Mutex::default(),
             world,
@@ -236,14 +242,39 @@ impl Index {
 
     /// Makes everything written so far visible to searches.
     pub fn refresh(&self) -> Result<(), Error> {
-        self.refresh_with(&mut self.writing.lock())
+        let mut writing = self.writing.lock();
+        {
+            let mut state = self.state.lock();
+            if state.refresh_due.is_none() && *self.refreshed.lock() >= state.next_seq {
+                return Ok(());
+            }
+            // What is written from here on is found by the next one.
+            state.refresh_due = None;
+        }
+        let begun = self.world.clock.now();
+        let old = self.feed(&mut writing, self.translog.len() > ROLL_BYTES)?;
+        self.commit(&mut writing).map_err(|error| self.fail("a refresh", error))?;
+        let now = self.world.clock.now();
+        {
+            let mut state = self.state.lock();
+            state.versions.forget_visible(writing.committed, now);
+            // One that was slow by chance, or came after a burst, does not make the next ones late.
+            state.refresh_cost_us += ((now - begun).max(0) * 1000 - state.refresh_cost_us) / COST_MEMORY;
+            state.last_refresh = now;
+            if state.refresh_due.take().is_some() {
+                self.schedule(&mut state, now);
+            }
+            state.rolled = old.or(state.rolled);
+        }
+        *self.refreshed.lock() = writing.committed;
+        self.refresh_done.notify_all();
+        Ok(())
     }
 
     /// Makes everything written so far visible to searches, and durable in segments, so that the next start repeats nothing.
     pub fn close(&self) -> Result<(), Error> {
-        let mut writing = self.writing.lock();
-        self.refresh_with(&mut writing)?;
-        self.flush(&mut writing)
+        self.refresh()?;
+        self.flush()
     }
 
     /// Ends all work on an index that is deleted: nothing is written to its folder any more, and writes that are late are
@@ -258,12 +289,28 @@ impl Index {
             // What a merge made of it is deleted with the rest.
             let _ = writer.wait_merging_threads();
         }
+        // A flush that is under way ends; none begins any more.
+        drop(self.flushing.lock());
         self.refresh_done.notify_all();
     }
 
-    /// Makes tantivy's last commit durable. Whoever calls has the writer, so that no other commit comes meanwhile.
-    fn flush(&self, _writing: &mut Writing) -> Result<(), Error> {
-        self.segments.flush().map_err(|error| self.fail("a flush", error.into()))
+    /// Whether the translog has what a flush would let it forget.
+    pub fn wants_flush(&self) -> bool {
+        self.state.lock().rolled.is_some()
+    }
+
+    /// Makes tantivy's last commit durable, so that the translog may forget what it holds. Writes and refreshes go on meanwhile.
+    pub fn flush(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.flushing.lock();
+        let rolled = {
+            let mut state = self.state.lock();
+            if let Some(why) = &state.failed {
+                return Err(Error::storage(&self.meta.name, why.clone()));
+            }
+            state.rolled.take()
+        };
+        self.segments.flush().map_err(|error| self.fail("a flush", error.into()))?;
+        rolled.map_or(Ok(()), |rolled| Ok(self.translog.forget(rolled)?))
     }
 
     /// From now on the index takes no writes: tantivy may lack some that were acknowledged, which the translog has.
@@ -274,38 +321,6 @@ impl Index {
         drop(state);
         self.refresh_done.notify_all();
         error
-    }
-
-    fn refresh_with(&self, writing: &mut Writing) -> Result<(), Error> {
-        {
-            let mut state = self.state.lock();
-            if state.refresh_due.is_none() && *self.refreshed.lock() >= state.next_seq {
-                return Ok(());
-            }
-            // What is written from here on is found by the next one.
-            state.refresh_due = None;
-        }
-        let begun = self.world.clock.now();
-        let old = self.feed(writing, self.translog.len() > ROLL_BYTES)?;
-        self.commit(writing).map_err(|error| self.fail("a refresh", error))?;
-        let now = self.world.clock.now();
-        {
-            let mut state = self.state.lock();
-            state.versions.forget_visible(writing.committed, now);
-            // One that was slow by chance, or came after a burst, does not make the next ones late.
-            state.refresh_cost_us += ((now - begun).max(0) * 1000 - state.refresh_cost_us) / COST_MEMORY;
-            state.last_refresh = now;
-            if state.refresh_due.take().is_some() {
-                self.schedule(&mut state, now);
-            }
-        }
-        *self.refreshed.lock() = writing.committed;
-        self.refresh_done.notify_all();
-        if let Some(old) = old {
-            self.flush(writing)?;
-            self.translog.forget(old)?;
-        }
-        Ok(())
     }
 
     /// Hands on to tantivy's writer what waits for it; with `roll` it is the last of the translog's generation, whose number is
@@ -381,7 +396,7 @@ impl Index {
         {
             let _ = self.reader.reload();
             // A failure is kept in the state, as above.
-            let _ = self.flush(&mut writing);
+            let _ = self.flush();
         }
         None
     }
@@ -451,14 +466,7 @@ fn writer<'a>(index: &tantivy::Index, slot: &'a mut Option<IndexWriter>) -> Resu
             .num_worker_threads(1)
             .num_merge_threads(1)
             .build();
-        // Merges may wait; the threads that write segments are started anew, by whoever commits.
-        let writer = std::thread::scope(|scope| {
-            let made = scope.spawn(|| {
-                work_in_background();
-                index.writer_with_options(options)
-            });
-            made.join().expect("tantivy does not panic when it makes a writer")
-        })?;
+        let writer = index.writer_with_options(options)?;
         let mut policy = LogMergePolicy::default();
         policy.set_del_docs_ratio_before_merge(0.3);
         policy.set_min_num_segments(MERGED_AT_LEAST);

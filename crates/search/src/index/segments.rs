@@ -15,7 +15,7 @@
 //! A file that is stored as it is is mapped into memory. One that the [`Disk`] keeps otherwise, because it seals it, is longer on the
 //! machine's disk than its content, and is read through the [`Disk`].
 
-use millrace_base::{Disk, DiskFile};
+use millrace_base::{Disk, DiskFile, work_in_background};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -29,6 +29,9 @@ use tantivy::directory::{
     AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, TerminatingWrite,
     WatchCallback, WatchHandle, WritePtr,
 };
+
+/// How the names of tantivy's threads for merges begin.
+const MERGES: &str = "merge_thread_";
 
 /// Segments on the machine's disk. Clones are the same folder.
 #[derive(Clone)]
@@ -75,9 +78,10 @@ impl Segments {
         Ok(self.disk.list(&self.dir)?.iter().map(len).sum())
     }
 
-    /// Makes the last commit durable. After an error nothing is known of what the disk holds: the folder is to be opened again.
+    /// Makes the last commit durable; one at a time. After an error nothing is known of what the disk holds: the folder is to be opened again.
     pub fn flush(&self) -> io::Result<()> {
-        // While this runs, a merge may remove files that the names taken here mean; they are doomed till the next flush.
+        // While this runs, commits and merges may name other files and remove some that the names taken here mean; those are
+        // doomed till the next flush.
         let (names, unsynced, doomed) = {
             let mut pending = self.pending.lock();
             let (unsynced, doomed) = (std::mem::take(&mut pending.unsynced), std::mem::take(&mut pending.doomed));
@@ -130,6 +134,10 @@ impl Directory for Segments {
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        // Merges may wait. Tantivy tells nobody which of its threads they have, but that they write.
+        if std::thread::current().name().is_some_and(|name| name.starts_with(MERGES)) {
+            work_in_background();
+        }
         let wrap = |error| OpenWriteError::wrap_io_error(error, path.to_owned());
         if self.mapped.exists(path).map_err(|error| wrap(io::Error::other(error)))? {
             return Err(OpenWriteError::FileAlreadyExists(path.to_owned()));

@@ -1,11 +1,15 @@
 //! What was acknowledged is there after a crash, once, whatever tantivy had committed by then.
 
+use crate::rollover::Mortal;
 use crate::{doc, open};
 use bytes::Bytes;
-use millrace_search::{Action, Refresh, Write};
+use millrace_base::{SystemClock, SystemDice};
+use millrace_search::{Action, Engine, Parts, Refresh, Write};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-fn count(engine: &millrace_search::Engine) -> u64 {
+fn count(engine: &Engine) -> u64 {
     engine.count("t", &json!({}), false).unwrap()["count"].as_u64().unwrap()
 }
 
@@ -149,6 +153,7 @@ fn what_a_rolled_translog_forgot_is_durable_in_segments() {
         engine.index_docs("t", (from..from + 500).map(large)).unwrap();
         engine.index_docs("t", (from / 2..from / 2 + 10).map(large)).unwrap();
         engine.refresh("t").unwrap();
+        engine.tick();
     }
     engine.index_docs("t", [doc(10_000)]).unwrap();
     let left = std::fs::metadata(translog(home.path())).unwrap().len();
@@ -161,6 +166,43 @@ fn what_a_rolled_translog_forgot_is_durable_in_segments() {
     let again = open(after.path());
     assert_eq!(count(&again), 10_001);
     assert_eq!(again.get_doc("t", "id-7").unwrap().unwrap().version, 2);
+}
+
+/// Flushes go on beside writes and refreshes: wherever one is cut short, what was acknowledged is there.
+#[test]
+fn a_flush_that_a_crash_cuts_short_beside_writes_loses_nothing() {
+    const LAST: u64 = 10_001;
+    let filler = "x".repeat(4000);
+    let large = |n: u64| (format!("id-{n}"), Bytes::from(format!("{{\"n\":{n},\"filler\":\"{filler}\"}}")));
+    let (mut cut_short, mut calls) = (0, 50);
+    loop {
+        let home = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Mortal { left: AtomicU64::new(u64::MAX) });
+        let (clock, dice) = (Arc::new(SystemClock), Arc::new(SystemDice));
+        let engine = Engine::open(Parts { dir: home.path().to_owned(), disk: disk.clone(), clock, dice }).unwrap();
+        let threads = engine.start().unwrap();
+        engine.index_docs("t", [doc(0)]).unwrap();
+        disk.left.store(calls, Ordering::Relaxed);
+        let mut acknowledged = 1;
+        while acknowledged < LAST && engine.index_docs("t", (acknowledged..acknowledged + 500).map(large)).is_ok() {
+            acknowledged += 500;
+            let _ = engine.refresh("t");
+        }
+        let is_closed = engine.close().is_ok();
+        threads.join().unwrap();
+        drop(engine);
+        let first_generation = translog(home.path()).with_file_name("translog-0000000001.log");
+        let engine = open(home.path());
+        assert!(count(&engine) >= acknowledged, "{acknowledged} acknowledged, dead after {calls} calls");
+        assert!(engine.get_doc("t", &format!("id-{}", acknowledged - 1)).unwrap().is_some());
+        if is_closed && acknowledged == LAST {
+            assert!(!first_generation.exists(), "the translog was rolled and forgotten");
+            break;
+        }
+        cut_short += 1;
+        calls += calls / 2;
+    }
+    assert!(cut_short > 3, "{cut_short}");
 }
 
 #[test]

@@ -149,8 +149,9 @@ fn a_request_rolls_over_when_a_condition_holds() {
 }
 
 /// The system's disk, that does nothing any more after some calls.
-struct Mortal {
-    left: AtomicU64,
+pub struct Mortal {
+    /// Calls that it still answers.
+    pub left: AtomicU64,
 }
 
 impl Mortal {
