@@ -16,7 +16,7 @@
 use crate::definition::{DeliveryStreamDefinition, Destination};
 use crate::deliveries::{Deliveries, source_key};
 use crate::prefix::{Evaluation, Prefix};
-use crate::run::{Held, Lane, Progress, Put, Shape, ShardBirths, Source, Target, Task, catalog_key, plan};
+use crate::run::{Held, Lane, Plan, Progress, Put, Shape, ShardBirths, Source, Target, Task, catalog_key};
 use crate::{DeliverError, Parts};
 use bytes::Bytes;
 use chrono_tz::Tz;
@@ -169,7 +169,11 @@ impl Rebuilder {
         for ((lane, _), records) in self.lanes(records) {
             let (scope, stream, shape) = (&self.scope, &self.stream, &self.shape);
             let source = Source { scope, stream, shape, lane: &lane, records: &records, at };
-            for task in plan(&source, &self.births)? {
+            let mut plan = Plan::begin(&source, &self.births)?;
+            while !plan.is_made() {
+                plan = plan.step(&source, &self.births)?;
+            }
+            for task in plan.tasks {
                 let Task::Put(put) = task else { continue };
                 made.push(rebuilt(put, &records));
             }

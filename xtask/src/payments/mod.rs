@@ -150,8 +150,7 @@ fn steady(setup: &Setup, options: &Options) -> Result<Vec<Row>, String> {
             report.function_age_max_ms,
             false,
             format!(
-                "at most {AGE_MS_MAX} ms asked for; since the rate was reached {:.0} ms; of any \
-                 reader {:.0} ms, the lake's reads on when its object is made",
+                "at most {AGE_MS_MAX} ms asked for; since the rate was reached {:.0} ms; of any reader {:.0} ms",
                 report.risen_age_max_ms, report.reader_age_max_ms
             ),
         ),

@@ -2,9 +2,9 @@
 
 use super::lane::Held;
 use super::object::{Failure, Put, Source};
-use super::parquet::convert;
+use super::parquet::Converter;
 use super::progress::Lane;
-use super::shape::{Documents, Objects, Place, Target};
+use super::shape::{Conversion, Documents, Objects, Place, Target};
 use crate::DeliverError;
 use crate::index::{BulkIndex, DocumentOutcome, IndexDocument, rotated};
 use crate::observer::Converted;
@@ -37,34 +37,66 @@ pub(crate) struct Bulk {
 /// When each shard was created: part of its sequence numbers.
 pub(crate) type ShardBirths = BTreeMap<u32, Shard>;
 
-/// What is to be done with a lane's records.
-pub(crate) fn plan(source: &Source<'_>, births: &ShardBirths) -> Result<VecDeque<Task>, DeliverError> {
-    let mut tasks = VecDeque::new();
-    if source.records.is_empty() {
-        return Ok(tasks);
-    }
-    // What a function transforms is backed up as it came, in a lane of its own.
-    let backup = source.shape.backup.as_ref();
-    let beside = backup.filter(|_| !source.shape.staged && *source.lane != Lane::Source);
-    match (source.lane, &source.shape.target) {
-        (Lane::Source, _) => tasks.extend(backup.map(|backup| Task::Put(source.raw(backup, "backup")))),
-        (lane, Target::Objects(objects)) => {
-            tasks.extend(beside.map(|backup| Task::Put(source.raw(backup, "backup"))));
-            match lane {
-                Lane::Failures => tasks.push_back(failed(source, &objects.place)),
-                _ => plan_objects(source, objects, births, &mut tasks)?,
+/// What is to be done with a lane's records. Converting them takes a while, so that it is found out in steps.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// All of them only when nothing is to be converted any more.
+    pub(crate) tasks: VecDeque<Task>,
+    converter: Option<Converter>,
+}
+
+impl Plan {
+    pub(crate) fn begin(source: &Source<'_>, births: &ShardBirths) -> Result<Self, DeliverError> {
+        let mut plan = Self::default();
+        if source.records.is_empty() {
+            return Ok(plan);
+        }
+        let tasks = &mut plan.tasks;
+        // What a function transforms is backed up as it came, in a lane of its own.
+        let backup = source.shape.backup.as_ref();
+        let beside = backup.filter(|_| !source.shape.staged && *source.lane != Lane::Source);
+        match (source.lane, &source.shape.target) {
+            (Lane::Source, _) => tasks.extend(backup.map(|backup| Task::Put(source.raw(backup, "backup")))),
+            (lane, Target::Objects(objects)) => {
+                tasks.extend(beside.map(|backup| Task::Put(source.raw(backup, "backup"))));
+                match (lane, &objects.conversion) {
+                    (Lane::Failures, _) => tasks.push_back(failed(source, &objects.place)),
+                    (_, None) => tasks.push_back(Task::Put(source.raw(&objects.place, "data"))),
+                    (_, Some(conversion)) => {
+                        plan.converter = Some(Converter::new(source.records, conversion, &source.shape.schemas)?);
+                    }
+                }
+            }
+            (lane, Target::Documents(documents)) => {
+                let beside = beside.filter(|_| documents.all_to_backup);
+                tasks.extend(beside.map(|backup| Task::Put(source.raw(backup, "backup"))));
+                match lane {
+                    Lane::Failures => tasks.extend(backup.map(|place| failed(source, place))),
+                    _ => plan_documents(source, documents, births, tasks),
+                }
             }
         }
-        (lane, Target::Documents(documents)) => {
-            let beside = beside.filter(|_| documents.all_to_backup);
-            tasks.extend(beside.map(|backup| Task::Put(source.raw(backup, "backup"))));
-            match lane {
-                Lane::Failures => tasks.extend(backup.map(|place| failed(source, place))),
-                _ => plan_documents(source, documents, births, &mut tasks),
-            }
-        }
+        Ok(plan)
     }
-    Ok(tasks)
+
+    /// Whether all tasks are there.
+    pub(crate) fn is_made(&self) -> bool {
+        self.converter.is_none()
+    }
+
+    /// Goes on with converting the records, always the same. After an error the plan is gone, and is begun anew.
+    pub(crate) fn step(mut self, source: &Source<'_>, births: &ShardBirths) -> Result<Self, DeliverError> {
+        let Target::Objects(objects) = &source.shape.target else { return Ok(self) };
+        let (Some(mut converter), Some(conversion)) = (self.converter.take(), &objects.conversion) else {
+            return Ok(self);
+        };
+        if converter.step(source.records)? {
+            self.converter = Some(converter);
+        } else {
+            plan_converted(source, (objects, conversion), births, converter, &mut self.tasks)?;
+        }
+        Ok(self)
+    }
 }
 
 /// The object of records that never came to be delivered.
@@ -86,18 +118,15 @@ fn given_up(held: &Held, at: Millis) -> Failure<'_> {
     }
 }
 
-fn plan_objects(
+fn plan_converted(
     source: &Source<'_>,
-    objects: &Objects,
+    (objects, conversion): (&Objects, &Conversion),
     births: &ShardBirths,
+    converter: Converter,
     tasks: &mut VecDeque<Task>,
 ) -> Result<(), DeliverError> {
     let place = &objects.place;
-    let Some(conversion) = &objects.conversion else {
-        tasks.push_back(Task::Put(source.raw(place, "data")));
-        return Ok(());
-    };
-    let converted = convert(source.records, conversion, &source.shape.schemas)?;
+    let converted = converter.finish()?;
     if let Some(file) = converted.file {
         let mut put = source.put(place, source.key(place, "data", None), file, false);
         put.records -= converted.failed.len();
@@ -105,12 +134,12 @@ fn plan_objects(
         tasks.push_back(Task::Put(put));
     }
     if !converted.failed.is_empty() {
-        let failure = |(held, message): (_, String)| Failure {
-            held,
+        let failure = |(at, message): (usize, String)| Failure {
+            held: &source.records[at],
             code: "DataFormatConversion.ParseError".to_owned(),
             message,
             more: Map::from_iter([
-                ("sequenceNumber".to_owned(), json!(sequence(held, births))),
+                ("sequenceNumber".to_owned(), json!(sequence(&source.records[at], births))),
                 ("subSequenceNumber".to_owned(), json!(null)),
                 ("dataCatalogTable".to_owned(), conversion.table.clone()),
             ]),

@@ -5,7 +5,8 @@
 //! found. A lane that is large or old enough is *cut*: [`Progress`] with the lanes and the positions up to which their
 //! records belong to the cut is put into the catalog, then the objects are written, then progress without the cut. Keys
 //! and contents of the objects follow from the positions, so that a run that was killed between any two of these steps
-//! reads the same records again and writes the same objects over.
+//! reads the same records again and writes the same objects over. An object of many records is converted in steps, and
+//! between them the shards are read on: what comes then lies behind the cut's positions.
 //!
 //! ```text
 //! shard  0 ....... base ......................... read position
@@ -26,7 +27,7 @@ mod runner;
 mod shape;
 mod stats;
 
-pub(crate) use cut::{ShardBirths, Task, plan};
+pub(crate) use cut::{Plan, ShardBirths, Task};
 pub(crate) use lane::Held;
 pub(crate) use object::{Put, Source, uuid};
 pub(crate) use progress::{Applied, Lane, Positions, Progress, TABLE as PROGRESS, catalog_key};

@@ -17,47 +17,70 @@ const GROUP_ROWS: usize = 1 << 20;
 /// Firehose's default page, 1 MiB.
 const PAGE_BYTES: u64 = 1 << 20;
 
+/// Records are looked at so many at a time, so that who converts them can do something else between.
+const STEP_RECORDS: usize = 1024;
+
 /// A Parquet file and the records that did not fit into it, with the reasons.
-pub(crate) struct Converted<'a> {
+pub(crate) struct Converted {
     /// None when no record fitted.
     pub(crate) file: Option<Vec<u8>>,
-    pub(crate) failed: Vec<(&'a Held, String)>,
+    /// The records' places in what was converted.
+    pub(crate) failed: Vec<(usize, String)>,
 }
 
 /// Converts records in order. A JSON record may hold several objects; it goes in whole or not at all. A record that the schema
 /// registry's serializers wrote is read by the version that it names, whatever that is.
-pub(crate) fn convert<'a>(
-    records: &'a [Held],
-    conversion: &Conversion,
-    schemas: &Schemas,
-) -> Result<Converted<'a>, DeliverError> {
-    let refuse =
-        |reason: String| DeliverError::InvalidArgument(format!("the table cannot be written as Parquet: {reason}"));
-    let mut decoder = Mixed::new(schemas.clone(), &conversion.fields, conversion.json.clone())
-        .map_err(|error| refuse(error.to_string()))?;
-    let properties = properties(&conversion.parquet);
-    let schema = schema_of(&conversion.fields);
-    // Columns that are compressed seldom take more.
-    let room = Vec::with_capacity(records.iter().map(|held| held.data.len()).sum::<usize>() / 2);
-    let mut writer = ArrowWriter::try_new(room, schema, Some(properties)).map_err(|error| refuse(error.to_string()))?;
-    let mut failed = Vec::new();
-    let mut rows = 0;
-    for held in records {
-        if let Err(error) = decoder.push(&held.data) {
-            failed.push((held, error.to_string()));
-        }
-        if decoder.len() >= BATCH_ROWS {
-            rows += decoder.len();
-            writer.write(&decoder.finish()).map_err(|error| refuse(error.to_string()))?;
-        }
+pub(crate) struct Converter {
+    decoder: Mixed,
+    writer: ArrowWriter<Vec<u8>>,
+    /// Records that were looked at.
+    taken: usize,
+    rows: usize,
+    failed: Vec<(usize, String)>,
+}
+
+impl Converter {
+    pub(crate) fn new(records: &[Held], conversion: &Conversion, schemas: &Schemas) -> Result<Self, DeliverError> {
+        let decoder = Mixed::new(schemas.clone(), &conversion.fields, conversion.json.clone()).map_err(refused)?;
+        let properties = properties(&conversion.parquet);
+        // Columns that are compressed seldom take more.
+        let room = Vec::with_capacity(records.iter().map(|held| held.data.len()).sum::<usize>() / 2);
+        let writer = ArrowWriter::try_new(room, schema_of(&conversion.fields), Some(properties)).map_err(refused)?;
+        Ok(Self { decoder, writer, taken: 0, rows: 0, failed: Vec::new() })
     }
-    rows += decoder.len();
-    if rows == 0 {
-        return Ok(Converted { file: None, failed });
+
+    /// Converts the next of the records, always the same; false when there are no more.
+    pub(crate) fn step(&mut self, records: &[Held]) -> Result<bool, DeliverError> {
+        for (at, held) in records.iter().enumerate().skip(self.taken).take(STEP_RECORDS) {
+            self.taken = at + 1;
+            if let Err(error) = self.decoder.push(&held.data) {
+                self.failed.push((at, error.to_string()));
+            }
+            if self.decoder.len() >= BATCH_ROWS {
+                self.write()?;
+            }
+        }
+        Ok(self.taken < records.len())
     }
-    writer.write(&decoder.finish()).map_err(|error| refuse(error.to_string()))?;
-    let file = writer.into_inner().map_err(|error| refuse(error.to_string()))?;
-    Ok(Converted { file: Some(file), failed })
+
+    fn write(&mut self) -> Result<(), DeliverError> {
+        self.rows += self.decoder.len();
+        self.writer.write(&self.decoder.finish()).map_err(refused)
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Converted, DeliverError> {
+        let failed = std::mem::take(&mut self.failed);
+        if self.rows + self.decoder.len() == 0 {
+            return Ok(Converted { file: None, failed });
+        }
+        self.write()?;
+        let file = self.writer.into_inner().map_err(refused)?;
+        Ok(Converted { file: Some(file), failed })
+    }
+}
+
+fn refused(reason: impl std::fmt::Display) -> DeliverError {
+    DeliverError::InvalidArgument(format!("the table cannot be written as Parquet: {reason}"))
 }
 
 fn properties(settings: &ParquetSerDe) -> WriterProperties {

@@ -1,6 +1,6 @@
 //! The state machine of one delivery stream: every call of [`Runner::step`] does one bounded piece of work.
 
-use super::cut::{Bulk, Task, plan};
+use super::cut::{Bulk, Plan, Task};
 use super::lane::{Held, Lanes};
 use super::object::{Put, Source};
 use super::progress::{Applied, Cut, Lane, Positions, Progress, catalog_key};
@@ -95,8 +95,16 @@ pub struct Runner {
 /// A cut that is being carried out, lane by lane.
 struct Work {
     lanes: VecDeque<Lane>,
-    lane: Option<(Lane, Vec<Held>)>,
-    tasks: Option<VecDeque<Task>>,
+    load: Option<Load>,
+}
+
+/// The records of the lane whose turn it is.
+struct Load {
+    lane: Lane,
+    records: Vec<Held>,
+    /// What they cost in memory.
+    cost: usize,
+    plan: Option<Plan>,
 }
 
 impl Runner {
@@ -169,7 +177,7 @@ impl Runner {
 
     /// When the oldest record arrived that waits in a lane, or is on its way to its destination.
     fn oldest(&self) -> Option<Millis> {
-        let under_way = self.work.iter().filter_map(|work| work.lane.as_ref()).flat_map(|(_, records)| records);
+        let under_way = self.work.iter().filter_map(|work| work.load.as_ref()).flat_map(|load| &load.records);
         under_way.map(|held| held.arrival).chain(self.lanes.oldest()).min()
     }
 
@@ -187,6 +195,7 @@ impl Runner {
         let worked = Step { worked: true, wake_at: None, reads: true };
         if self.work.is_some() {
             self.carry_out(now).await?;
+            self.read_on(now);
             return Ok(worked);
         }
         match self.open_readers() {
@@ -199,7 +208,7 @@ impl Runner {
             if behind && self.read(now)? {
                 return Ok(worked);
             }
-            self.work = Some(Work { lanes, lane: None, tasks: None });
+            self.work = Some(Work { lanes, load: None });
             return Ok(worked);
         }
         self.check_definition(now)?;
@@ -248,6 +257,18 @@ impl Runner {
         match self.progress.staged {
             true => Ok(staged_key(&self.scope, &definition.delivery_stream_name)),
             false => source_key(&self.scope, definition),
+        }
+    }
+
+    /// Reads between the steps of a cut, so that its object's making is no reason to fall behind: as long as there is room and
+    /// no other definition waits for the end of what was read.
+    fn read_on(&mut self, now: Millis) {
+        let Some(work) = &self.work else { return };
+        let held = self.lanes.cost + work.load.as_ref().map_or(0, |load| load.cost);
+        let room = held < HELD_BYTES_MAX && self.lanes.by_lane.len() <= LANES_MAX;
+        if room && !self.outdated && self.readers.is_open() {
+            // What it fails with the next read finds, too; the cut is no worse off.
+            let _ = self.read(now);
         }
     }
 
@@ -308,7 +329,7 @@ impl Runner {
         let progress = Progress { cut: Some(cut), ..self.progress.clone() };
         progress.save(&self.parts.catalog, &self.key)?;
         self.progress = progress;
-        self.work = Some(Work { lanes: lanes.into(), lane: None, tasks: None });
+        self.work = Some(Work { lanes: lanes.into(), load: None });
         Ok(())
     }
 
@@ -316,19 +337,24 @@ impl Runner {
     async fn carry_out(&mut self, now: Millis) -> Result<(), DeliverError> {
         let stream = self.source()?;
         let (Some(work), Some(cut)) = (&mut self.work, &self.progress.cut) else { return Ok(()) };
-        if work.lane.is_none() {
+        let Some(Load { lane, records, plan, .. }) = &mut work.load else {
             let Some(lane) = work.lanes.pop_front() else { return self.complete() };
+            let before = self.lanes.cost;
             let records = self.lanes.take(&lane, &cut.to, now);
-            work.lane = Some((lane, records));
-        }
-        let Some((lane, records)) = &work.lane else { return Ok(()) };
+            work.load = Some(Load { lane, records, cost: before - self.lanes.cost, plan: None });
+            return Ok(());
+        };
         let source = Source { scope: &self.scope, stream: &stream, shape: &self.shape, lane, records, at: cut.at };
-        if work.tasks.is_none() {
-            work.tasks = Some(plan(&source, &self.readers.births)?);
-        }
-        let Some(tasks) = &mut work.tasks else { return Ok(()) };
+        let births = &self.readers.births;
+        let Some(Plan { tasks, .. }) = plan.as_mut().filter(|plan| plan.is_made()) else {
+            *plan = Some(match plan.take() {
+                None => Plan::begin(&source, births)?,
+                Some(plan) => plan.step(&source, births)?,
+            });
+            return Ok(());
+        };
         match tasks.front_mut() {
-            None => (work.lane, work.tasks) = (None, None),
+            None => work.load = None,
             Some(Task::Put(put)) => {
                 let definition = &self.progress.applied.stream.definition;
                 let who = (&self.scope, definition.delivery_stream_name.as_str());

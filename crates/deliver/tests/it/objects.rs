@@ -1,7 +1,9 @@
 //! S3 destinations: when objects appear, under which keys, with what in them.
 
-use crate::world::{World, converted, create_table, failures, gunzip, parquet_ids, partitioned, s3};
+use crate::world::{World, block, converted, create_table, failures, gunzip, parquet_ids, partitioned, s3};
+use bytes::Bytes;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 fn order(id: u64, customer: &str) -> (u128, String) {
     (u128::from(id % 2) * 200, format!(r#"{{"id":{id},"c":"{customer}"}}"#))
@@ -115,6 +117,36 @@ fn json_becomes_parquet_by_its_table() {
     assert_eq!(errors[1]["sequenceNumber"].as_str().unwrap().len(), 56);
     let stats = runner.stats().snapshot();
     assert_eq!((stats.records_out, stats.records_failed), (2, 2));
+}
+
+#[test]
+fn records_are_read_while_an_object_is_made() {
+    let world = World::new(14);
+    create_table(&world.parts.tables, &world.scope);
+    world.deliveries().create(&world.scope, s3(converted())).unwrap();
+    let mut runner = world.runner("d");
+    // More than are converted in two steps.
+    world.append(&(0..3000).map(|id| order(id, "a")).collect::<Vec<_>>());
+    world.settle(&mut runner);
+    world.clock.advance(60_000);
+    assert!(block(runner.step()).worked, "the cut");
+    world.append(&[order(3000, "b"), order(3001, "b")]);
+    while runner.stats().snapshot().records_in < 3002 {
+        assert!(block(runner.step()).worked);
+        assert!(world.objects().is_empty(), "the object came before what arrived meanwhile was read");
+    }
+    world.settle(&mut runner);
+    let made = |objects: BTreeMap<String, Bytes>| {
+        let mut ids: Vec<Vec<i64>> = objects.values().map(parquet_ids).collect();
+        ids.iter_mut().for_each(|ids| ids.sort_unstable());
+        ids
+    };
+    assert_eq!(made(world.objects()), [(0..3000).collect::<Vec<_>>()], "what came after the cut is not in its object");
+    world.clock.advance(60_000);
+    world.settle(&mut runner);
+    let mut all = made(world.objects());
+    all.sort();
+    assert_eq!(all, [(0..3000).collect::<Vec<_>>(), vec![3000, 3001]]);
 }
 
 #[test]
