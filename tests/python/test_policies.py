@@ -8,7 +8,7 @@ import zipfile
 
 import boto3
 import pytest
-from conftest import ACCOUNT, BINARY, REGION, Server, wait_for
+from conftest import ACCOUNT, BINARY, REGION, Server, clean_environment, wait_for
 from test_signatures import Key, refusal, root_key
 
 # boto3 comes from the tests' own environment: the function's process has none.
@@ -308,6 +308,51 @@ def test_an_application_starts_when_its_role_may(locked, admin):
     iam.put_role_policy(RoleName="copier", PolicyName="w",
                         PolicyDocument=policy(allow("kinesis:PutRecords", arn("kinesis", "stream/app-out"))))
     wait_for(lambda: copied() == [{"id": 7}, {"id": 8}], what="it goes on from its checkpoint")
+
+
+def test_sql_does_what_whoever_runs_it_may(locked, admin):
+    source, sink = stream(admin, "sql-in"), stream(admin, "sql-out")
+    admin("kinesis").put_record(StreamName="sql-in", Data=b'{"id": 77}', PartitionKey="k")
+    analyst = person(admin, "analyst", policy(allow("millrace:PostSql")))
+    tables = "".join(
+        f"CREATE TABLE {name} (id BIGINT) WITH ('connector' = 'kinesis', 'stream.arn' = '{of}', 'aws.region' = '{REGION}', "
+        "'source.init.position' = 'TRIM_HORIZON', 'format' = 'json');" for name, of in (("a", source), ("b", sink))
+    )
+    secrets = f"CREATE TABLE secrets (line STRING) WITH ('connector' = 'filesystem', 'path' = '{locked.data}/credentials', 'format' = 'csv');"
+    score = "CREATE EXTERNAL FUNCTION score (BIGINT) RETURNS BIGINT LAMBDA 'score';"
+
+    def start(who, statements):
+        environment = clean_environment() | {"AWS_ENDPOINT_URL": locked.endpoint, "AWS_REGION": REGION,
+                                             "AWS_ACCESS_KEY_ID": who.id, "AWS_SECRET_ACCESS_KEY": who.secret}
+        script = locked.folder / "own.sql"
+        script.write_text(tables + statements)
+        return subprocess.Popen([BINARY, "sql", script], env=environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+
+    def sql(who, statements):
+        told = start(who, statements).communicate(timeout=60)[0]
+        return told.replace("\n", " ")
+
+    lacks = lambda action: f"user/analyst is not authorized to perform: {action}"
+    grant = lambda actions, on: admin("iam").put_user_policy(
+        UserName="analyst", PolicyName="tables", PolicyDocument=policy(allow(actions, on)))
+    told = sql(analyst, "SELECT id FROM a LIMIT 1;")
+    assert lacks("kinesis:DescribeStreamSummary") in told and "77" not in told
+    reads = ["kinesis:DescribeStreamSummary", "kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"]
+    grant(reads, source)
+    assert "77" in sql(analyst, "SELECT id FROM a LIMIT 1;")
+    assert lacks("kinesis:PutRecords") in sql(analyst, "INSERT INTO b VALUES (1);")
+    assert lacks("lambda:InvokeFunction") in sql(analyst, score + "SELECT score(id) FROM a;")
+    # The server's own files are nobody's tables, not even the root user's.
+    for who in (analyst, locked.root):
+        told = sql(who, secrets + "SELECT line FROM secrets;")
+        assert "is in the server's data folder" in told and locked.root.secret not in told
+    assert "77" in sql(locked.root, "INSERT INTO b VALUES (77); SELECT id FROM b LIMIT 1;")
+    # A right that is lost ends what runs, within seconds.
+    running = start(analyst, "SELECT id FROM a;")
+    wait_for(lambda: "77" in running.stdout.readline(), what="the query runs")
+    grant(reads, sink)
+    assert lacks("kinesis:DescribeStreamSummary") in running.communicate(timeout=60)[0].replace("\n", " ")
 
 
 def test_who_did_what_is_on_record_and_cannot_be_changed(locked, admin):

@@ -5,6 +5,7 @@ import configparser
 import datetime
 import json
 import random
+import signal
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ import botocore.credentials
 import botocore.exceptions
 import pytest
 import urllib3
-from conftest import BINARY, REGION, clean_environment, free_port
+from conftest import BINARY, REGION, clean_environment, free_port, wait_for
 
 SMOKE = [
     ("kinesis", "list_streams"), ("firehose", "list_delivery_streams"), ("glue", "get_databases"), ("iam", "list_users"),
@@ -244,6 +245,29 @@ def test_own_routes_are_locked_too(locked):
     for secret, status in ((locked.root.secret, 200), ("wrong", 400)):
         basic = {"Authorization": "Basic " + base64.b64encode(f"{locked.root.id}:{secret}".encode()).decode()}
         assert HTTP.request("GET", f"{locked.endpoint}/metrics", headers=basic).status == status
+
+
+def test_own_routes_act_in_the_account_of_whoever_asks(locked):
+    other = Key("AKIAMR111111111111ABCDEF", "another-accounts-secret-of-forty-letters")
+    with open(locked.data / "credentials", "a") as file:
+        file.write(f"\n[111111111111]\naws_access_key_id = {other.id}\naws_secret_access_key = {other.secret}\n")
+    locked.process.send_signal(signal.SIGHUP)
+    sqs = locked.root.client(locked, "sqs")
+    sqs.send_message(QueueUrl=sqs.create_queue(QueueName="letters")["QueueUrl"], MessageBody="only for account 0")
+
+    def letters(key, presigned=False):
+        url, headers = f"{locked.endpoint}/_millrace/dlq/letters", {}
+        if presigned:
+            url = signed(key, url, b"", {}, "millrace", "GET", auth=botocore.auth.SigV4QueryAuth).url
+        else:
+            headers["Authorization"] = "Basic " + base64.b64encode(f"{key.id}:{key.secret}".encode()).decode()
+        answer = HTTP.request("GET", url, headers=headers)
+        return answer.status, answer.data.decode()
+
+    for presigned in (False, True):
+        wait_for(lambda: letters(other, presigned)[0] == 404, what="the other account has no such queue")
+        status, told = letters(locked.root, presigned)
+        assert status == 200 and "only for account 0" in told
 
 
 def test_the_search_port_asks_for_a_key(locked):

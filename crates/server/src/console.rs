@@ -11,13 +11,13 @@
 use crate::applications::Applications;
 use crate::cli::doctor::{LETTERS_MAX, rules};
 use crate::dlq::DeadLetters;
-use crate::door::scope_of;
 use crate::meters::vitals::Examination;
 use axum::Router;
-use axum::extract::{Json, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, Json, Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use millrace_api::Caller;
 use millrace_base::Scope;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -45,17 +45,21 @@ pub fn router(console: Console) -> Router {
         .with_state(console)
 }
 
-async fn doctor(State(console): State<Console>, headers: HeaderMap) -> Response {
-    answer(move || console.findings(&scope_of(&headers))).await
+async fn doctor(State(console): State<Console>, Extension(caller): Extension<Caller>) -> Response {
+    answer(move || console.findings(&caller.scope)).await
 }
 
-async fn hot_keys(State(console): State<Console>, Path(stream): Path<String>, headers: HeaderMap) -> Response {
-    answer(move || console.hot_keys(&scope_of(&headers), &stream)).await
+async fn hot_keys(
+    State(console): State<Console>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    answer(move || console.hot_keys(&caller.scope, &stream)).await
 }
 
-async fn jobs(State(console): State<Console>, headers: HeaderMap) -> Response {
+async fn jobs(State(console): State<Console>, Extension(caller): Extension<Caller>) -> Response {
     answer(move || {
-        let shown = console.applications.shown(&scope_of(&headers)).map_err(internal)?;
+        let shown = console.applications.shown(&caller.scope).map_err(internal)?;
         Ok(json!({ "applications": shown }))
     })
     .await

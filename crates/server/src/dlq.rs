@@ -9,12 +9,12 @@
 pub mod failure;
 
 use self::failure::Failure;
-use crate::door::scope_of;
 use axum::Router;
-use axum::extract::{Json, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, Json, Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use millrace_api::Caller;
 use millrace_base::{Arn, Millis, Scope};
 use millrace_functions::{Functions, Mappings};
 use millrace_queue::{Delivered, QueueError, QueueKey, Queues};
@@ -110,9 +110,8 @@ pub fn router(rooms: DeadLetters) -> Router {
         .with_state(rooms)
 }
 
-async fn list(State(rooms): State<DeadLetters>, headers: HeaderMap) -> Response {
-    let scope = scope_of(&headers);
-    let listed = tokio::task::spawn_blocking(move || rooms.list(&scope)).await;
+async fn list(State(rooms): State<DeadLetters>, Extension(caller): Extension<Caller>) -> Response {
+    let listed = tokio::task::spawn_blocking(move || rooms.list(&caller.scope)).await;
     match listed {
         Ok(Ok(queues)) => Json(queues).into_response(),
         Ok(Err(message)) => failed(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", message),
@@ -124,9 +123,9 @@ async fn peek(
     State(rooms): State<DeadLetters>,
     Path(name): Path<String>,
     Query(page): Query<Page>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
 ) -> Response {
-    let key = QueueKey::new(&scope_of(&headers), &name);
+    let key = QueueKey::new(&caller.scope, &name);
     let max = page.max.unwrap_or(PAGE_MAX).min(PAGE_MAX);
     let work = move || rooms.queues.peek(&key, page.after.as_deref(), max);
     match tokio::task::spawn_blocking(work).await {
@@ -139,10 +138,10 @@ async fn peek(
 async fn discard(
     State(rooms): State<DeadLetters>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     Json(discard): Json<Discard>,
 ) -> Response {
-    let key = QueueKey::new(&scope_of(&headers), &name);
+    let key = QueueKey::new(&caller.scope, &name);
     match rooms.queues.discard(&key, discard.handles).await {
         Ok(outcomes) => Json(json!({ "discarded": outcomes.iter().filter(|o| o.is_ok()).count() })).into_response(),
         Err(error) => refused(&name, &error),

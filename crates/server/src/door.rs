@@ -7,16 +7,15 @@
 //! | `/_millrace/dlq…` | | see [`crate::dlq`] |
 //! | `POST /_millrace/deploy` | `{"stack", "file", "template", "parameters", "packages"}` | JSON lines of [`DeployEvent`] |
 //!
-//! Account and region are those of the request's `Authorization` header, as everywhere.
+//! Account and region are those of the [`Caller`], here and in all routes below `/_millrace/`.
 
 use crate::jobs::{Jobs, Stopper};
-use crate::permissions::Passing;
+use crate::permissions::{Passing, Roles};
 use crate::script::{Audience, Event, Interpreter};
 use crate::uploads::{Uploads, sha256_hex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Json, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
 use millrace_api::Caller;
@@ -45,6 +44,8 @@ pub struct Own {
     pub deployer: Arc<Deployer>,
     /// Keeps the code that comes with templates.
     pub uploads: Uploads,
+    /// Asks what whoever runs SQL may.
+    pub roles: Roles,
 }
 
 /// A script to run.
@@ -110,15 +111,6 @@ pub fn health(health: Health) -> Router {
     Router::new().route("/_millrace/health", get(answer)).with_state(health)
 }
 
-/// Account and region of a request, from its `Authorization` header.
-pub fn scope_of(headers: &HeaderMap) -> Scope {
-    let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let credential = header.split_once("Credential=").map_or("", |(_, rest)| rest);
-    let mut parts = credential.split('/');
-    let id = parts.next().unwrap_or_default();
-    Scope::of_caller(id, parts.nth(1).unwrap_or(Scope::DEFAULT_REGION))
-}
-
 /// An answer of JSON lines, with the end that feeds it.
 fn lines<T: Serialize + Send + 'static>() -> (mpsc::Sender<T>, Response) {
     let (to, from) = mpsc::channel::<T>(WAITING_EVENTS_MAX);
@@ -150,7 +142,7 @@ impl Audience for Remote {
 
 async fn sql(
     State(own): State<Own>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     Extension(trail): Extension<Trail>,
     Json(request): Json<SqlRequest>,
 ) -> Response {
@@ -168,7 +160,9 @@ async fn sql(
         }
     });
     tokio::task::spawn_blocking(move || {
-        let mut interpreter = Interpreter::new(own.jobs, scope_of(&headers));
+        let scope = caller.scope.clone();
+        let permit = move |graph: &_| own.roles.check_own(&caller, graph);
+        let mut interpreter = Interpreter::new(own.jobs, scope, Arc::new(permit));
         let mut remote = Remote { to, stop };
         if interpreter.run("earlier statements", &request.prelude, &mut Silent(&mut remote)) {
             interpreter.run(&request.name, &request.script, &mut remote);

@@ -60,6 +60,8 @@ pub struct House {
     pub audit: Audit,
     /// What rooms say of their resources.
     pub facts: Arc<RoomFacts>,
+    /// What may be done inside the process.
+    pub roles: Roles,
     /// KMS's keys.
     pub ring: KeyRing,
     /// Streams that are sealed by keys of their own.
@@ -166,6 +168,7 @@ impl House {
             dice,
             identities,
             facts,
+            roles,
             audit,
             log,
             queues,

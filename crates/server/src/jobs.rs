@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const ASK_EVERY_MS: Millis = 10_000;
 
 /// Whether a job may do what its graph says; why not otherwise.
-pub type Permit = Box<dyn Fn(&JobGraph) -> Result<(), String> + Send>;
+pub type Permit = Arc<dyn Fn(&JobGraph) -> Result<(), String> + Send + Sync>;
 
 /// Runs jobs.
 pub struct Jobs {
@@ -103,18 +103,30 @@ impl Jobs {
         Parts { environment, connectors: self.connectors.clone() }
     }
 
-    /// Starts a job that lives as long as somebody waits for it.
-    pub fn start(&self, scope: &Scope, graph: JobGraph) -> Result<RunningJob, String> {
-        let parts = self.parts(scope, &self.dice.uuid());
-        once(&graph, parts)
+    /// Starts a job that lives as long as somebody waits for it. `permit` is asked as by [`Jobs::supervise`].
+    pub fn start(&self, scope: &Scope, graph: JobGraph, permit: Permit) -> Result<RunningJob, String> {
+        self.once(graph, self.parts(scope, &self.dice.uuid()), permit)
     }
 
     /// Starts a query and gives its rows as they come.
-    pub fn query(&self, scope: &Scope, graph: JobGraph) -> Result<(Collected, RunningJob), String> {
+    pub fn query(&self, scope: &Scope, graph: JobGraph, permit: Permit) -> Result<(Collected, RunningJob), String> {
         let mut parts = self.parts(scope, &self.dice.uuid());
         let (collect, rows) = Collect::pair();
         parts.connectors.add_sink("collect", Arc::new(collect));
-        Ok((rows, once(&graph, parts)?))
+        Ok((rows, self.once(graph, parts, permit)?))
+    }
+
+    /// Runs a job once; what is wrong with its tables is told at once.
+    fn once(&self, graph: JobGraph, parts: Parts, permit: Permit) -> Result<RunningJob, String> {
+        permit(&graph)?;
+        let id = parts.environment.job.to_string();
+        let job = Job::open(&graph, parts, None).map_err(|error| error.to_string())?;
+        let watch = Watch { id, clock: self.clock.clone(), meter: None };
+        Ok(spawn(move |stop, state| {
+            if let Err(error) = drive(job, stop, state, &watch, &|| permit(&graph)) {
+                state.lock().failure = Some(error.to_string());
+            }
+        }))
     }
 
     /// Starts a job that goes on from its last checkpoint under `id`, and again each time that it fails.
@@ -132,8 +144,7 @@ impl Jobs {
                 // A role is mended in a moment, and asking costs nothing.
                 let pause_max = if permitted.is_ok() { PAUSE_MAX } else { DENIED_PAUSE_MAX };
                 let opened = permitted.and_then(|()| Job::open(&graph, parts.clone(), Some(store.clone())));
-                let Err(error) = opened.and_then(|job| drive(job, stop, state, Some((&watch, &|| permit(&graph)))))
-                else {
+                let Err(error) = opened.and_then(|job| drive(job, stop, state, &watch, &|| permit(&graph))) else {
                     return;
                 };
                 watch.failed(&error);
@@ -164,16 +175,6 @@ impl Jobs {
     }
 }
 
-/// Runs a job once; what is wrong with its tables is told at once.
-fn once(graph: &JobGraph, parts: Parts) -> Result<RunningJob, String> {
-    let job = Job::open(graph, parts, None).map_err(|error| error.to_string())?;
-    Ok(spawn(move |stop, state| {
-        if let Err(error) = drive(job, stop, state, None) {
-            state.lock().failure = Some(error.to_string());
-        }
-    }))
-}
-
 #[allow(clippy::disallowed_methods, reason = "a driver: jobs are where threads are")]
 fn spawn(work: impl FnOnce(&Stop, &Mutex<State>) + Send + 'static) -> RunningJob {
     let (stop, state) = (Stop::new(), Arc::new(Mutex::new(State::default())));
@@ -182,7 +183,7 @@ fn spawn(work: impl FnOnce(&Stop, &Mutex<State>) + Send + 'static) -> RunningJob
     RunningJob { stop, state, thread }
 }
 
-/// Tells the meter of a job that is supervised. Its end is told when it is dropped.
+/// Tells the meter, if there is one, of a job. Its end is told when it is dropped.
 struct Watch {
     id: String,
     clock: Arc<dyn Clock>,
@@ -217,29 +218,29 @@ impl Drop for Watch {
     }
 }
 
-/// Who is told of a job, and whether it still may run.
-type Watched<'a> = (&'a Watch, &'a dyn Fn() -> Result<(), String>);
-
-fn drive(job: Job, stop: &Stop, state: &Mutex<State>, watched: Option<Watched<'_>>) -> Result<(), JobError> {
-    let mut asked = watched.map_or(0, |(watch, _)| watch.clock.now());
+/// Runs a job to its end; `permit` tells whether it still may.
+fn drive(
+    job: Job,
+    stop: &Stop,
+    state: &Mutex<State>,
+    watch: &Watch,
+    permit: &dyn Fn() -> Result<(), String>,
+) -> Result<(), JobError> {
+    let mut asked = watch.clock.now();
     {
         let state = &mut *state.lock();
         state.figures = Some(job.figures());
-        if watched.is_some() {
-            state.history.opened(&job.counters(), asked);
-        }
+        state.history.opened(&job.counters(), asked);
     }
     let mut report = |counters: &Counters| {
-        if let Some((watch, permit)) = watched {
-            watch.report(counters);
-            let now = watch.clock.now();
-            state.lock().history.looked(counters, now);
-            if now - asked >= ASK_EVERY_MS {
-                asked = now;
-                let _ = permit().map_err(|reason| stop.deny(reason));
-            }
+        watch.report(counters);
+        let now = watch.clock.now();
+        if now - asked >= ASK_EVERY_MS {
+            asked = now;
+            let _ = permit().map_err(|reason| stop.deny(reason));
         }
-        let mut state = state.lock();
+        let state = &mut *state.lock();
+        state.history.looked(counters, now);
         state.counters = *counters;
         state.failure = None;
     };

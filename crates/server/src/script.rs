@@ -2,7 +2,7 @@
 //!
 //! The same code serves `millrace sql` on its own and a server's `/_millrace/sql`, which sends the events as JSON lines.
 
-use crate::jobs::{Jobs, Stopper};
+use crate::jobs::{Jobs, Permit, Stopper};
 use millrace_base::Scope;
 use millrace_process::connect::Rows;
 use millrace_process::graph::JobGraph;
@@ -43,12 +43,13 @@ pub struct Interpreter {
     session: Session,
     jobs: Arc<Jobs>,
     scope: Scope,
+    permit: Permit,
 }
 
 impl Interpreter {
-    /// Without tables.
-    pub fn new(jobs: Arc<Jobs>, scope: Scope) -> Self {
-        Self { session: Session::new(SessionOptions::default()), jobs, scope }
+    /// Without tables. `permit` says what whoever runs the script may.
+    pub fn new(jobs: Arc<Jobs>, scope: Scope, permit: Permit) -> Self {
+        Self { session: Session::new(SessionOptions::default()), jobs, scope, permit }
     }
 
     /// Runs all statements of a script, called `name` in errors, until one fails. Errors are shown; true when there was none.
@@ -86,7 +87,7 @@ impl Interpreter {
 
     fn insert(&self, graph: JobGraph, audience: &mut dyn Audience) -> Result<bool, String> {
         let name = graph.settings.name.clone();
-        let job = self.jobs.start(&self.scope, graph)?;
+        let job = self.jobs.start(&self.scope, graph, self.permit.clone())?;
         audience.running(Some(job.stopper()));
         audience.show(Event::Started(name.clone()));
         let written = job.wait();
@@ -95,7 +96,7 @@ impl Interpreter {
     }
 
     fn query(&self, query: QueryJob, audience: &mut dyn Audience) -> Result<bool, String> {
-        let (rows, job) = self.jobs.query(&self.scope, query.graph)?;
+        let (rows, job) = self.jobs.query(&self.scope, query.graph, self.permit.clone())?;
         audience.running(Some(job.stopper()));
         let names = query.fields.iter().map(|field| field.name.clone()).collect();
         let mut is_there = audience.show(Event::Columns(names, query.is_changelog));

@@ -219,7 +219,12 @@ fn doors(
         Arc::new(Sns::new(house.topics.clone())),
         Arc::new(Sqs::new(house.queues.clone())),
     ]);
-    let own = door::Own { jobs: house.jobs.clone(), deployer: house.deployer.clone(), uploads: house.uploads.clone() };
+    let own = door::Own {
+        jobs: house.jobs.clone(),
+        deployer: house.deployer.clone(),
+        uploads: house.uploads.clone(),
+        roles: house.roles.clone(),
+    };
     let health = door::Health { clock: house.clock.clone(), auth: protection.gate.is_some() };
     let dead_letters = DeadLetters {
         queues: house.queues.clone(),

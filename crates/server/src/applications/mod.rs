@@ -115,7 +115,7 @@ impl Applications {
         let permit = || -> Permit {
             let (roles, scope) = (self.roles.clone(), scope.clone());
             let (name, role) = (definition.name.clone(), definition.service_execution_role.clone());
-            Box::new(move |graph| roles.check_job((&scope, &name), &role, graph))
+            Arc::new(move |graph| roles.check_job((&scope, &name), &role, graph))
         };
         let start = |(n, graph)| self.jobs.supervise(scope, &format!("{key}/{generation}/{n}"), graph, permit());
         let jobs = jobs.map(start);

@@ -7,12 +7,12 @@
 
 use super::snapshots::{Restorable, lost, stands};
 use super::{Application, Applications, key};
-use crate::door::scope_of;
 use axum::Router;
-use axum::extract::{Json, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, Json, Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use millrace_api::Caller;
 use millrace_api::analytics::AnalyticsError;
 use millrace_base::{Millis, Scope};
 use millrace_log::{ReaderKind, StreamKey};
@@ -102,17 +102,17 @@ async fn plan_replay(
     State(applications): State<Arc<Applications>>,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
 ) -> Response {
-    answer(move || applications.plan_replay(&scope_of(&headers), &name, &asked.snapshot)).await
+    answer(move || applications.plan_replay(&caller.scope, &name, &asked.snapshot)).await
 }
 
 async fn readings(
     State(applications): State<Arc<Applications>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
 ) -> Response {
-    answer(move || applications.readings(&scope_of(&headers), &name)).await
+    answer(move || applications.readings(&caller.scope, &name)).await
 }
 
 async fn answer<T: Serialize + Send + 'static>(

@@ -71,7 +71,7 @@ impl Place {
 
     fn here(args: &SqlArgs) -> Self {
         let scope = Scope::of_caller(args.endpoint.access_key_id.as_deref().unwrap_or_default(), &args.endpoint.region);
-        Self::Here(Arc::new(Mutex::new(Interpreter::new(Arc::new(Jobs::alone()), scope))))
+        Self::Here(Arc::new(Mutex::new(Interpreter::new(Arc::new(Jobs::alone()), scope, Arc::new(|_| Ok(()))))))
     }
 
     /// Runs statements and shows what they give; Ctrl-C ends what runs. True when all of it went well.

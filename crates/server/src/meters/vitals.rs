@@ -9,12 +9,12 @@ use super::analytics::application_of;
 use super::hot_keys::HotKey;
 use super::lambda::FunctionError;
 use super::{Lookout, Space, space};
-use crate::door::scope_of;
 use axum::Router;
-use axum::extract::{Json, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, Json, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use millrace_api::Caller;
 use millrace_base::{Millis, Scope, ShardId};
 use millrace_functions::{FunctionKey, Functions, Mappings};
 use millrace_log::{ReaderKind, StreamKey};
@@ -266,9 +266,8 @@ pub fn router(examination: Examination) -> Router {
     Router::new().route("/_millrace/vitals", get(vitals)).with_state(examination)
 }
 
-async fn vitals(State(examination): State<Examination>, headers: HeaderMap) -> Response {
-    let scope = scope_of(&headers);
-    match tokio::task::spawn_blocking(move || examination.take(&scope)).await {
+async fn vitals(State(examination): State<Examination>, Extension(caller): Extension<Caller>) -> Response {
+    match tokio::task::spawn_blocking(move || examination.take(&caller.scope)).await {
         Ok(vitals) => Json(vitals).into_response(),
         Err(stopped) => {
             let error = json!({ "__type": "InternalFailure", "message": stopped.to_string() });

@@ -1,4 +1,4 @@
-//! What the jobs of applications may do: streams, functions, the index, and files.
+//! What SQL may do, that of applications in their roles' names, and what people run in their own: streams, functions, the index, and files.
 //!
 //! ```text
 //! kinesis     kinesis:GetRecords…, kinesis:PutRecords    the stream
@@ -10,7 +10,9 @@
 
 use super::{APPLICATIONS, Asked, Roles};
 use crate::scalar::function_arn;
-use millrace_base::{Arn, Scope};
+use millrace_api::Caller;
+use millrace_api::authorize::Guard;
+use millrace_base::Scope;
 use millrace_process::graph::{ConnectorSpec, JobGraph, Operator};
 use std::path::{Component, Path, PathBuf};
 
@@ -28,12 +30,11 @@ enum Use {
     Write,
 }
 
-/// A job's application, and its role.
+/// Who is asked for a job.
 struct Job<'a> {
-    roles: &'a Roles,
     asked: &'a Asked,
-    source: Arn,
-    role: &'a str,
+    guard: &'a Guard,
+    scope: &'a Scope,
 }
 
 impl Roles {
@@ -42,32 +43,41 @@ impl Roles {
     pub fn check_job(&self, (scope, name): (&Scope, &str), role: &str, graph: &JobGraph) -> Result<(), String> {
         let Some(asked) = &self.0 else { return Ok(()) };
         let source = scope.arn("kinesisanalytics", &format!("application/{name}"));
-        let job = Job { roles: self, asked, source, role };
+        let guard = &super::guard(&asked.gate, (APPLICATIONS, &source), role)?;
+        Job { asked, guard, scope }.check_graph(graph)
+    }
+
+    /// Whether somebody may use the tables of SQL that they run, and call its functions.
+    pub fn check_own(&self, caller: &Caller, graph: &JobGraph) -> Result<(), String> {
+        let Some(asked) = &self.0 else { return Ok(()) };
+        Job { asked, guard: &caller.guard, scope: &caller.scope }.check_graph(graph)
+    }
+}
+
+impl Job<'_> {
+    fn check_graph(&self, graph: &JobGraph) -> Result<(), String> {
         for node in &graph.nodes {
             match &node.operator {
-                Operator::Source(table) => job.check_table(table, Use::Read)?,
-                Operator::Sink(table) => job.check_table(table, Use::Write)?,
+                Operator::Source(table) => self.check_table(table, Use::Read)?,
+                Operator::Sink(table) => self.check_table(table, Use::Write)?,
                 Operator::ExternalCalls(calls) => {
-                    let mut arns = calls.iter().map(|call| function_arn(scope, &call.function.lambda));
-                    arns.try_for_each(|arn| job.check("lambda:InvokeFunction", &arn))?;
+                    let mut arns = calls.iter().map(|call| function_arn(self.scope, &call.function.lambda));
+                    arns.try_for_each(|arn| self.check("lambda:InvokeFunction", &arn))?;
                 }
                 _ => {}
             }
         }
         Ok(())
     }
-}
 
-impl Job<'_> {
     fn check(&self, action: &str, resource: &str) -> Result<(), String> {
-        self.roles.check((APPLICATIONS, &self.source), self.role, action, resource)
+        self.asked.allow(self.guard, self.scope, action, resource)
     }
 
     fn check_table(&self, table: &ConnectorSpec, as_: Use) -> Result<(), String> {
-        let scope = &self.source.scope;
         match table.connector.as_str() {
             "kinesis" => {
-                let Some(stream) = stream(scope, table) else { return Ok(()) };
+                let Some(stream) = stream(self.scope, table) else { return Ok(()) };
                 if as_ == Use::Write {
                     return WRITES.iter().try_for_each(|action| self.check(action, &stream));
                 }
@@ -84,9 +94,8 @@ impl Job<'_> {
 
     /// One index serves all domains, so whoever may write to one of the account's may write, unless another's policy forbids it.
     fn check_index(&self, table: &ConnectorSpec) -> Result<(), String> {
-        let scope = &self.source.scope;
+        let Self { guard, scope, .. } = self;
         let Some(index) = table.options.get("index") else { return Ok(()) };
-        let guard = super::guard(&self.asked.gate, (APPLICATIONS, &self.source), self.role)?;
         let domains = guard.domains(scope).into_iter();
         let resources = domains.map(|domain| scope.arn("es", &format!("domain/{domain}/{index}/_bulk")).to_string());
         guard.allow_any(scope, "es:ESHttpPost", resources).map_err(super::said)
@@ -107,7 +116,7 @@ impl Job<'_> {
             }
             Place::Outside(path) => {
                 let action = if as_ == Use::Read { "millrace:ReadFile" } else { "millrace:WriteFile" };
-                let resource = self.source.scope.arn("millrace", &format!("file{}", path.display()));
+                let resource = self.scope.arn("millrace", &format!("file{}", path.display()));
                 self.check(action, &resource.to_string())
             }
             Place::Inside(path) => Err(format!(

@@ -1,5 +1,5 @@
-//! Least privilege inside the process: what delivery streams, applications and functions may do is what their roles may, and what resources
-//! say of themselves is found in their rooms.
+//! Least privilege inside the process: what delivery streams, applications and functions may do is what their roles may, what SQL does is
+//! what its author may, and what resources say of themselves is found in their rooms.
 //!
 //! With `--auth off` nobody has verified who made a role, so nothing is asked.
 
@@ -16,7 +16,7 @@ pub use subscribers::Subscribers;
 use async_trait::async_trait;
 use millrace_access::{Authorizer, Credentials as Issued, Identities, Principal, PrincipalKind, SessionRequest};
 use millrace_api::authorize::{Circumstances, Gate, Guard, Need, Via};
-use millrace_base::{Arn, Clock, Millis};
+use millrace_base::{Arn, Clock, Millis, Scope};
 use millrace_functions::{Credentials, FunctionFinder, FunctionKey, FunctionVersion, Functions, RoleCredentials};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -60,16 +60,22 @@ impl Roles {
 
     /// Whether `service`, acting for `source`, may do this in the name of `role`.
     fn check(&self, (service, source): (&str, &Arn), role: &str, action: &str, resource: &str) -> Result<(), String> {
-        let Some(Asked { gate, facts, .. }) = &self.0 else { return Ok(()) };
-        let scope = &source.scope;
-        let guard = guard(gate, (service, source), role)?;
+        let Some(asked) = &self.0 else { return Ok(()) };
+        let guard = guard(&asked.gate, (service, source), role)?;
+        asked.allow(&guard, &source.scope, action, resource)
+    }
+}
+
+impl Asked {
+    /// Whether a guard lets something be done, with the key of a sealed stream, too.
+    fn allow(&self, guard: &Guard, scope: &Scope, action: &str, resource: &str) -> Result<(), String> {
         guard.allow(scope, &Need::on(action, resource)).map_err(said)?;
         let on_key = match action {
             "kinesis:GetRecords" => OPENS,
             "kinesis:PutRecords" => SEALS,
             _ => return Ok(()),
         };
-        let Some(key) = facts.key_of_stream(resource) else { return Ok(()) };
+        let Some(key) = self.facts.key_of_stream(resource) else { return Ok(()) };
         let through = format!("kinesis.{}.amazonaws.com", scope.region);
         let need = Need::on(on_key, key).with("kms:viaservice", Some(&through));
         guard.allow(scope, &need.with("kms:encryptioncontext:aws:kinesis:arn", Some(resource))).map_err(said)

@@ -8,12 +8,12 @@ mod find;
 mod follow;
 pub mod notes;
 
-use crate::door::scope_of;
 use axum::Router;
-use axum::extract::{Json, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, Json, Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use millrace_api::Caller;
 use millrace_base::{Clock, Millis};
 use millrace_log::Log;
 use millrace_watch::journey::{Journeys, Put, Step};
@@ -95,10 +95,13 @@ pub fn router(tracing: Tracing) -> Router {
     Router::new().route("/_millrace/trace", get(trace)).with_state(tracing)
 }
 
-async fn trace(State(tracing): State<Tracing>, headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
-    let scope = scope_of(&headers);
+async fn trace(
+    State(tracing): State<Tracing>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+) -> Response {
     let work = move || {
-        let found = find::records(&tracing, &scope, &asked.id, asked.stream.as_deref(), asked.since)?;
+        let found = find::records(&tracing, &caller.scope, &asked.id, asked.stream.as_deref(), asked.since)?;
         let hops = follow::hops(&tracing.journeys, &found.ranges).map_err(|error| error.to_string())?;
         Ok::<_, String>(Journey { records: found.records, incomplete: found.incomplete, hops })
     };
