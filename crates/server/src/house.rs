@@ -124,7 +124,7 @@ impl House {
         let (seals, queues) = (world.seals()?, world.queues()?);
         let (log, damaged) = world.log(&meters, settings)?;
         let (topics, endpoint) = world.topics(&queues, address)?;
-        let (engine, buckets) = (world.engine()?, Buckets::new(catalog.clone()));
+        let (engine, buckets, uploads) = (world.engine()?, Buckets::new(catalog.clone()), world.uploads());
         let (store, lake) = settings.store.open(disk, &buckets).map_err(room("lake"))?;
         let (identities, audit) = world.locks()?;
         let (facts, roles) = world.roles(settings, &identities, (&log, &queues, &topics), &seals)?;
@@ -132,7 +132,6 @@ impl House {
         let calling = world.connect(&functions, &facts, &endpoint);
         let deliveries = world.deliveries(&log, &store, &engine, (&calling, &meters, &roles))?;
         let (jobs, applications) = world.applications(&log, &engine, (&calling, &meters, &roles), search_address)?;
-        let uploads = Uploads::new(disk.clone(), data.join("functions").join("uploads"));
         let rooms = Rooms {
             guarantees: world.guarantees(settings, lake.is_none()),
             ring: vault.ring.clone(),
@@ -225,6 +224,10 @@ impl World {
     fn s3(&self, lake: Option<Arc<LocalLake>>) -> S3 {
         let (catalog, clock, dice) = (self.catalog.clone(), self.clock.clone(), self.dice.clone());
         lake.map_or_else(S3::elsewhere, |lake| S3::new(lake, catalog, clock, dice, self.vault.is_on()))
+    }
+
+    fn uploads(&self) -> Uploads {
+        Uploads::new(self.disk.clone(), self.data.join("functions").join("uploads"))
     }
 
     /// What rooms say of their resources, and what roles may do with them.
