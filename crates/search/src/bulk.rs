@@ -81,7 +81,7 @@ impl Lines<'_> {
     /// The next line, without its end; it shares the body's memory.
     fn next(&mut self) -> Option<Bytes> {
         let rest = self.body.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let len = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let line = self.body.slice(self.at..self.at + len);
         self.at += len + 1;
         self.number += 1;

@@ -13,12 +13,15 @@
 //! Because paths are data to tantivy, a mapping grows without touching segments.
 
 use crate::analysis;
-use crate::mapping::{Document, Number};
+use crate::mapping::{FieldValue, Iter, Number, Values};
+use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
 use tantivy::schema::{
-    FAST, Field, IndexRecordOption, JsonObjectOptions, OwnedValue, STORED, STRING, Schema, TantivyDocument,
-    TextFieldIndexing,
+    FAST, Field, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
 };
 use tantivy::{SegmentReader, Term};
+
+/// What a document takes in tantivy beside its strings, about.
+const HEAD_BYTES: usize = 256;
 
 /// The fields of every index's schema.
 #[derive(Debug, Clone)]
@@ -75,29 +78,69 @@ impl Layout {
         term
     }
 
-    /// A document for tantivy.
-    pub fn document(&self, id: &str, source: &[u8], seq: u64, version: u64, parts: Document) -> TantivyDocument {
-        let mut out = TantivyDocument::new();
+    /// Gives a document its place among all operations, and its version.
+    pub fn place(&self, document: &mut TantivyDocument, seq: u64, version: u64) {
+        document.add_u64(self.seq, seq);
+        document.add_u64(self.version, version);
+    }
+
+    /// A document for tantivy, but for its [place](Self::place).
+    pub fn document(&self, id: &str, source: &[u8], values: &Values) -> TantivyDocument {
+        let mut out = TantivyDocument::with_capacity(id.len() + source.len() + values.size() + HEAD_BYTES);
         out.add_text(self.id, id);
         out.add_bytes(self.source, source);
-        out.add_u64(self.seq, seq);
-        out.add_u64(self.version, version);
-        let number = |number| match number {
-            Number::Integer(integer) => OwnedValue::I64(integer),
-            Number::Real(real) => OwnedValue::F64(real),
-        };
-        add(&mut out, self.text, parts.texts, OwnedValue::Str);
-        add(&mut out, self.keyword, parts.keywords, OwnedValue::Str);
-        add(&mut out, self.number, parts.numbers, number);
-        add(&mut out, self.length, parts.lengths, OwnedValue::U64);
+        let fields: [(Field, Pick); 4] = [
+            (self.text, |value| if let FieldValue::Text(text) = value { Some(text.into()) } else { None }),
+            (self.keyword, |value| if let FieldValue::Keyword(text) = value { Some(text.into()) } else { None }),
+            (self.number, |value| match value {
+                FieldValue::Number(Number::Integer(integer)) => Some(integer.into()),
+                FieldValue::Number(Number::Real(real)) => Some(real.into()),
+                _ => None,
+            }),
+            (self.length, |value| if let FieldValue::Length(tokens) = value { Some(tokens.into()) } else { None }),
+        ];
+        for (field, pick) in fields {
+            if values.iter().any(|(_, value)| pick(value).is_some()) {
+                out.add_field_value(field, Node::Object(Members { values: values.iter(), pick }));
+            }
+        }
         out
     }
 }
 
-fn add<T>(out: &mut TantivyDocument, field: Field, values: Vec<(String, T)>, wrap: impl Fn(T) -> OwnedValue) {
-    if !values.is_empty() {
-        let object = values.into_iter().map(|(path, value)| (path, wrap(value))).collect();
-        out.add_field_value(field, &OwnedValue::Object(object));
+/// What lies in a field of a document's values; none for those that lie in others.
+type Pick = for<'a> fn(FieldValue<&'a str>) -> Option<ReferenceValueLeaf<'a>>;
+
+/// The values of a document that lie in one field, as tantivy reads them.
+#[derive(Debug, Clone)]
+enum Node<'a> {
+    Object(Members<'a>),
+    Leaf(ReferenceValueLeaf<'a>),
+}
+
+#[derive(Debug, Clone)]
+struct Members<'a> {
+    values: Iter<'a>,
+    pick: Pick,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, Node<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.values.find_map(|(path, value)| Some((path, Node::Leaf((self.pick)(value)?))))
+    }
+}
+
+impl<'a> Value<'a> for Node<'a> {
+    type ArrayIter = std::iter::Empty<Self>;
+    type ObjectIter = Members<'a>;
+
+    fn as_value(&self) -> ReferenceValue<'a, Self> {
+        match self {
+            Self::Object(members) => ReferenceValue::Object(members.clone()),
+            Self::Leaf(leaf) => ReferenceValue::Leaf(leaf.clone()),
+        }
     }
 }
 

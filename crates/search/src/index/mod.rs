@@ -43,6 +43,8 @@ const WRITER_BYTES: usize = 32 << 20;
 /// So many segments of about one size become one: more of them would make searches slow, fewer would make every document be
 /// merged more often (thrice instead of twice among a million and a half, at refreshes of three thousand).
 const MERGED_AT_LEAST: usize = 16;
+/// While a merge of a million documents takes its minute, the small segments of every refresh must not pile up behind it.
+const MERGE_THREADS: usize = 2;
 /// An index that is not written to gives its writer's memory and threads back after this long.
 const WRITER_IDLE_MS: i64 = 30_000;
 /// A write is found this much later when refreshes are cheap.
@@ -464,7 +466,7 @@ fn writer<'a>(index: &tantivy::Index, slot: &'a mut Option<IndexWriter>) -> Resu
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(WRITER_BYTES)
             .num_worker_threads(1)
-            .num_merge_threads(1)
+            .num_merge_threads(MERGE_THREADS)
             .build();
         let writer = index.writer_with_options(options)?;
         let mut policy = LogMergePolicy::default();
@@ -492,7 +494,9 @@ fn repeat(
             mappings.adopt(std::mem::take(&mut document.added));
             state.mappings_saved = false;
         }
-        writer.add_document(layout.document(&entry.id, source, entry.seq, entry.version, document))?;
+        let mut placed = layout.document(&entry.id, source, &document.values);
+        layout.place(&mut placed, entry.seq, entry.version);
+        writer.add_document(placed)?;
     }
     state.next_seq = state.next_seq.max(entry.seq + 1);
     Ok(())

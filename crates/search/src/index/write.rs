@@ -4,11 +4,13 @@ use super::translog::Entry;
 use super::versions::Version;
 use super::{Index, State, Step, UNREFRESHED_BYTES_MAX};
 use crate::error::Error;
-use crate::mapping::{Document, Mappings};
+use crate::mapping::{Document, Field, Mappings};
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tantivy::TantivyDocument;
 
 /// OpenSearch's limit of an `_id`.
 const ID_BYTES_MAX: usize = 512;
@@ -96,7 +98,9 @@ enum Read {
 /// A document that is to be put.
 struct Put {
     source: Bytes,
-    parts: Document,
+    document: TantivyDocument,
+    /// Fields that it brings to the mapping.
+    added: BTreeMap<String, Field>,
     /// By what it was taken apart.
     by: Arc<Mappings>,
 }
@@ -116,7 +120,7 @@ impl Index {
         let room: usize = writes.iter().map(|write| write.bytes() + ENTRY_BYTES).sum();
         let read = |write: Write| {
             let id = write.id.unwrap_or_else(|| self.new_id());
-            (read(&mappings, &id, write.action), id, write.condition)
+            (self.read(&mappings, &id, write.action), id, write.condition)
         };
         let reads: Vec<_> = writes.into_iter().map(read).collect();
         let mut state = self.state.lock();
@@ -234,12 +238,35 @@ impl Index {
     ) -> Result<Done, Error> {
         let result = if exists { "updated" } else { "created" };
         // The mapping may have grown since, even by the documents before this one.
-        let parts = match Arc::ptr_eq(&put.by, &batch.mappings) {
-            true => put.parts,
-            false => batch.mappings.take_apart(&id, &put.source)?,
+        let Put { source, document, added, .. } = match Arc::ptr_eq(&put.by, &batch.mappings) {
+            true => put,
+            false => self.take_apart(&batch.mappings, &id, put.source)?,
         };
-        let entry = Entry { seq: 0, version, id, source: Some(put.source) };
-        self.commit_one(state, batch, entry, Some(parts), result)
+        if !added.is_empty() {
+            Arc::make_mut(&mut batch.mappings).adopt(added);
+            batch.grown = true;
+        }
+        let entry = Entry { seq: 0, version, id, source: Some(source) };
+        self.commit_one(state, batch, entry, Some(document), result)
+    }
+
+    fn take_apart(&self, by: &Arc<Mappings>, id: &str, source: Bytes) -> Result<Put, Error> {
+        let Document { values, added } = by.take_apart(id, &source)?;
+        Ok(Put { document: self.layout.document(id, &source, &values), source, added, by: by.clone() })
+    }
+
+    /// Reads the JSON of a write.
+    fn read(&self, mappings: &Arc<Mappings>, id: &str, action: Action) -> Result<Read, Error> {
+        match action {
+            Action::Index(source) => Ok(Read::Put { put: self.take_apart(mappings, id, source)?, create: false }),
+            Action::Create(source) => Ok(Read::Put { put: self.take_apart(mappings, id, source)?, create: true }),
+            Action::Update(body) => {
+                let body = serde_json::from_slice(&body);
+                let body = body.map_err(|error| Error::mapper_parsing(format!("failed to parse: {error}")))?;
+                read_update(body).map(|update| Read::Update(Box::new(update)))
+            }
+            Action::Delete => Ok(Read::Delete),
+        }
     }
 
     fn update(
@@ -257,7 +284,7 @@ impl Index {
                 (None, Some(doc)) if update.doc_as_upsert => Value::Object(doc),
                 _ => return Err(Error::document_missing(&self.meta.name, &id)),
             };
-            let put = Put::new(&batch.mappings, &id, fresh.to_string().into())?;
+            let put = self.take_apart(&batch.mappings, &id, fresh.to_string().into())?;
             return self.put(state, batch, id, put, version, false);
         };
         let mut value: Value =
@@ -266,7 +293,7 @@ impl Index {
         if !changed && update.detect_noop {
             return Ok(Done { id, result: "noop", version: existing.version, seq: existing.seq });
         }
-        let put = Put::new(&batch.mappings, &id, value.to_string().into())?;
+        let put = self.take_apart(&batch.mappings, &id, value.to_string().into())?;
         self.put(state, batch, id, put, version, true)
     }
 
@@ -276,20 +303,15 @@ impl Index {
         state: &mut State,
         batch: &mut Batch,
         mut entry: Entry,
-        document: Option<Document>,
+        mut document: Option<TantivyDocument>,
         result: &'static str,
     ) -> Result<Done, Error> {
         entry.seq = state.next_seq;
         let is_first = result == "created" && entry.version == 1;
-        let mut step = Step { replaces: (!is_first).then(|| self.layout.id_term(&entry.id)), document: None };
-        if let (Some(mut document), Some(source)) = (document, &entry.source) {
-            if !document.added.is_empty() {
-                Arc::make_mut(&mut batch.mappings).adopt(std::mem::take(&mut document.added));
-                batch.grown = true;
-            }
-            step.document = Some(self.layout.document(&entry.id, source, entry.seq, entry.version, document));
+        if let Some(document) = &mut document {
+            self.layout.place(document, entry.seq, entry.version);
         }
-        batch.steps.push(step);
+        batch.steps.push(Step { replaces: (!is_first).then(|| self.layout.id_term(&entry.id)), document });
         state.next_seq += 1;
         entry.encode(&mut batch.records);
         let done = Done { id: entry.id.clone(), result, version: entry.version, seq: entry.seq };
@@ -313,25 +335,6 @@ struct Batch {
     steps: Vec<Step>,
     mappings: Arc<Mappings>,
     grown: bool,
-}
-
-impl Put {
-    fn new(by: &Arc<Mappings>, id: &str, source: Bytes) -> Result<Self, Error> {
-        Ok(Self { parts: by.take_apart(id, &source)?, source, by: by.clone() })
-    }
-}
-
-fn read(mappings: &Arc<Mappings>, id: &str, action: Action) -> Result<Read, Error> {
-    match action {
-        Action::Index(source) => Ok(Read::Put { put: Put::new(mappings, id, source)?, create: false }),
-        Action::Create(source) => Ok(Read::Put { put: Put::new(mappings, id, source)?, create: true }),
-        Action::Update(body) => {
-            let body = serde_json::from_slice(&body);
-            let body = body.map_err(|error| Error::mapper_parsing(format!("failed to parse: {error}")))?;
-            read_update(body).map(|update| Read::Update(Box::new(update)))
-        }
-        Action::Delete => Ok(Read::Delete),
-    }
 }
 
 fn read_update(body: Value) -> Result<Update, Error> {

@@ -1,7 +1,8 @@
 //! A document taken apart: every value with its path, typed by the mapping, which grows by what is new.
 
 use super::read::read;
-use super::{Dynamic, FIELDS_MAX, Field, Kind, Mappings};
+use super::values::{FieldValue, Number, Values};
+use super::{Dynamic, FIELDS_MAX, Field, Kind, Mappings, lies_below};
 use crate::analysis;
 use crate::date::{DateFormat, Zone};
 use crate::error::Error;
@@ -13,26 +14,11 @@ const DEPTH_MAX: usize = 20;
 /// A keyword in the index is at most this long (Lucene's limit).
 const KEYWORD_BYTES_MAX: usize = 32_766;
 
-/// A number as a column holds it: whole numbers, dates in milliseconds and booleans as 0 and 1 are integers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Number {
-    /// Long and smaller, dates, booleans.
-    Integer(i64),
-    /// Double and float.
-    Real(f64),
-}
-
-/// The values of one document, by path. A path stands there once for each of its values.
+/// A document's values, and what it brings to the mapping.
 #[derive(Debug, Default)]
 pub struct Document {
-    /// To be analyzed.
-    pub texts: Vec<(String, String)>,
-    /// Whole strings.
-    pub keywords: Vec<(String, String)>,
-    /// Numbers, dates, booleans.
-    pub numbers: Vec<(String, Number)>,
-    /// How many tokens each text field has.
-    pub lengths: Vec<(String, u64)>,
+    /// The values.
+    pub values: Values,
     /// Fields that the mapping did not have.
     pub added: BTreeMap<String, Field>,
 }
@@ -40,7 +26,8 @@ pub struct Document {
 impl Mappings {
     /// Takes a document's JSON apart. The mapping itself is not changed: [`Self::adopt`] does that, once the document is accepted.
     pub fn take_apart(&self, id: &str, source: &[u8]) -> Result<Document, Error> {
-        let mut walk = Walk { mappings: self, id, out: Document::default(), path: String::new(), failed: None };
+        let out = Document { values: Values::for_document(source.len()), added: BTreeMap::new() };
+        let mut walk = Walk { mappings: self, id, out, path: String::new(), failed: None };
         read(&mut walk, source)?;
         let total = self.fields.len() + walk.out.added.len();
         if !walk.out.added.is_empty() && total > FIELDS_MAX {
@@ -90,7 +77,7 @@ impl Walk<'_> {
         if depth > DEPTH_MAX {
             return Err(Error::illegal_argument(format!("Limit of mapping depth [{DEPTH_MAX}] has been exceeded")));
         }
-        if name.is_empty() || name.split('.').any(str::is_empty) || name.contains('\0') {
+        if !is_name(name) {
             return Err(Error::mapper_parsing(format!(
                 "failed to parse: field name [{name}] in [{}] cannot be empty or have empty parts between dots",
                 self.path
@@ -133,16 +120,13 @@ impl Walk<'_> {
     }
 
     fn put_all(&mut self, field: &Field, value: &Leaf<'_>) -> Result<(), Error> {
-        self.put(self.path.clone(), field, value)?;
-        field.subfields.iter().try_for_each(|(name, field)| self.put(format!("{}.{name}", self.path), field, value))
+        self.put(None, field, value)?;
+        field.subfields.iter().try_for_each(|(name, field)| self.put(Some(name), field, value))
     }
 
     /// Maps a field that is new, or does not (`None`).
     fn introduce(&mut self, value: &Leaf<'_>) -> Result<Option<Field>, Error> {
-        let below = format!("{}.", self.path);
-        let added_below =
-            self.out.added.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below));
-        if added_below || self.mappings.is_object(&self.path) {
+        if lies_below(&self.out.added, &self.path) || self.mappings.is_object(&self.path) {
             return Err(Error::mapper_parsing(format!(
                 "object mapping for [{}] tried to parse field [{}] as object, but found a concrete value",
                 self.path, self.path
@@ -168,16 +152,14 @@ impl Walk<'_> {
         }
     }
 
-    fn put(&mut self, path: String, field: &Field, value: &Leaf<'_>) -> Result<(), Error> {
+    /// Takes a value of the field here in, or of its multi-field of that name.
+    fn put(&mut self, multi: Option<&str>, field: &Field, value: &Leaf<'_>) -> Result<(), Error> {
+        let values = &mut self.out.values;
         match &field.kind {
             Kind::Text => {
-                let text = value.plain().into_owned();
-                let tokens = analysis::count(&text);
-                match self.out.lengths.iter_mut().find(|(known, _)| *known == path) {
-                    Some((_, length)) => *length += tokens,
-                    None => self.out.lengths.push((path.clone(), tokens)),
-                }
-                self.out.texts.push((path, text));
+                let text = value.plain();
+                values.lengthen(&self.path, multi, analysis::count(&text));
+                values.push(&self.path, multi, FieldValue::Text(&text));
             }
             Kind::Keyword => {
                 let text = value.plain();
@@ -186,15 +168,16 @@ impl Walk<'_> {
                 }
                 if text.len() > KEYWORD_BYTES_MAX {
                     return Err(Error::illegal_argument(format!(
-                        "Document contains at least one immense term in field=\"{path}\": at most {KEYWORD_BYTES_MAX} bytes \
-                         are indexed; set [ignore_above]"
+                        "Document contains at least one immense term in field=\"{}\": at most {KEYWORD_BYTES_MAX} bytes \
+                         are indexed; set [ignore_above]",
+                        multi.map_or_else(|| self.path.clone(), |name| format!("{}.{name}", self.path))
                     )));
                 }
-                self.out.keywords.push((path, text.into_owned()));
+                values.push(&self.path, multi, FieldValue::Keyword(&text));
             }
             kind => {
                 let number = number(kind, value).map_err(|why| self.unfit(&value.plain(), &why))?;
-                self.out.numbers.push((path, number));
+                self.out.values.push(&self.path, multi, FieldValue::Number(number));
             }
         }
         Ok(())
@@ -208,6 +191,18 @@ impl Walk<'_> {
             self.path, self.id
         ))
     }
+}
+
+/// Whether a member can be a field: a path has names that are not empty, with dots between them.
+fn is_name(name: &str) -> bool {
+    let mut before = b'.';
+    for byte in name.bytes() {
+        if byte == 0 || (byte == b'.' && before == b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.'
 }
 
 /// What a new field's first value makes of it.
@@ -290,15 +285,22 @@ mod tests {
         let mut mappings = Mappings::default();
         let source = json!({"name": "Ann Lee", "n": 1, "x": 1.5, "ok": true, "at": "2013-01-01T05:00:00Z", "no": null,
             "year": "2013", "a": {"b": ["p", "q"], "c.d": 2}});
-        let document = mappings.take_apart("1", source.to_string().as_bytes()).unwrap();
-        mappings.adopt(document.added);
+        let mut document = mappings.take_apart("1", source.to_string().as_bytes()).unwrap();
+        mappings.adopt(std::mem::take(&mut document.added));
         let text = json!({"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}});
         let expected = json!({"properties": {
             "a": {"properties": {"b": text, "c": {"properties": {"d": {"type": "long"}}}}},
             "at": {"type": "date"}, "n": {"type": "long"}, "name": text, "ok": {"type": "boolean"},
             "x": {"type": "float"}, "year": text}});
         assert_eq!(mappings.to_json(), expected);
-        assert_eq!(document.lengths, vec![("name".into(), 2), ("year".into(), 1), ("a.b".into(), 2)]);
+        let lengths = document.values.iter().filter(|(_, value)| matches!(value, FieldValue::Length(_)));
+        let expected =
+            [("name", FieldValue::Length(2)), ("year", FieldValue::Length(1)), ("a.b", FieldValue::Length(2))];
+        assert_eq!(lengths.collect::<Vec<_>>(), expected);
+        let keywords = document.values.iter().filter(|(_, value)| matches!(value, FieldValue::Keyword(_)));
+        let expected =
+            [("name.keyword", "Ann Lee"), ("year.keyword", "2013"), ("a.b.keyword", "p"), ("a.b.keyword", "q")];
+        assert_eq!(keywords.collect::<Vec<_>>(), expected.map(|(path, text)| (path, FieldValue::Keyword(text))));
         let error = mappings.take_apart("7", json!({"n": "abc"}).to_string().as_bytes()).unwrap_err();
         assert!(
             error.reason.starts_with("failed to parse field [n] of type [long] in document with id '7'."),
@@ -307,6 +309,7 @@ mod tests {
         assert!(mappings.take_apart("7", json!({"name": {"first": "x"}}).to_string().as_bytes()).is_err());
         assert!(mappings.take_apart("7", json!({"a": 1}).to_string().as_bytes()).is_err());
     }
+
     #[test]
     fn what_is_no_document_is_refused() {
         let refused = |json: &str| Mappings::default().take_apart("1", json.as_bytes()).unwrap_err().reason;
@@ -322,7 +325,7 @@ mod tests {
     fn what_is_not_mapped_is_passed_over_but_must_be_json() {
         let mappings = Mappings { dynamic: Dynamic::False, ..Mappings::default() };
         let taken = mappings.take_apart("1", br#"{"a": {"b": [1, {"c": null}]}, "d": 2}"#).unwrap();
-        assert!(taken.numbers.is_empty() && taken.added.is_empty());
+        assert!(taken.values.iter().next().is_none() && taken.added.is_empty());
         assert!(mappings.take_apart("1", br#"{"a": {"b": [1, }}"#).is_err());
     }
 }

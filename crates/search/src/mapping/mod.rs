@@ -6,12 +6,15 @@
 mod document;
 mod explicit;
 mod read;
+mod values;
 
-pub use document::{Document, Number};
+pub use document::Document;
+pub use values::{FieldValue, Iter, Number, Values};
 
 use crate::date::DateFormat;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// Strings longer than this are not kept as `.keyword` of a dynamically mapped text (as OpenSearch does).
 const DYNAMIC_IGNORE_ABOVE: usize = 256;
@@ -152,9 +155,7 @@ impl Mappings {
 
     /// True when the path is an object: something lies below it.
     pub fn is_object(&self, path: &str) -> bool {
-        let below = format!("{path}.");
-        self.objects.contains(path)
-            || self.fields.range(below.clone()..).next().is_some_and(|(p, _)| p.starts_with(&below))
+        self.objects.contains(path) || lies_below(&self.fields, path)
     }
 
     /// True when a path or a part of it is a field with a value, so that nothing can lie below it.
@@ -185,6 +186,13 @@ impl Mappings {
         }
         Value::Object(root)
     }
+}
+
+/// Whether any field lies below a path.
+fn lies_below(fields: &BTreeMap<String, Field>, path: &str) -> bool {
+    let behind = fields.range::<str, _>((Bound::Excluded(path), Bound::Unbounded));
+    let mut rests = behind.map_while(|(known, _)| known.strip_prefix(path));
+    rests.any(|rest| rest.starts_with('.'))
 }
 
 /// The map that stands for a path, made on the way.

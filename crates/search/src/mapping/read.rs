@@ -10,11 +10,14 @@ use std::fmt;
 
 /// Hands the values of a JSON text to a walk.
 pub(super) fn read(walk: &mut Walk<'_>, json: &[u8]) -> Result<(), Error> {
-    let mut from = serde_json::Deserializer::from_slice(json);
+    let no_json = |why: &dyn fmt::Display| Error::mapper_parsing(format!("failed to parse: {why}"));
+    // Looked at once as a whole, and not word by word.
+    let text = std::str::from_utf8(json).map_err(|error| no_json(&error))?;
+    let mut from = serde_json::Deserializer::from_str(text);
     let read = At { walk: &mut *walk, depth: 0 }.deserialize(&mut from).and_then(|()| from.end());
     match (read, walk.failed.take()) {
         (_, Some(error)) => Err(error),
-        (Err(error), None) => Err(Error::mapper_parsing(format!("failed to parse: {error}"))),
+        (Err(error), None) => Err(no_json(&error)),
         (Ok(()), None) => Ok(()),
     }
 }
