@@ -1,4 +1,5 @@
-//! What a mapping and an invocation may do: asked in the name of the function's role each time that an edge is used.
+//! What a mapping and an invocation may do: asked in the name of the function's role each time that an edge is used, and of a
+//! shard that is read every tenth of a second.
 
 use super::ports::{FailureRecord, MappingParts, QueueFault, QueueMessage};
 use super::stream::{self, Applied};

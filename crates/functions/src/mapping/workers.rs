@@ -25,6 +25,9 @@ use tokio::task::{JoinHandle, JoinSet};
 /// How long a writer of checkpoints, or a mapping whose stream cannot be opened, waits before it tries again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// A shard that is read wakes up at every write, hundreds of times a second; whether it may be read is asked again this often.
+const PERMIT_AGE_MS: Millis = 100;
+
 /// What a mapping is to do.
 #[derive(Clone)]
 enum Wanted {
@@ -378,10 +381,12 @@ fn is_registered(source: &Arn, parts: &MappingParts) -> bool {
 
 async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::Receiver<Wanted>, source: &Arn) -> End {
     let mut tasks = FuturesUnordered::new();
-    let mut end = None;
+    let (mut end, mut asked) = (None, None);
     let (mut told, mut stuck) = (true, false);
     loop {
+        let now = parts.clock.now();
         if std::mem::take(&mut told) {
+            asked = None;
             match &*wanted.borrow_and_update() {
                 Wanted::Stop => return End::Rested,
                 Wanted::Run(applied) => shard.reconfigure(applied.clone()),
@@ -391,13 +396,16 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
                 }
             }
         }
-        let may_read = permits::may_read(&parts, &shard.applied(), source).is_ok();
-        if end.is_none() && !(may_read && is_registered(source, &parts)) {
-            // Nothing more is begun; the mapping finds the same when it looks for what is ready, and says so.
-            shard.stop();
-            end = Some(End::Rested);
+        if end.is_none() && asked.is_none_or(|at| !(at..at + PERMIT_AGE_MS).contains(&now)) {
+            asked = Some(now);
+            let may_read = permits::may_read(&parts, &shard.applied(), source).is_ok();
+            if !(may_read && is_registered(source, &parts)) {
+                // Nothing more is begun; the mapping finds the same when it looks for what is ready, and says so.
+                shard.stop();
+                end = Some(End::Rested);
+            }
         }
-        let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(parts.clock.now());
+        let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(now);
         tell(|| shard.label(), &mut stuck, shard.trouble());
         if lost > 0 {
             tracing::warn!(

@@ -52,8 +52,9 @@ fn table() -> HashMap<u32, u64> {
     let mut groups = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // Those of other users that may not be seen are nobody's here.
-        if let (Some(stat), Some(memory)) = (stat(pid), memory(pid)) {
+        // The kernel's own threads have no memory, and those of other users that may not be seen are nobody's here.
+        let Some(stat) = stat(pid).filter(|stat| stat.resident > 0) else { continue };
+        if let Some(memory) = memory(pid) {
             *groups.entry(stat.group).or_insert(0) += memory.private;
         }
     }
@@ -75,15 +76,17 @@ pub(crate) fn started(pid: u32) -> Option<u64> {
 struct Stat {
     group: u32,
     started: u64,
+    /// Pages.
+    resident: u64,
 }
 
-/// Fields 5 and 22 of `/proc/PID/stat`; the second, the name, is in parentheses and may hold anything.
+/// Fields 5, 22 and 24 of `/proc/PID/stat`; the second, the name, is in parentheses and may hold anything.
 fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = text.rsplit_once(") ")?.1;
     let fields: Vec<&str> = after_name.split(' ').collect();
     let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok());
-    Some(Stat { group: field(5)? as u32, started: field(22)? })
+    Some(Stat { group: field(5)? as u32, started: field(22)?, resident: field(24)? })
 }
 
 #[cfg(all(test, target_os = "linux"))]
