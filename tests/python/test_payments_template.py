@@ -306,6 +306,9 @@ TEXTS = {
     "number elsewhere too": lambda event: json.dumps(event | {"track": f"x{event['card']['number']}y"}, separators=(",", ":")),
     "a member twice": lambda event: json.dumps(event, separators=(",", ":"))[:-1] + ',"card":' + json.dumps(
         event["card"] | {"number": "5555555555554444"}) + "}",
+    "a member twice and alike": lambda event: json.dumps(
+        {"card": event["card"] | {"number": "5555555555554444"}}, separators=(",", ":"))[:-1] + "," + json.dumps(
+        event, separators=(",", ":"))[1:],
     "number last": lambda event: json.dumps(event | {"card": dict(reversed(event["card"].items()))}, separators=(",", ":")),
     "what is added is there": lambda event: json.dumps(event | {"issuer": "Mallory", "card_token": event["card"]["number"]}),
 }

@@ -88,10 +88,10 @@ def parse(text):
     return event
 
 
-def is_kept(text, event):
-    """Whether a text can stay as it came: one line, nothing escaped, nothing there twice that is taken out or added."""
-    plain = "\\" not in text and "\n" not in text and "\r" not in text
-    return plain and text.count('"card"') == 1 and text.count('"number"') == 1 and ADDED.isdisjoint(event)
+def is_kept(rest, number, event):
+    """Whether what is left of a text can stay as it came: one line, nothing escaped, no other number, nothing that is added."""
+    plain = "\\" not in rest and "\n" not in rest and "\r" not in rest
+    return plain and number not in rest and '"number"' not in rest and ADDED.isdisjoint(event)
 
 
 def document(text, event, arrived_at):
@@ -100,7 +100,7 @@ def document(text, event, arrived_at):
     token = token_of(number)
     # Taking words out of a text is several times as fast as writing all of it anew, which is for what is written otherwise.
     kept = text.replace(f'"number":"{number}",', "", 1)
-    if number in kept or not is_kept(text, event):
+    if not is_kept(kept, number, event):
         del event["card"]["number"]
         kept = write({name: value for name, value in event.items() if name not in ADDED}).replace(number, token)
     issuer, of_issuer = ISSUERS.get(event["card"]["bin"], UNKNOWN_ISSUER)
