@@ -396,14 +396,15 @@ async fn drive_shard(mut shard: Shard, parts: MappingParts, mut wanted: watch::R
                 }
             }
         }
-        if end.is_none() && asked.is_none_or(|at| !(at..at + PERMIT_AGE_MS).contains(&now)) {
+        let is_due = asked.is_none_or(|at| !(at..at + PERMIT_AGE_MS).contains(&now));
+        if is_due {
             asked = Some(now);
-            let may_read = permits::may_read(&parts, &shard.applied(), source).is_ok();
-            if !(may_read && is_registered(source, &parts)) {
-                // Nothing more is begun; the mapping finds the same when it looks for what is ready, and says so.
-                shard.stop();
-                end = Some(End::Rested);
-            }
+        }
+        let may_read = !is_due || permits::may_read(&parts, &shard.applied(), source).is_ok();
+        if end.is_none() && !(may_read && is_registered(source, &parts)) {
+            // Nothing more is begun; the mapping finds the same when it looks for what is ready, and says so.
+            shard.stop();
+            end = Some(End::Rested);
         }
         let Step { tasks: new, wake_at, reads, again, done, lost, failed } = shard.step(now);
         tell(|| shard.label(), &mut stuck, shard.trouble());
