@@ -3,6 +3,7 @@
 No card number comes out of it: not in the index, not in the lake's columns, not in logs, not below the data folder.
 """
 
+import base64
 import datetime
 import http.server
 import importlib
@@ -12,6 +13,7 @@ import pathlib
 import sys
 import threading
 import time
+import types
 import urllib.request
 
 import pyarrow.parquet
@@ -340,15 +342,37 @@ def test_an_outage_is_told_from_a_bad_day(function):
     for second in range(20):
         now[0] = float(second)
         # One in twelve is unavailable, and a small issuer has too few to say anything.
-        watch.batch({"Good": [12, 1], "Small": [1, 1]}, 2, 13)
+        watch.batch({"Good": [12, 1], "Small": [1, 1]}, 2)
     worst = [d["StatisticValues"]["Maximum"] for data in put for d in data if d["MetricName"] == "IssuerUnavailableRate"]
     assert worst and max(worst) < 0.1 and not any("Dimensions" in datum for data in put for datum in data)
     now[0] = 30.0
-    watch.batch({"Good": [12, 0], "Away": [20, 19]}, 19, 32)
+    watch.batch({"Good": [12, 0], "Away": [20, 19]}, 19)
     named = {d["Dimensions"][0]["Value"]: d["StatisticValues"]["Maximum"] for d in put[-1] if "Dimensions" in d}
     assert named == {"Away": 0.95}
     declined = next(datum for datum in put[-1] if datum["MetricName"] == "Declined")["StatisticValues"]
     assert declined == {"SampleCount": 32, "Sum": 19.0, "Minimum": 0.0, "Maximum": 1.0}
+
+
+def test_what_comes_again_is_counted_once(function):
+    """A batch is called again from its first failure on: six calls of one decline are not six declines."""
+    index = importlib.import_module("index")
+    index.search.call = lambda method, path, body, headers: (200, b'{"took":1,"errors":false}')
+    counted = []
+    function.watch.batch = lambda counts, declines: counted.append((declines, counts))
+    good, declined = authorization(1, 0), authorization(2, 0) | {"response_code": "91"}
+    texts = [json.dumps(good), "no JSON", json.dumps(declined)]
+
+    def handle(*places):
+        records = [
+            {"data": base64.b64encode(texts[place].encode()).decode(), "sequenceNumber": str(place), "approximateArrivalTimestamp": 1.5}
+            for place in places
+        ]
+        context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: 9_000)
+        return function.handler({"Records": [{"kinesis": record} for record in records]}, context)
+
+    again = {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert [handle(0, 1, 2), handle(1, 2), handle(1), handle(2)] == [again, again, again, {"batchItemFailures": []}]
+    assert counted == [(0, {AT_HOME[1]: [1, 0]}), (0, {}), (0, {}), (1, {AT_HOME[1]: [1, 1]})]
 
 
 def test_a_busy_index_is_asked_again_until_the_time_is_up(function):

@@ -57,8 +57,9 @@ class Watch:
         self.waiting = {}  # (metric, issuer or None): Series
         self.put_at = float("-inf")
 
-    def batch(self, counts, declines, total):
+    def batch(self, counts, declines):
         """Takes what a batch had: [authorizations, of them unavailable] by issuer. Puts what is due."""
+        total = sum(authorizations for authorizations, _ in counts.values())
         if not total:
             return
         now, is_urgent = self.now(), False
