@@ -133,6 +133,11 @@ impl Lane {
         dropped.into_iter().map(|item| item.ticket).collect()
     }
 
+    /// Whether the function has a batch of it.
+    pub(super) fn is_calling(&self) -> bool {
+        matches!(self.work, Work::Calling(_))
+    }
+
     /// Whether nothing of it is on its way.
     pub(super) fn is_still(&self) -> bool {
         !matches!(self.work, Work::Calling(_) | Work::Delivering(_))

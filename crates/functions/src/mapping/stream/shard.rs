@@ -276,7 +276,7 @@ impl Shard {
         if lanes == 1 {
             return;
         }
-        // A batch is gathered from the shard and parted among its lanes: more lanes do not make records wait for longer.
+        // A batch is gathered from the shard and parted among its lanes: more lanes make records wait little longer.
         self.gathered += 1;
         if self.gathered >= self.applied.settings.batch_size {
             self.gathered = 0;

@@ -4,7 +4,7 @@
 //! belongs to a later window, or its time is over, a last call without records ends it. It ends early when its state grows
 //! beyond AWS's limit. The state is part of the checkpoint, so that after a kill the window goes on from the same record.
 
-use super::lane::Batch;
+use super::lane::{Batch, Lane};
 use super::shard::{Shard, Step};
 use crate::mapping::answer;
 use crate::mapping::event::PAYLOAD_BYTES_MAX;
@@ -16,6 +16,9 @@ use millrace_base::Millis;
 const STATE_BYTES_MAX: usize = 1 << 20;
 /// How long after its end a window waits for records that arrived in it and are not readable yet.
 const LATE_MS: Millis = 500;
+/// How long a lane's part of a gathered batch waits for more while another lane's is called. A call has its price, however few
+/// records it carries: of those that come fast there are more in it, and none waits for long.
+const PART_MS: Millis = 400;
 
 impl Shard {
     /// What a lane is to call next, if it is time.
@@ -35,13 +38,17 @@ impl Shard {
         let waiting = &self.lanes[lane];
         let first = waiting.waiting().front().filter(|item| item.arrival < end)?;
         let is_old = self.is_too_old(first, now);
-        let full = waiting.is_ripe
-            || waiting.waiting().len() >= batch_size
+        let full = waiting.waiting().len() >= batch_size
             || waiting.waiting_bytes >= PAYLOAD_BYTES_MAX
             || waiting.waiting().back().is_some_and(|item| item.arrival >= end)
             || self.ended
             || now >= end;
-        let due = waiting.since + batching_ms;
+        let patience = match waiting.is_ripe {
+            true if self.lanes.iter().any(Lane::is_calling) => batching_ms.min(PART_MS),
+            true => 0,
+            false => batching_ms,
+        };
+        let due = waiting.since + patience;
         if !full && !is_old && now < due {
             step.wake(due);
             return None;

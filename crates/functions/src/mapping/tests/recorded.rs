@@ -93,6 +93,31 @@ fn a_batching_window_gathers_until_it_ends_or_the_batch_is_full() {
 }
 
 #[test]
+fn parts_of_a_gathered_batch_wait_a_moment_while_another_is_called() {
+    let lanes = json!({ "BatchSize": 4, "MaximumBatchingWindowInSeconds": 5, "ParallelizationFactor": 2 });
+    let (world, _, mut shard) = mapped(lanes);
+    put(&world, "a", &["1", "2", "3"]);
+    assert_eq!((world.settle(&mut shard), shard.step(START).wake_at), (0, Some(START + 5_000)));
+    // Four of the shard; the key e has the other lane.
+    put(&world, "e", &["4"]);
+    let first = shard.step(START);
+    assert_eq!((first.tasks.len(), first.wake_at), (1, Some(START + 400)));
+    assert_eq!(shard.step(START + 399).tasks.len(), 0);
+    let second = shard.step(START + 400);
+    assert_eq!(second.tasks.len(), 1);
+    for task in first.tasks.into_iter().chain(second.tasks) {
+        shard.complete(world.run(task), START + 400);
+    }
+    put(&world, "a", &["5", "6", "7"]);
+    put(&world, "e", &["8"]);
+    assert_eq!(world.settle(&mut shard), 2, "they do not wait when none is called");
+    assert_eq!(world.calls(), [vec!["4"], vec!["1", "2", "3"], vec!["8"], vec!["5", "6", "7"]]);
+    put(&world, "e", &["9"]);
+    put(&world, "a", &["10", "11", "12", "13", "14"]);
+    assert_eq!(shard.step(START + 400).tasks.len(), 2, "a lane that has a whole batch does not wait");
+}
+
+#[test]
 fn a_payload_is_at_most_six_megabytes() {
     let (world, _, mut shard) = mapped(json!({ "BatchSize": 10_000 }));
     let large = vec![b'x'; 1_000_000];
