@@ -30,7 +30,7 @@ impl Target {
     }
 
     fn context(&self, now: i64) -> Context<'_> {
-        Context { layout: &self.index.layout, mappings: &self.mappings, now }
+        Context { index: &self.index, layout: &self.index.layout, mappings: &self.mappings, now }
     }
 }
 

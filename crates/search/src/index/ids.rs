@@ -115,6 +115,12 @@ impl Learner {
 }
 
 impl Index {
+    /// Of these ids, those that the index may have.
+    pub fn known(&self, ids: impl Iterator<Item = String>) -> Vec<String> {
+        let state = self.state.lock();
+        ids.filter(|id| state.ids.may_have(id.as_bytes())).collect()
+    }
+
     /// Reads some more ids of the segments that were there when it was opened; false when there is nothing left to read.
     pub(super) fn learn(&self) -> bool {
         let mut slot = self.learner.lock();

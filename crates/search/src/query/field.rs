@@ -72,7 +72,7 @@ impl Context<'_> {
 
     /// Documents of these ids.
     pub fn ids(&self, ids: impl Iterator<Item = String>) -> BoxQuery {
-        one_of(ids.map(|id| self.layout.id_term(&id)).collect())
+        one_of(self.index.known(ids).iter().map(|id| self.layout.id_term(id)).collect())
     }
 
     /// A field that matches a text: any (or `needed`) of its words, or the value itself where there are no words.

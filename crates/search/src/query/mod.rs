@@ -12,7 +12,7 @@ pub use field::{column_of, text_of, wildcard_to_regex};
 
 use crate::date::{DateFormat, Zone};
 use crate::error::Error;
-use crate::index::Layout;
+use crate::index::{Index, Layout};
 use crate::mapping::Mappings;
 use field::Range;
 use serde_json::{Map, Value};
@@ -26,6 +26,8 @@ const DEPTH_MAX: usize = 50;
 
 /// What a query needs to know of the index that it runs on.
 pub struct Context<'a> {
+    /// The index.
+    pub index: &'a Index,
     /// Where things lie.
     pub layout: &'a Layout,
     /// What the fields are.
