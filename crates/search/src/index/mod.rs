@@ -7,6 +7,7 @@
 
 mod ids;
 mod layout;
+mod merges;
 mod read;
 mod segments;
 mod translog;
@@ -21,6 +22,7 @@ use crate::analysis;
 use crate::error::Error;
 use crate::mapping::Mappings;
 use ids::{Ids, Learner};
+use merges::Merges;
 use millrace_base::{Clock, Dice, Disk, Millis};
 use parking_lot::{Condvar, Mutex, RwLock};
 use segments::Segments;
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::IndexWriterOptions;
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 use translog::{Entry, ROLL_BYTES, Translog};
 use versions::Versions;
@@ -40,9 +42,6 @@ pub const META_FILE: &str = "index.json";
 const FORMAT: u64 = 2;
 /// What tantivy's writer may buffer; tantivy's least is 15 MB.
 const WRITER_BYTES: usize = 32 << 20;
-/// So many segments of about one size become one: more of them would make searches slow, fewer would make every document be
-/// merged more often (thrice instead of twice among a million and a half, at refreshes of three thousand).
-const MERGED_AT_LEAST: usize = 16;
 /// While a merge of a million documents takes its minute, the small segments of every refresh must not pile up behind it.
 const MERGE_THREADS: usize = 2;
 /// An index that is not written to gives its writer's memory and threads back after this long.
@@ -469,10 +468,7 @@ fn writer<'a>(index: &tantivy::Index, slot: &'a mut Option<IndexWriter>) -> Resu
             .num_merge_threads(MERGE_THREADS)
             .build();
         let writer = index.writer_with_options(options)?;
-        let mut policy = LogMergePolicy::default();
-        policy.set_del_docs_ratio_before_merge(0.3);
-        policy.set_min_num_segments(MERGED_AT_LEAST);
-        writer.set_merge_policy(Box::new(policy));
+        writer.set_merge_policy(Box::new(Merges::new(index)));
         *slot = Some(writer);
     }
     Ok(slot.as_mut().expect("it was just filled"))
