@@ -11,8 +11,8 @@ const MERCHANTS: &str = include_str!("../../../../../../examples/payments/mercha
 
 /// How steeply merchants differ: the second has half of the first's customers, the tenth a tenth.
 const ZIPF: f64 = 1.0;
-/// Cards of all BINs together: so many that one card rarely pays four times in five minutes, at 6,000 payments a second.
-const CARDS: f64 = 20_000_000.0;
+/// Cards of all BINs together: so many that by chance no card pays four times in five minutes, at 6,000 payments a second.
+const CARDS: f64 = 200_000_000.0;
 /// Payments in the card's own country.
 const DOMESTIC: f64 = 0.93;
 /// Currencies of countries; all others have the euro.
@@ -207,5 +207,16 @@ mod tests {
         let top: u32 = counts[..counts.len() / 10].iter().sum();
         assert!(top > 110_000, "a tenth of the merchants has more than half of the payments: {top}");
         assert!((0.93..0.97).contains(&(f64::from(home) / 200_000.0)), "{home}");
+    }
+
+    #[test]
+    fn no_card_pays_four_times_in_five_minutes_by_chance() {
+        let world = World::new(1);
+        let (mut random, mut paid) = (Random::new(2), BTreeMap::<(usize, u64), u32>::new());
+        for _ in 0..5 * 60 * 6_000 {
+            let bin = world.pick_bin(&mut random);
+            *paid.entry((bin, random.below(world.bins[bin].cards))).or_default() += 1;
+        }
+        assert!(paid.values().all(|count| *count < 4));
     }
 }
