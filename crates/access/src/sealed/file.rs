@@ -14,8 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// Decrypted extents that a file keeps.
-const CACHED: usize = 8;
+/// Decrypted extents that a file keeps, of those that were read in part.
+const CACHED: usize = 4;
 /// What the system keeps in memory or not.
 const PAGE_BYTES: u64 = 4 << 10;
 /// The piece in which a file is written.
@@ -264,7 +264,9 @@ impl SealedFile {
                 let part = (text.len() - from).min(buffer.len() - count);
                 buffer[count..count + part].copy_from_slice(&text[from..from + part]);
                 count += part;
-                self.keep(run, head.offset, text);
+                if part < text.len() {
+                    self.keep(run, head.offset, text);
+                }
             } else if count > 0 && head.kind == Kind::Data {
                 break; // The run goes on elsewhere; what is there is enough for now.
             }

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tantivy::indexer::IndexWriterOptions;
-use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 use translog::{Entry, ROLL_BYTES, Translog};
 use versions::Versions;
 
@@ -158,8 +158,10 @@ impl Index {
         let layout = Layout::new();
         let directory = Segments::open(world.disk.clone(), &dir.join("segments"));
         let segments = directory.map_err(tantivy::TantivyError::from)?;
-        let tantivy =
-            tantivy::Index::open_or_create(segments.clone(), layout.schema.clone()).map_err(|e| at_fault(e.into()))?;
+        // A thread of its own for every segment that is written costs more than it gains.
+        let settings = IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
+        let builder = tantivy::Index::builder().settings(settings).schema(layout.schema.clone());
+        let tantivy = builder.open_or_create(segments.clone()).map_err(|e| at_fault(e.into()))?;
         segments.tidy(&tantivy.load_metas()?.list_segment_files())?;
         tantivy.tokenizers().register(analysis::STANDARD, analysis::standard());
         let reader = tantivy.reader_builder().reload_policy(ReloadPolicy::Manual).num_warming_threads(1).try_into()?;

@@ -30,6 +30,8 @@ use tantivy::directory::{
     WatchCallback, WatchHandle, WritePtr,
 };
 
+/// What a file of a segment gathers before it is written: on a sealed disk one extent, which is sealed, read and opened whole.
+const WRITE_BYTES: usize = 64 << 10;
 /// How the names of tantivy's threads for merges begin.
 const MERGES: &str = "merge_thread_";
 
@@ -144,7 +146,7 @@ impl Directory for Segments {
         }
         let file = self.disk.open(&self.dir.join(path), true).map_err(wrap)?;
         let fresh = Fresh { file, len: 0, path: path.to_owned(), pending: self.pending.clone() };
-        Ok(BufWriter::new(Box::new(fresh)))
+        Ok(BufWriter::with_capacity(WRITE_BYTES, Box::new(fresh)))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
