@@ -76,7 +76,7 @@ pub trait Disk: Send + Sync + 'static {
             }
             Ok(())
         })?;
-        file.sync()?;
+        file.finish()?;
         self.rename(&fresh, path)?;
         match path.parent() {
             Some(dir) => self.sync_dir(dir),
@@ -101,6 +101,11 @@ pub trait DiskFile: Send + Sync {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes content and length durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
+    /// As [`Self::sync`], when nothing more is going to be written: a file that is kept otherwise than it reads may be prepared
+    /// for whoever opens it next.
+    fn finish(&self) -> io::Result<()> {
+        self.sync()
+    }
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Cuts or grows (with zeros) to `len` bytes.

@@ -3,8 +3,8 @@
 use super::file::{self, SealedFile, Sealer};
 use crate::keyring::{KeyName, KeyRing};
 use millrace_base::{Dice, Disk, DiskFile, Stamp};
-use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -26,6 +26,8 @@ struct Shared {
     sealer: Sealer,
     rules: RwLock<Rules>,
     open: Mutex<Open>,
+    /// Something is no longer being opened.
+    opened: Condvar,
 }
 
 #[derive(Default)]
@@ -37,6 +39,8 @@ struct Rules {
 #[derive(Default)]
 struct Open {
     files: HashMap<PathBuf, Weak<SealedFile>>,
+    /// What somebody is reading through, to open it. Until then nobody else opens, moves or removes it.
+    opening: HashSet<PathBuf>,
     lingering: VecDeque<(PathBuf, Arc<SealedFile>)>,
     /// When `files` is that long, closed ones are forgotten.
     look_at: usize,
@@ -46,7 +50,8 @@ impl SealedDisk {
     /// A disk over `inner` that seals nothing new until it is told to, and reads what is sealed.
     pub fn new(inner: Arc<dyn Disk>, ring: KeyRing, dice: Arc<dyn Dice>) -> Self {
         let sealer = Sealer { ring, dice };
-        Self { shared: Arc::new(Shared { inner, sealer, rules: RwLock::default(), open: Mutex::default() }) }
+        let (rules, open, opened) = (RwLock::default(), Mutex::default(), Condvar::new());
+        Self { shared: Arc::new(Shared { inner, sealer, rules, open, opened }) }
     }
 
     /// Seals new files everywhere by a key, or nowhere.
@@ -67,6 +72,15 @@ impl SealedDisk {
         let rules = self.shared.rules.read();
         let own = path.ancestors().find_map(|folder| rules.folders.get(folder));
         own.or(rules.default.as_ref()).cloned()
+    }
+
+    /// Who has what open, once nothing at or below these paths is being opened.
+    fn settled(&self, paths: &[&Path]) -> MutexGuard<'_, Open> {
+        let mut open = self.shared.open.lock();
+        while open.opening.iter().any(|opening| paths.iter().any(|path| opening.starts_with(path))) {
+            self.shared.opened.wait(&mut open);
+        }
+        open
     }
 }
 
@@ -100,13 +114,20 @@ impl Open {
 
 impl Disk for SealedDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
-        let mut open = self.shared.open.lock();
+        let mut open = self.settled(&[path]);
         // The disk beneath is asked in any case: a file that somebody has open may have been removed by its own hand.
         let inner = self.shared.inner.open(path, create)?;
         if let Some(file) = open.get(path) {
             return Ok(file);
         }
-        match file::open(inner.clone(), path, &self.shared.sealer, self.key_for(path))? {
+        open.opening.insert(path.to_owned());
+        // It may be large, and its disk slow: everybody else goes on meanwhile.
+        let opened = MutexGuard::unlocked(&mut open, || {
+            file::open(inner.clone(), path, &self.shared.sealer, self.key_for(path))
+        });
+        open.opening.remove(path);
+        self.shared.opened.notify_all();
+        match opened? {
             Some(file) => {
                 let file = Arc::new(file);
                 open.insert(path, &file, create);
@@ -125,7 +146,7 @@ impl Disk for SealedDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut open = self.shared.open.lock();
+        let mut open = self.settled(&[from, to]);
         self.shared.inner.rename(from, to)?;
         open.detach(to);
         for (path, file) in open.detach(from) {
@@ -138,14 +159,14 @@ impl Disk for SealedDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut open = self.shared.open.lock();
+        let mut open = self.settled(&[path]);
         self.shared.inner.remove(path)?;
         open.detach(path);
         Ok(())
     }
 
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut open = self.shared.open.lock();
+        let mut open = self.settled(&[dir]);
         self.shared.inner.remove_dir(dir)?;
         open.detach(dir);
         Ok(())

@@ -15,6 +15,8 @@ pub(crate) const SEALED_BYTES_MAX: usize = EXTENT_BYTES_MAX + FRAME_BYTES;
 
 const DATA: [u8; 4] = *b"\xe7xt1";
 const LENGTH: [u8; 4] = *b"\xe7ln1";
+const TABLE: [u8; 4] = *b"\xe7tb1";
+const END: [u8; 4] = *b"\xe7en1";
 /// How much of a head the check and the tag cover.
 const COVERED: usize = 24;
 const NONCE: usize = COVERED + 4;
@@ -26,6 +28,28 @@ pub(crate) enum Kind {
     Data,
     /// The file's length.
     Length,
+    /// A part of the table of a file that is finished.
+    Table,
+    /// The length of a file that is finished.
+    End,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Data, Self::Length, Self::Table, Self::End];
+
+    fn mark(self) -> [u8; 4] {
+        match self {
+            Self::Data => DATA,
+            Self::Length => LENGTH,
+            Self::Table => TABLE,
+            Self::End => END,
+        }
+    }
+
+    /// Whether its extents have bytes.
+    pub(crate) fn has_text(self) -> bool {
+        matches!(self, Self::Data | Self::Table)
+    }
 }
 
 /// An extent's head.
@@ -34,7 +58,7 @@ pub(crate) struct Head {
     pub(crate) kind: Kind,
     /// Plaintext bytes.
     pub(crate) len: u32,
-    /// Where they belong, or the file's new length.
+    /// Where they belong, in the file or in its table; or the file's length.
     pub(crate) offset: u64,
     /// How many sealed bytes had been synced.
     pub(crate) synced: u64,
@@ -54,25 +78,18 @@ impl Head {
     /// The head that stands at `position`, if one does. Damage is found, forgery only by [`open`].
     pub(crate) fn decode(bytes: &[u8], position: u64) -> Option<Self> {
         let bytes = bytes.first_chunk::<HEAD_BYTES>()?;
-        let kind = match [bytes[0], bytes[1], bytes[2], bytes[3]] {
-            DATA => Kind::Data,
-            LENGTH => Kind::Length,
-            _ => return None,
-        };
+        let kind = Kind::ALL.into_iter().find(|kind| bytes.starts_with(&kind.mark()))?;
         let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
         let head = Self { kind, len: word(4), offset: long(8), synced: long(16) };
-        let fits = match kind {
-            Kind::Data => (1..=EXTENT_BYTES_MAX as u32).contains(&head.len),
-            Kind::Length => head.len == 0,
-        };
+        let fits = if kind.has_text() { (1..=EXTENT_BYTES_MAX as u32).contains(&head.len) } else { head.len == 0 };
         let sane = fits && head.synced <= position && head.offset.checked_add(u64::from(head.len)).is_some();
         (sane && word(COVERED) == check(bytes, position)).then_some(head)
     }
 
     fn covered(&self) -> [u8; COVERED] {
         let mut bytes = [0; COVERED];
-        bytes[..4].copy_from_slice(if self.kind == Kind::Data { &DATA } else { &LENGTH });
+        bytes[..4].copy_from_slice(&self.kind.mark());
         bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.offset.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.synced.to_le_bytes());
@@ -113,7 +130,7 @@ pub(crate) fn data_key(bytes: &[u8; 32]) -> LessSafeKey {
 
 /// True where an extent may begin.
 pub(crate) fn marks(bytes: &[u8]) -> bool {
-    bytes.starts_with(&DATA) || bytes.starts_with(&LENGTH)
+    Kind::ALL.iter().any(|kind| bytes.starts_with(&kind.mark()))
 }
 
 fn aad(head: &Head, position: u64) -> [u8; COVERED + 8] {

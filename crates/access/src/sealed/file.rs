@@ -57,6 +57,8 @@ struct Tail {
     synced: u64,
     /// Something that does not belong to the file stands behind `end`.
     rubbish: bool,
+    /// Where the file ended when its table was written.
+    finished: u64,
     /// What stands between `synced` and `end` was written by this process.
     is_own: bool,
     header: Vec<u8>,
@@ -117,7 +119,8 @@ pub(crate) fn open(
             let key = extent::data_key(&bytes);
             let found = scan::scan(path, &*inner, len, &key)?;
             let end = found.index.sealed_end;
-            let tail = Tail { end, synced: found.synced, rubbish: found.torn, ..Tail::default() };
+            let finished = if found.finished { end } else { 0 };
+            let tail = Tail { end, synced: found.synced, rubbish: found.torn, finished, ..Tail::default() };
             let opened = file(key_name, found.index, tail, false);
             // Nobody else has it yet.
             let _ = opened.data_key.set(key);
@@ -194,7 +197,7 @@ impl SealedFile {
         let mut notes = Vec::with_capacity(extents);
         let mut written = start;
         let mut at = offset;
-        let chunks = bytes.chunks(EXTENT_BYTES_MAX).chain((kind == Kind::Length).then_some(&[][..]));
+        let chunks = bytes.chunks(EXTENT_BYTES_MAX).chain((!kind.has_text()).then_some(&[][..]));
         let result = chunks.map(Ok).try_for_each(|chunk: io::Result<&[u8]>| {
             let chunk = chunk?;
             if out.len() >= WRITE_BYTES {
@@ -235,6 +238,7 @@ impl SealedFile {
             match kind {
                 Kind::Data => index.write(*offset, *len, *position),
                 Kind::Length => index.set_len(*offset),
+                Kind::Table | Kind::End => {}
             }
         }
         index.sealed_end = end;
@@ -340,7 +344,7 @@ impl SealedFile {
     /// True when something was written and not synced.
     pub(crate) fn is_dirty(&self) -> bool {
         let tail = self.tail.lock();
-        !tail.broken && tail.end > tail.synced && tail.is_own
+        !tail.broken && tail.end > tail.synced && tail.end != tail.finished && tail.is_own
     }
 }
 
@@ -434,6 +438,27 @@ impl DiskFile for SealedFile {
             Err(_) => tail.broken = true,
         }
         synced
+    }
+
+    /// Writes the table of a file whose extents are many, so that whoever opens it next need not read through them. It is not
+    /// synced: a file without it, or with a part of it, is read through.
+    fn finish(&self) -> io::Result<()> {
+        self.sync()?;
+        let mut tail = self.tail.lock();
+        if self.is_plain() || tail.broken || tail.end != tail.synced || tail.end == tail.finished {
+            return Ok(());
+        }
+        let (table, len) = {
+            let index = &self.state.read().index;
+            (index.table(), index.len)
+        };
+        let Some(table) = table else { return Ok(()) };
+        // A disk that has no room for it has the content.
+        let written = self.append(&mut tail, Kind::Table, 0, &table);
+        if written.and_then(|()| self.append(&mut tail, Kind::End, len, &[])).is_ok() {
+            tail.finished = tail.end;
+        }
+        Ok(())
     }
 
     fn len(&self) -> io::Result<u64> {

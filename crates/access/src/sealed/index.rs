@@ -77,6 +77,24 @@ impl Index {
         self.len = len;
     }
 
+    /// The marks of a file that only ever grew, 16 bytes each; none when reading it through is no work.
+    pub(crate) fn table(&self) -> Option<Vec<u8>> {
+        let [Run { marks, end }] = &self.runs[..] else { return None };
+        let is_whole = self.pieces.get(&0).is_some_and(|piece| piece.end == self.len) && *end == self.len;
+        let numbers = marks.iter().flat_map(|(offset, position)| [offset, position]);
+        (is_whole && marks.len() > 1).then(|| numbers.flat_map(|number| number.to_le_bytes()).collect())
+    }
+
+    /// The index that a table was made of; none when it is no table.
+    pub(crate) fn of_table(table: &[u8], len: u64, sealed_end: u64) -> Option<Self> {
+        let (numbers, rest) = table.as_chunks::<8>();
+        let (pairs, odd) = numbers.as_chunks::<2>();
+        let marks: Vec<_> = pairs.iter().map(|pair| pair.map(u64::from_le_bytes).into()).collect();
+        let is_whole = rest.is_empty() && odd.is_empty() && marks.first().is_some_and(|(offset, _)| *offset == 0);
+        let pieces = BTreeMap::from([(0, Piece { end: len, run: 0 })]);
+        is_whole.then(|| Self { len, sealed_end, pieces, runs: vec![Run { marks, end: len }] })
+    }
+
     /// Where the byte at `offset`, before the end, is.
     pub(crate) fn find(&self, offset: u64) -> Place {
         if let Some((_, piece)) = self.pieces.range(..=offset).next_back().filter(|(_, piece)| offset < piece.end) {

@@ -15,15 +15,21 @@
 //! head   := mark(4) len(4) offset(8) synced(8) check(4) nonce(12)                40 bytes
 //!           mark = "\xe7xt1": `len` bytes, 1 to 65,536, that belong at `offset`
 //!           mark = "\xe7ln1": the file is cut or grown (with zeros) to `offset` bytes; `len` is 0
+//!           mark = "\xe7tb1": `len` bytes of a table, at `offset` in it
+//!           mark = "\xe7en1": the table before it is whole, and the file holds `offset` bytes; `len` is 0
 //!           synced: how many bytes of the sealed file had been synced when this was written
 //!           check: a sum of the head before it and the nonce, to find damage without decrypting
 //! ```
 //! A tag authenticates its ciphertext, its head up to the check, and where it lies in the file. Nonces are random: 96 bits,
 //! and a data key seals one file only.
 //!
+//! A file that only ever grew, has more than 64 KiB and is [finished](millrace_base::DiskFile::finish) ends with a table: for one
+//! extent in every 64 KiB its places in the file and on disk, eight bytes each. Whoever opens the file reads the table and
+//! nothing before it; without one he reads every head, and all of the extents that no later one says to be synced.
+//!
 //! # Ceilings
 //! An extent holds at most [`EXTENT_BYTES_MAX`](extent::EXTENT_BYTES_MAX), so that a reader of few bytes decrypts few. In memory: 16 bytes for each
-//! 64 KiB of a file that only grows, some 100 bytes for each stretch that was written out of order, and up to eight
+//! 64 KiB of a file that only grows, some 100 bytes for each stretch that was written out of order, and up to four
 //! decrypted extents. Space that was overwritten or cut off is not given back: files that are rewritten often are
 //! replaced by their owners ([`Disk::replace`](millrace_base::Disk::replace)).
 //!

@@ -1,6 +1,6 @@
 //! Finds the extents of a file that is opened.
 
-use super::extent::{self, HEAD_BYTES, Head, Kind, SEALED_BYTES_MAX};
+use super::extent::{self, FRAME_BYTES, HEAD_BYTES, Head, Kind, SEALED_BYTES_MAX};
 use super::header::HEADER_BYTES;
 use super::index::Index;
 use millrace_base::DiskFile;
@@ -23,6 +23,8 @@ pub(crate) struct Found {
     pub(crate) synced: u64,
     /// Something follows that is no extent.
     pub(crate) torn: bool,
+    /// It ends with its table.
+    pub(crate) finished: bool,
 }
 
 /// A file seen through a window that moves forward.
@@ -60,14 +62,22 @@ impl Window<'_> {
         Ok(head.filter(|head| position + head.sealed_len() <= self.len))
     }
 
-    fn is_authentic(&mut self, key: &LessSafeKey, head: &Head, position: u64) -> io::Result<bool> {
+    /// What an extent holds; none when it is not authentic.
+    fn text(&mut self, key: &LessSafeKey, head: &Head, position: u64) -> io::Result<Option<Vec<u8>>> {
         let mut extent = self.at(position, head.sealed_len() as usize)?.to_vec();
-        Ok(extent::open(key, head, position, &mut extent).is_ok())
+        Ok(extent::open(key, head, position, &mut extent).ok().map(|text| text.to_vec()))
+    }
+
+    fn is_authentic(&mut self, key: &LessSafeKey, head: &Head, position: u64) -> io::Result<bool> {
+        Ok(self.text(key, head, position)?.is_some())
     }
 }
 
 /// Reads a sealed file of `len` bytes.
 pub(crate) fn scan(path: &Path, file: &dyn DiskFile, len: u64, key: &LessSafeKey) -> io::Result<Found> {
+    if let Some(found) = by_table(file, len, key)? {
+        return Ok(found);
+    }
     // Tags of what was synced are checked when it is read; of the rest now, for it may be torn.
     if let Some(found) = pass(file, len, key, false)? {
         return Ok(found);
@@ -83,6 +93,25 @@ pub(crate) fn scan(path: &Path, file: &dyn DiskFile, len: u64, key: &LessSafeKey
     }
     found.torn = true;
     Ok(found)
+}
+
+/// What the table says that a finished file ends with; none when it does not, or when something follows.
+fn by_table(file: &dyn DiskFile, len: u64, key: &LessSafeKey) -> io::Result<Option<Found>> {
+    let Some(end_at) = len.checked_sub(FRAME_BYTES as u64) else { return Ok(None) };
+    let mut window = Window::new(file, len);
+    let Some(end) = window.head(end_at)?.filter(|head| head.kind == Kind::End) else { return Ok(None) };
+    if !window.is_authentic(key, &end, end_at)? {
+        return Ok(None);
+    }
+    let (mut table, mut position) = (Vec::new(), end.synced);
+    while position < end_at {
+        let Some(head) = window.head(position)?.filter(|head| head.kind == Kind::Table) else { return Ok(None) };
+        let Some(part) = window.text(key, &head, position)? else { return Ok(None) };
+        table.extend_from_slice(&part);
+        position += head.sealed_len();
+    }
+    let index = Index::of_table(&table, end.offset, len);
+    Ok(index.map(|index| Found { index, synced: end.synced, torn: false, finished: true }))
 }
 
 /// Goes through all extents. With `strict` every tag is checked and the first bad extent is the end; without, `None` says that
@@ -123,6 +152,7 @@ impl Found {
         match head.kind {
             Kind::Data => self.index.write(head.offset, u64::from(head.len), position),
             Kind::Length => self.index.set_len(head.offset),
+            Kind::Table | Kind::End => {}
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use super::SealedDisk;
 use crate::keyring::{KeyRing, KeyRingParts, RootKey};
-use millrace_base::{Dice, Disk, DiskFile};
+use millrace_base::{Dice, Disk, DiskFile, Stamp};
 use millrace_testkit::{Call, SimClock, SimDice, SimDisk};
+use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 const FILE: &str = "/d/file";
 
@@ -21,8 +25,8 @@ pub(super) fn ring(disk: &SimDisk, dice: &Arc<SimDice>) -> KeyRing {
     KeyRing::open(parts, Box::new(|| RootKey::parse(&[7; 32], "the test"))).unwrap()
 }
 
-fn sealed(disk: &SimDisk, ring: &KeyRing, dice: &Arc<SimDice>) -> SealedDisk {
-    let sealed = SealedDisk::new(Arc::new(disk.clone()), ring.clone(), dice.clone());
+fn sealed(disk: impl Disk, ring: &KeyRing, dice: &Arc<SimDice>) -> SealedDisk {
+    let sealed = SealedDisk::new(Arc::new(disk), ring.clone(), dice.clone());
     sealed.seal_all(Some(ring.own_key().unwrap()));
     sealed
 }
@@ -44,7 +48,7 @@ impl World {
     }
 
     fn process(&self) -> SealedDisk {
-        sealed(&self.disk, &self.ring, &self.dice)
+        sealed(self.disk.clone(), &self.ring, &self.dice)
     }
 
     fn below(&self, end: u64) -> u64 {
@@ -112,7 +116,8 @@ fn one_change(world: &World, file: &dyn DiskFile, model: &mut Model) -> io::Resu
             let to = world.below(len + 200);
             file.set_len(to).inspect(|()| model.set_len(to as usize))
         }
-        _ => file.sync().inspect(|()| model.sync()),
+        8 => file.sync().inspect(|()| model.sync()),
+        _ => file.finish().inspect(|()| model.sync()),
     }
 }
 
@@ -197,6 +202,181 @@ fn damage_is_told_from_a_torn_end() {
     assert_eq!(content(&world.process()).unwrap().len(), 19_000, "the last extent may be torn");
     flip(sealed_len - 1);
     assert_eq!(content(&world.process()).unwrap().len(), 20_000);
+}
+
+/// A finished file of 40 times 100,000 bytes, which nobody has open.
+fn finished(disk: &dyn Disk, path: &Path) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..40_u8).flat_map(|number| vec![number; 100_000]).collect();
+    let file = disk.open(path, true).unwrap();
+    for (number, piece) in bytes.chunks(100_000).enumerate() {
+        file.write_at(piece, number as u64 * 100_000).unwrap();
+    }
+    file.finish().unwrap();
+    file.finish().unwrap();
+    bytes
+}
+
+#[test]
+fn a_finished_file_is_opened_by_its_table() {
+    let world = World::new(12);
+    let bytes = finished(&world.process(), Path::new(FILE));
+    let watched = Watched::new(&world.disk);
+    let disk = sealed(watched.clone(), &world.ring, &world.dice);
+    let file = disk.open(Path::new(FILE), false).unwrap();
+    assert_eq!(file.len().unwrap(), bytes.len() as u64);
+    assert!(watched.read() < 5_000, "{} bytes were read", watched.read());
+    let mut part = [0; 10];
+    file.read_exact_at(&mut part, 1_999_995).unwrap();
+    assert_eq!(part, [19, 19, 19, 19, 19, 20, 20, 20, 20, 20]);
+    assert!(watched.read() < 300_000, "{} bytes were read", watched.read());
+    assert_eq!(content(&disk).unwrap(), bytes);
+
+    // What is written to it nevertheless is there, and so is what was before.
+    file.write_at(b"more", bytes.len() as u64).unwrap();
+    file.write_at(b"else", 0).unwrap();
+    file.finish().unwrap();
+    let expected = [&b"else"[..], &bytes[4..], b"more"].concat();
+    assert!(content(&disk).unwrap() == expected && content(&world.process()).unwrap() == expected);
+}
+
+#[test]
+fn a_table_that_is_damaged_is_done_without() {
+    let world = World::new(13);
+    let bytes = finished(&world.process(), Path::new(FILE));
+    let sealed_len = world.disk.files().iter().find(|(path, _)| path == Path::new(FILE)).unwrap().1;
+    let flip = |at: u64| world.disk.corrupt(Path::new(FILE), at, 0x10);
+    for behind in (1..400).step_by(7) {
+        flip(sealed_len - behind);
+        assert!(content(&world.process()).unwrap() == bytes, "{behind} bytes before the end");
+        flip(sealed_len - behind);
+    }
+    flip(2_000_000);
+    let error = content(&world.process()).unwrap_err().to_string();
+    assert!(error.contains("/d/file is damaged at byte"), "{error}");
+}
+
+#[test]
+fn whoever_opens_a_file_holds_up_nobody_who_opens_another() {
+    let world = World::new(14);
+    let (slow, quick) = (Path::new("/d/slow"), Path::new(FILE));
+    world.process().replace(slow, b"slow").unwrap();
+    world.process().replace(quick, b"quick").unwrap();
+    let watched = Watched::new(&world.disk);
+    let disk = sealed(watched.clone(), &world.ring, &world.dice);
+    watched.hold(true);
+    let open = || {
+        let disk = disk.clone();
+        thread::spawn(move || disk.open(slow, false).unwrap())
+    };
+    let (one, other) = (open(), open());
+    watched.wait_until_held();
+    let (done, quick_is_done) = channel();
+    let quick_disk = disk.clone();
+    thread::spawn(move || done.send(quick_disk.read(quick).unwrap()));
+    let read = quick_is_done.recv_timeout(Duration::from_secs(20));
+    watched.hold(false);
+    assert_eq!(read.expect("the other file is opened meanwhile"), b"quick");
+    let (one, other) = (one.join().unwrap(), other.join().unwrap());
+    one.write_at(b"er", 4).unwrap();
+    other.write_at(b" still", 6).unwrap();
+    assert_eq!(disk.read(slow).unwrap(), b"slower still", "both have the same file");
+}
+
+/// A disk that counts what is read, and may keep whoever reads `slow` waiting.
+#[derive(Clone)]
+struct Watched {
+    disk: Arc<dyn Disk>,
+    state: Arc<(Mutex<Watch>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Watch {
+    read: u64,
+    is_held: bool,
+    waiting: usize,
+}
+
+impl Watched {
+    fn new(disk: &SimDisk) -> Self {
+        Self { disk: Arc::new(disk.clone()), state: Arc::default() }
+    }
+
+    fn read(&self) -> u64 {
+        self.state.0.lock().read
+    }
+
+    fn hold(&self, is_held: bool) {
+        self.state.0.lock().is_held = is_held;
+        self.state.1.notify_all();
+    }
+
+    fn wait_until_held(&self) {
+        let mut watch = self.state.0.lock();
+        while watch.waiting == 0 {
+            self.state.1.wait(&mut watch);
+        }
+    }
+}
+
+impl Disk for Watched {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let is_slow = path.ends_with("slow");
+        Ok(Arc::new(WatchedFile { file: self.disk.open(path, create)?, is_slow, state: self.state.clone() }))
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(dir)
+    }
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.create_dir(dir)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.remove_dir(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        self.disk.stamp(path)
+    }
+}
+
+struct WatchedFile {
+    file: Arc<dyn DiskFile>,
+    is_slow: bool,
+    state: Arc<(Mutex<Watch>, Condvar)>,
+}
+
+impl DiskFile for WatchedFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let (watch, changed) = &*self.state;
+        let mut watch = watch.lock();
+        watch.read += buffer.len() as u64;
+        while self.is_slow && watch.is_held {
+            watch.waiting += 1;
+            changed.notify_all();
+            changed.wait(&mut watch);
+        }
+        drop(watch);
+        self.file.read_exact_at(buffer, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl LocalLake {
             file.write_at(&piece, size)?;
             size += piece.len() as u64;
         }
-        file.sync()?;
+        file.finish()?;
         Ok((size, self.disk.stamp(upload)?))
     }
 

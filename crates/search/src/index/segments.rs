@@ -90,7 +90,7 @@ impl Segments {
             (pending.names.clone(), unsynced, doomed)
         };
         for path in &unsynced {
-            self.disk.open(&self.dir.join(path), false)?.sync()?;
+            self.disk.open(&self.dir.join(path), false)?.finish()?;
         }
         self.disk.sync_dir(&self.dir)?;
         // `.managed.json` sorts before `meta.json`: what is meant is managed at any moment.

@@ -107,7 +107,7 @@ impl FolderSink {
     /// Makes what was written durable under the name of its epoch, still hidden.
     fn close(&self, folder: &Path, part: &mut Part, path: &Path) -> io::Result<()> {
         part.flush()?;
-        part.file.sync()?;
+        part.file.finish()?;
         self.disk.rename(&self.opened(folder), &ready(path))?;
         self.disk.sync_dir(folder)
     }
