@@ -65,6 +65,15 @@ pub enum CliError {
         /// What the system said.
         reason: String,
     },
+    /// Somebody took the request and did not answer.
+    #[error(
+        "the server at {endpoint} took a request and did not answer in time: `millrace doctor` tells what keeps it busy; \
+         whether it did what was asked is not known"
+    )]
+    NoAnswer {
+        /// Where.
+        endpoint: String,
+    },
     /// Somebody answers, and cannot show that it is the one that is meant.
     #[error(
         "a server answers at {endpoint}, but its certificate is not trusted ({reason}): for a server with a certificate of \
@@ -347,6 +356,9 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> CliError {
+        if error.is_timeout() && !error.is_connect() {
+            return CliError::NoAnswer { endpoint: self.endpoint.clone() };
+        }
         // The innermost cause is the one that says something: "Connection refused".
         let mut cause: &dyn std::error::Error = error;
         while let Some(inner) = cause.source() {
@@ -413,6 +425,25 @@ mod tests {
         let header = request.headers()["authorization"].to_str().unwrap();
         assert!(header.starts_with("AWS4-HMAC-SHA256 Credential=123456789012/"), "{header}");
         assert!(header.contains("/eu-west-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, "), "{header}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_late_is_not_taken_for_absent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let args = EndpointArgs {
+            endpoint,
+            region: "eu-west-1".to_owned(),
+            access_key_id: Some("123456789012".to_owned()),
+            profile: None,
+        };
+        let mut client = Client::new(&args).unwrap();
+        client.http = reqwest::Client::builder().timeout(Duration::from_millis(100)).build().unwrap();
+        let error = client.get::<Value>("/").await.unwrap_err().to_string();
+        assert!(error.contains("did not answer"), "{error}");
+        drop(listener);
+        let error = client.get::<Value>("/").await.unwrap_err().to_string();
+        assert!(error.contains("no server answers"), "{error}");
     }
 
     #[test]

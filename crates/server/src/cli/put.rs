@@ -216,10 +216,12 @@ impl Tally {
     /// What is known about the records when a put fails half-way.
     fn explain(&self, error: CliError, last: u64) -> CliError {
         match error {
-            CliError::NoServer { .. } | CliError::Answer { .. } if self.put > 0 => CliError::Input(format!(
-                "{error}\n{} records are in the stream; those up to line {last} may be, they were on their way",
-                self.put
-            )),
+            CliError::NoServer { .. } | CliError::NoAnswer { .. } | CliError::Answer { .. } if self.put > 0 => {
+                CliError::Input(format!(
+                    "{error}\n{} records are in the stream; those up to line {last} may be, they were on their way",
+                    self.put
+                ))
+            }
             other => other,
         }
     }

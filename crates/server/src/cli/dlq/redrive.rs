@@ -106,7 +106,7 @@ async fn report(
             println!("{}  {what}", letter.id);
             Ok(())
         }
-        Err(error @ (CliError::NoServer { .. } | CliError::Untrusted { .. })) => Err(error),
+        Err(error @ (CliError::NoServer { .. } | CliError::NoAnswer { .. } | CliError::Untrusted { .. })) => Err(error),
         Err(error) => {
             tally.failed += 1;
             println!("{}  stays: {error}", letter.id);
