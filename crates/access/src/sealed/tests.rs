@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -270,7 +270,7 @@ fn whoever_opens_a_file_holds_up_nobody_who_opens_another() {
     };
     let (one, other) = (open(), open());
     watched.wait_until_held();
-    let (done, quick_is_done) = channel();
+    let (done, quick_is_done) = sync_channel(1);
     let quick_disk = disk.clone();
     thread::spawn(move || done.send(quick_disk.read(quick).unwrap()));
     let read = quick_is_done.recv_timeout(Duration::from_secs(20));
