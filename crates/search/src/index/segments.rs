@@ -49,8 +49,9 @@ pub struct Segments {
 struct Pending {
     /// Small files as they are now.
     names: BTreeMap<PathBuf, Vec<u8>>,
-    /// Files that are written and not synced.
-    unsynced: BTreeSet<PathBuf>,
+    /// Files that are written and not synced, still open: what a sealed disk knows of a file that nobody has open is gone, and it
+    /// would read all of it again.
+    unsynced: BTreeMap<PathBuf, Arc<dyn DiskFile>>,
     /// Removed files that the names on disk may mean still.
     doomed: BTreeSet<PathBuf>,
 }
@@ -89,9 +90,7 @@ impl Segments {
             let (unsynced, doomed) = (std::mem::take(&mut pending.unsynced), std::mem::take(&mut pending.doomed));
             (pending.names.clone(), unsynced, doomed)
         };
-        for path in &unsynced {
-            self.disk.open(&self.dir.join(path), false)?.finish()?;
-        }
+        unsynced.values().try_for_each(|file| file.finish())?;
         self.disk.sync_dir(&self.dir)?;
         // `.managed.json` sorts before `meta.json`: what is meant is managed at any moment.
         for (path, content) in &names {
@@ -118,7 +117,7 @@ impl Directory for Segments {
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
         let mut pending = self.pending.lock();
-        if pending.unsynced.remove(path) {
+        if pending.unsynced.remove(path).is_some() {
             // No name on disk ever meant it.
             let removed = self.disk.remove(&self.dir.join(path));
             return removed
@@ -225,7 +224,7 @@ impl Write for Fresh {
 
 impl TerminatingWrite for Fresh {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.pending.lock().unsynced.insert(std::mem::take(&mut self.path));
+        self.pending.lock().unsynced.insert(std::mem::take(&mut self.path), self.file.clone());
         Ok(())
     }
 }
