@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -113,6 +114,16 @@ def test_no_server_gives_the_cure(tmp_path):
 def test_a_taken_data_folder_is_refused(server):
     run = server.millrace("up", "--port", "0", "--search-port", "0", "--data", server.data, timeout=20)
     assert run.returncode != 0 and str(server.data) in run.stderr, run
+
+
+def test_a_server_opens_more_files_than_its_shell_allows(start_server):
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        server = start_server()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+    assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE) == (most, most)
 
 
 def test_an_orderly_end_exits_with_zero(start_server):

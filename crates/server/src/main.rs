@@ -111,8 +111,18 @@ fn end_quietly_without_readers() {
     }));
 }
 
+/// Shells allow 256 or 1,024 open files unless they are asked. A server holds open each part of each segment of its indices;
+/// functions are limited by themselves.
+fn open_as_many_files_as_allowed() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let allowed = getrlimit(Resource::Nofile);
+    // Where that is refused, what is allowed has to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, ..allowed });
+}
+
 fn main() -> ExitCode {
     end_quietly_without_readers();
+    open_as_many_files_as_allowed();
     let cli = Cli::parse();
     // A second installation would fail, and there is none before main.
     let _ = rustls::crypto::ring::default_provider().install_default();
