@@ -177,6 +177,8 @@ impl Writer {
                 return Err(if undone { failed } else { env.poisoned(failed) });
             }
         };
+        // Whoever opens the old one next need not read through it; if this fails he does. What it holds is durable already.
+        let _ = self.file.finish();
         let mut points = view.read().active.points.as_ref().clone();
         points.push(self.offset, self.arrivals.1, &self.next);
         self.next = header.bases;

@@ -26,6 +26,7 @@ struct State {
     /// Handles of an earlier process are dead.
     process: u64,
     faults: Faults,
+    bytes_read: u64,
 }
 
 struct SimFile {
@@ -45,6 +46,7 @@ impl SimDisk {
             next_node: 1,
             process: 0,
             faults: Faults::default(),
+            bytes_read: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -93,6 +95,11 @@ impl SimDisk {
     /// Bytes in all files.
     pub fn used(&self) -> u64 {
         self.state.lock().used()
+    }
+
+    /// Bytes that were read so far, by whatever process.
+    pub fn bytes_read(&self) -> u64 {
+        self.state.lock().bytes_read
     }
 
     /// Turns bits of one stored byte over, as a failing disk does.
@@ -251,6 +258,7 @@ impl DiskFile for SimFile {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.check(Call::Read, &self.path)?;
+        state.bytes_read += buffer.len() as u64;
         let bytes = &state.content(self)?.bytes;
         let range = offset as usize..offset as usize + buffer.len();
         let found = bytes.get(range).ok_or(io::ErrorKind::UnexpectedEof)?;
