@@ -15,8 +15,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// See [`Disk::replace_with`].
-const SYNC_EVERY_BYTES: u64 = 16 << 20;
+/// See [`NewFile`].
+const SYNC_EVERY_BYTES: usize = 16 << 20;
 
 /// Takes the pieces of a content, one after the other.
 pub type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
@@ -58,24 +58,14 @@ pub trait Disk: Send + Sync + 'static {
         self.replace_with(path, &mut |sink| sink(content))
     }
 
-    /// As [`Self::replace`], with a content that `write` hands to its sink piece by piece. What is large becomes durable in pieces
-    /// too: others that sync need not wait for all of it.
+    /// As [`Self::replace`], with a content that `write` hands to its sink piece by piece.
     fn replace_with(&self, path: &Path, write: &mut dyn FnMut(Sink<'_>) -> io::Result<()>) -> io::Result<()> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".tmp");
         let fresh = path.with_file_name(name);
         self.remove(&fresh)?;
-        let file = self.open(&fresh, true)?;
-        let (mut at, mut synced) = (0, 0);
-        write(&mut |piece| {
-            file.write_at(piece, at)?;
-            at += piece.len() as u64;
-            if at - synced >= SYNC_EVERY_BYTES {
-                file.sync()?;
-                synced = at;
-            }
-            Ok(())
-        })?;
+        let mut file = NewFile::new(self.open(&fresh, true)?);
+        write(&mut |piece| file.write(piece))?;
         file.finish()?;
         self.rename(&fresh, path)?;
         match path.parent() {
@@ -117,6 +107,52 @@ pub trait DiskFile: Send + Sync {
     /// True when the file holds nothing.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
+    }
+}
+
+/// A file that is written from its beginning on. What is large becomes durable in pieces: whoever syncs another file meanwhile need
+/// not wait until the disk has taken all of it.
+pub struct NewFile {
+    file: Arc<dyn DiskFile>,
+    len: u64,
+    unsynced: usize,
+}
+
+impl NewFile {
+    /// Over an open file that is empty.
+    pub fn new(file: Arc<dyn DiskFile>) -> Self {
+        Self { file, len: 0, unsynced: 0 }
+    }
+
+    /// Writes what comes next.
+    pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (piece, rest) = bytes.split_at(bytes.len().min(SYNC_EVERY_BYTES - self.unsynced));
+            self.file.write_at(piece, self.len)?;
+            self.len += piece.len() as u64;
+            self.unsynced += piece.len();
+            if self.unsynced == SYNC_EVERY_BYTES {
+                self.file.sync()?;
+                self.unsynced = 0;
+            }
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// How much was written, in bytes.
+    pub fn written(&self) -> u64 {
+        self.len
+    }
+
+    /// See [`DiskFile::finish`].
+    pub fn finish(&self) -> io::Result<()> {
+        self.file.finish()
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &Arc<dyn DiskFile> {
+        &self.file
     }
 }
 
@@ -205,5 +241,51 @@ impl DiskFile for File {
     fn forget(&self, offset: u64, len: u64) {
         // A refused hint changes nothing but speed.
         let _ = rustix::fs::fadvise(self, offset, NonZeroU64::new(len), rustix::fs::Advice::DontNeed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Counts what is written and not synced.
+    #[derive(Default)]
+    struct Counted {
+        written: AtomicU64,
+        synced: AtomicU64,
+    }
+
+    impl DiskFile for Counted {
+        fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            assert_eq!(offset, self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed));
+            assert!(self.len()? - self.synced.load(Ordering::Relaxed) <= SYNC_EVERY_BYTES as u64);
+            Ok(())
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.synced.store(self.len()?, Ordering::Relaxed);
+            Ok(())
+        }
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.written.load(Ordering::Relaxed))
+        }
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    #[test]
+    fn a_large_file_is_synced_in_pieces() {
+        let counted = Arc::new(Counted::default());
+        let mut file = NewFile::new(counted.clone());
+        let bytes = vec![0; 2 * SYNC_EVERY_BYTES + 10];
+        for piece in [&bytes[..7], &bytes, &[], &bytes[..SYNC_EVERY_BYTES]] {
+            file.write(piece).unwrap();
+        }
+        assert_eq!((file.written(), counted.len().unwrap()), (50_331_665, 50_331_665));
+        assert_eq!(counted.synced.load(Ordering::Relaxed), 3 * SYNC_EVERY_BYTES as u64);
     }
 }

@@ -21,7 +21,7 @@ mod wildcard;
 pub use background::work_in_background;
 pub use clock::{Clock, Millis, SystemClock};
 pub use dice::{Dice, SystemDice};
-pub use disk::{Disk, DiskFile, Sink, Stamp, SystemDisk};
+pub use disk::{Disk, DiskFile, NewFile, Sink, Stamp, SystemDisk};
 pub use error::Remedy;
 pub use nearest::{did_you_mean, nearest};
 pub use scope::{Arn, ArnError, Scope};

@@ -11,7 +11,7 @@
 use super::{Buckets, ObjectInfo, ObjectStore, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
-use millrace_base::{Disk, DiskFile, Stamp};
+use millrace_base::{Disk, DiskFile, NewFile, Stamp};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::io;
@@ -163,15 +163,12 @@ impl LocalLake {
         pieces: &mut dyn Iterator<Item = io::Result<Bytes>>,
     ) -> io::Result<(u64, Stamp)> {
         self.disk.remove(upload)?;
-        let file = self.disk.open(upload, true)?;
-        let mut size = 0;
+        let mut file = NewFile::new(self.disk.open(upload, true)?);
         for piece in pieces {
-            let piece = piece?;
-            file.write_at(&piece, size)?;
-            size += piece.len() as u64;
+            file.write(&piece?)?;
         }
         file.finish()?;
-        Ok((size, self.disk.stamp(upload)?))
+        Ok((file.written(), self.disk.stamp(upload)?))
     }
 
     /// Makes the folder's own name durable, and its parents' up to the root.

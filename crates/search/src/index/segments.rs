@@ -15,7 +15,7 @@
 //! A file that is stored as it is is mapped into memory. One that the [`Disk`] keeps otherwise, because it seals it, is longer on the
 //! machine's disk than its content, and is read through the [`Disk`].
 
-use millrace_base::{Disk, DiskFile, work_in_background};
+use millrace_base::{Disk, DiskFile, NewFile, work_in_background};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -144,7 +144,7 @@ impl Directory for Segments {
             return Err(OpenWriteError::FileAlreadyExists(path.to_owned()));
         }
         let file = self.disk.open(&self.dir.join(path), true).map_err(wrap)?;
-        let fresh = Fresh { file, len: 0, path: path.to_owned(), pending: self.pending.clone() };
+        let fresh = Fresh { file: NewFile::new(file), path: path.to_owned(), pending: self.pending.clone() };
         Ok(BufWriter::with_capacity(WRITE_BYTES, Box::new(fresh)))
     }
 
@@ -204,16 +204,14 @@ impl FileHandle for Sealed {
 
 /// A file that is being written.
 struct Fresh {
-    file: Arc<dyn DiskFile>,
-    len: u64,
+    file: NewFile,
     path: PathBuf,
     pending: Arc<Mutex<Pending>>,
 }
 
 impl Write for Fresh {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(bytes, self.len)?;
-        self.len += bytes.len() as u64;
+        self.file.write(bytes)?;
         Ok(bytes.len())
     }
 
@@ -224,7 +222,7 @@ impl Write for Fresh {
 
 impl TerminatingWrite for Fresh {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.pending.lock().unsynced.insert(std::mem::take(&mut self.path), self.file.clone());
+        self.pending.lock().unsynced.insert(std::mem::take(&mut self.path), self.file.file().clone());
         Ok(())
     }
 }

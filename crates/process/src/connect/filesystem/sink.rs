@@ -9,7 +9,7 @@ use super::path;
 use crate::connect::{ConnectError, Environment, Options, RowKind, Rows, Sink, SinkFactory, render};
 use crate::graph::ConnectorSpec;
 use arrow::record_batch::RecordBatch;
-use millrace_base::{Disk, DiskFile};
+use millrace_base::{Disk, NewFile};
 use millrace_schema::{Encoder, Field, format};
 use std::collections::BTreeMap;
 use std::io;
@@ -40,8 +40,7 @@ struct FolderSink {
 
 /// A file that is being written, hidden by the dot before its name.
 struct Part {
-    file: Arc<dyn DiskFile>,
-    written: u64,
+    file: NewFile,
     buffer: Vec<u8>,
 }
 
@@ -131,12 +130,11 @@ impl Part {
         crate::durable::create_dir(disk, dir)?;
         let file = disk.open(path, true)?;
         file.set_len(0)?;
-        Ok(Self { file, written: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self { file: NewFile::new(file), buffer: Vec::with_capacity(BUFFER_BYTES) })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.write_at(&self.buffer, self.written)?;
-        self.written += self.buffer.len() as u64;
+        self.file.write(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
