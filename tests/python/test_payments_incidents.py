@@ -51,6 +51,7 @@ def test_an_incident_rings_and_loses_nothing(days, incident):
     for view in (report["index"], report["lake"]):
         assert view["found"] > 1000 and (view["missing"], view["doubled"]) == (0, 0)
     alarm, cause = SIGNS[incident]
-    assert alarm in [rang["alarm"] for rang in report["rang"]]
+    # On a machine that is late from the beginning an alarm may ring before its incident, and then go on.
+    assert alarm in [told["alarm"] for told in report["alarms"] if told["state"] == "ALARM"]
     findings = report["incident"]["doctor"]
     assert cause is None or any(finding.startswith(cause) for finding in findings), findings

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use millrace_base::{SystemClock, SystemDice};
 use millrace_search::{Action, Engine, Parts, Refresh, Write};
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,21 +16,42 @@ fn count(engine: &Engine) -> u64 {
     engine.count("t", &json!({}), false).unwrap()["count"].as_u64().unwrap()
 }
 
-/// Copies a data folder as a crash would leave it: files as they are, no commit, no close.
-fn crashed(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
+/// All files below a folder, by their paths in it. Locks are the living process's.
+fn files(root: &Path, below: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(root.join(below)).unwrap() {
         let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
+        let path = below.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            crashed(&entry.path(), &target);
-        } else if !entry.file_name().to_string_lossy().contains(".lock") {
-            std::fs::copy(entry.path(), target).unwrap();
+            files(root, &path, found);
+        } else if !path.to_string_lossy().contains(".lock") {
+            found.insert(path);
         }
     }
 }
 
-fn translog(dir: &std::path::Path) -> std::path::PathBuf {
+/// Copies a data folder as a crash would leave it: files as they are, no commit, no close. A crash leaves one moment: what
+/// changed its files while they were copied, a merge or a commit, has them copied again.
+fn crashed(from: &Path, to: &Path) {
+    let listed = || {
+        let mut found = BTreeSet::new();
+        files(from, Path::new(""), &mut found);
+        found
+    };
+    loop {
+        let before = listed();
+        let copied = before.iter().try_for_each(|path| {
+            std::fs::create_dir_all(to.join(path).parent().unwrap())?;
+            std::fs::copy(from.join(path), to.join(path)).map(|_| ())
+        });
+        match copied {
+            Ok(()) if listed() == before => return,
+            Err(error) if error.kind() != ErrorKind::NotFound => panic!("{error}"),
+            _ => std::fs::remove_dir_all(to).unwrap(),
+        }
+    }
+}
+
+fn translog(dir: &Path) -> PathBuf {
     let index = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
     let log = std::fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path());
     log.into_iter().filter(|path| path.extension().is_some_and(|e| e == "log")).max().unwrap()
